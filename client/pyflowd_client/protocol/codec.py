@@ -1,0 +1,222 @@
+"""Messages <-> bytes. The only place that knows JSON; it refuses whatever does not fit the types.
+
+Requests are read strictly: an unknown field may carry a wish (a permission, a limit) that must not be
+ignored in silence. Replies and events are read leniently: a newer daemon may say more.
+Values are decoded by the standard library, since orjson turns integers over 64 bits into floats.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import orjson
+
+from pyflowd_client.protocol.events import EVENTS, Event
+from pyflowd_client.protocol.replies import REPLIES, Reply
+from pyflowd_client.protocol.requests import REQUESTS, Request
+
+Reader = Callable[[Any, bool], Any]
+Json = dict[str, Any]
+M = TypeVar("M")
+
+
+class ProtocolError(ValueError):
+    """The other side sent something that is not in the protocol. `request_id` where one could be read."""
+
+    def __init__(self, message: str, request_id: int | None = None) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+
+
+class FieldSchema(NamedTuple):
+    """One field of a message class."""
+
+    name: str
+    required: bool
+    read: Reader
+
+
+_SCHEMAS: dict[type[Any], dict[str, FieldSchema]] = {}
+
+
+def encode_request(request_id: int, request: Request) -> bytes:
+    """`{"request": name, "id": n, ...}`; None travels as null, since it can mean "no limit"."""
+    wire = {name: getattr(request, name) for name in request.__slots__}
+    return orjson.dumps({"request": request.NAME, "id": request_id, **wire})
+
+
+def decode_request(data: bytes) -> tuple[int, Request]:
+    """The request and its id; ProtocolError on anything else, with the id if there is one."""
+    message = _object(_load_strict(data))
+    request_id = message.pop("id", None)
+    if type(request_id) is not int or request_id < 0:
+        raise ProtocolError("a request needs an `id`, an integer of 0 or more")
+    kind = REQUESTS.get(str(message.pop("request", "")))
+    if kind is None:
+        raise ProtocolError(f"unknown request; known are: {', '.join(REQUESTS)}", request_id)
+    try:
+        return request_id, from_wire(kind, message, strict=True)
+    except ProtocolError as error:
+        raise ProtocolError(f"{kind.NAME}: {error}", request_id) from None
+
+
+def encode_reply(request_id: int | None, reply: Reply) -> bytes:
+    """`{"reply": name, "id": n, ...}`; the id is null when the request's could not be read."""
+    return orjson.dumps({"reply": reply.NAME, "id": request_id, **to_wire(reply)})
+
+
+def event_to_wire(event: Event) -> Json:
+    """`{"event": name, ...}`; fields that are None are left out."""
+    return {"event": event.NAME, **to_wire(event)}
+
+
+def encode_events(encoded: list[bytes]) -> bytes:
+    """Several events, each already encoded, as one message `{"events": [...]}`."""
+    return b'{"events":[' + b",".join(encoded) + b"]}"
+
+
+def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[Event]:
+    """A reply with the id of its request, or the events of one message."""
+    message = _object(_load_values(data))
+    if "events" in message:
+        return [_decode_event(item) for item in message["events"] if _object(item).get("event") in EVENTS]
+    kind = REPLIES.get(str(message.pop("reply", "")))
+    if kind is None:
+        raise ProtocolError("the daemon sent neither a reply nor events")
+    return message.pop("id", None), from_wire(kind, message, strict=False)
+
+
+def _decode_event(item: Json) -> Event:
+    kind = EVENTS[item.pop("event")]
+    return from_wire(kind, item, strict=False)
+
+
+def to_wire(message: Any) -> Json:
+    """A message's fields as JSON-able objects; None is left out."""
+    wire = {}
+    for name in message.__slots__:
+        value = getattr(message, name)
+        if value is not None:
+            wire[name] = _value_to_wire(value)
+    return wire
+
+
+def _value_to_wire(value: Any) -> Any:
+    if is_dataclass(value):
+        return to_wire(value)
+    if type(value) is tuple:
+        return [_value_to_wire(item) for item in value]
+    return value
+
+
+def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
+    """A message of `kind` from its fields; ProtocolError names the field that does not fit."""
+    schema = _SCHEMAS.get(kind)
+    if schema is None:
+        schema = _SCHEMAS[kind] = _schema(kind)
+    if strict and not wire.keys() <= schema.keys():
+        raise ProtocolError(f"unknown field: {', '.join(sorted(wire.keys() - schema.keys()))}")
+    arguments = {}
+    for name, entry in schema.items():
+        if name in wire:
+            try:
+                arguments[name] = entry.read(wire[name], strict)
+            except ProtocolError as error:
+                raise ProtocolError(f"field `{name}`: {error}") from None
+        elif entry.required:
+            raise ProtocolError(f"field `{name}` is missing")
+    return kind(**arguments)
+
+
+def _schema(kind: type[Any]) -> dict[str, FieldSchema]:
+    hints = get_type_hints(kind)
+    return {
+        item.name: FieldSchema(item.name, _is_required(item, hints[item.name]), _reader(hints[item.name]))
+        for item in fields(kind)
+    }
+
+
+def _is_required(item: Any, hint: Any) -> bool:
+    has_default = item.default is not MISSING or item.default_factory is not MISSING
+    return not has_default and NoneType not in get_args(hint)
+
+
+def _reader(hint: Any) -> Reader:
+    """The function that checks, and where needed builds, a value of the annotated type."""
+    hint = getattr(hint, "__supertype__", hint)  # NewType
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return lambda value, strict: value
+    if origin in (Union, UnionType):
+        inner = _reader(next(a for a in arguments if a is not NoneType))
+        return lambda value, strict: None if value is None else inner(value, strict)
+    if origin is tuple:
+        return _tuple_reader(_reader(arguments[0]))
+    if origin is dict:
+        return _dict_reader(_reader(arguments[1]))
+    if is_dataclass(hint):
+        message = cast("type[Any]", hint)
+        return lambda value, strict: from_wire(message, _object(value), strict=strict)
+    if issubclass(hint, Enum):
+        return _enum_reader(hint)
+    return _plain_reader(hint)
+
+
+def _tuple_reader(read_item: Reader) -> Reader:
+    def read(value: Any, strict: bool) -> Any:
+        if type(value) is not list:
+            raise ProtocolError("must be a list")
+        return tuple(read_item(item, strict) for item in value)
+
+    return read
+
+
+def _dict_reader(read_item: Reader) -> Reader:
+    def read(value: Any, strict: bool) -> Any:
+        return {key: read_item(item, strict) for key, item in _object(value).items()}
+
+    return read
+
+
+def _enum_reader(kind: type[Enum]) -> Reader:
+    def read(value: Any, strict: bool) -> Any:
+        try:
+            return kind(value)
+        except ValueError:
+            raise ProtocolError(f"must be one of: {', '.join(str(m.value) for m in kind)}") from None
+
+    return read
+
+
+def _plain_reader(kind: type[Any]) -> Reader:
+    def read(value: Any, strict: bool) -> Any:
+        if type(value) is kind:
+            return value
+        if kind is float and type(value) is int:
+            return float(value)
+        raise ProtocolError(f"must be {kind.__name__}, not {type(value).__name__}")
+
+    return read
+
+
+def _load_strict(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"not JSON: {error}") from None
+
+
+def _load_values(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"not JSON: {error}") from None
+
+
+def _object(value: Any) -> Json:
+    if type(value) is not dict:
+        raise ProtocolError(f"must be an object, not {type(value).__name__}")
+    return cast(Json, value)

@@ -1,0 +1,159 @@
+"""What happens in a run, told to whoever follows it: numbered without gaps, from 1, ending with run_finished.
+
+`time` is seconds since the epoch. Values are JSON in Python's dialect: NaN, Infinity and
+integers of any size are possible.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pyflowd_client.protocol.errors import ErrorInfo
+from pyflowd_client.protocol.ids import NodeId, RunId
+from pyflowd_client.protocol.states import NodeState, RunState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The plan stands and nodes will be executed."""
+
+    NAME: ClassVar[str] = "run_started"
+    run: RunId
+    seq: int
+    time: float
+    graph: str
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """Something to know about the graph; `severity` is "error", "warning" or "info"."""
+
+    NAME: ClassVar[str] = "diagnostic"
+    run: RunId
+    seq: int
+    time: float
+    severity: str
+    code: str
+    message: str
+    node: NodeId | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentProgress:
+    """The environment is being made ready."""
+
+    NAME: ClassVar[str] = "environment_progress"
+    run: RunId
+    seq: int
+    time: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStarted:
+    """A node's code begins, in a process of its own."""
+
+    NAME: ClassVar[str] = "node_started"
+    run: RunId
+    seq: int
+    time: float
+    node: NodeId
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOutput:
+    """What a node, or a process it started, wrote: `stream` is "stdout" or "stderr"."""
+
+    NAME: ClassVar[str] = "node_output"
+    run: RunId
+    seq: int
+    time: float
+    node: NodeId
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProgress:
+    """A node called `progress(fraction, message)`; `fraction` is 0 to 1."""
+
+    NAME: ClassVar[str] = "node_progress"
+    run: RunId
+    seq: int
+    time: float
+    node: NodeId
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFinished:
+    """A node is over. `outputs` are in pin order; times are seconds, memory is the peak resident size."""
+
+    NAME: ClassVar[str] = "node_finished"
+    run: RunId
+    seq: int
+    time: float
+    node: NodeId
+    title: str
+    state: NodeState
+    outputs: dict[str, Any] = field(default_factory=dict)
+    error: ErrorInfo | None = None
+    cached: bool = False
+    duration_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsLost:
+    """The daemon no longer has the events `first_seq` to `last_seq`. Its own number is `last_seq`."""
+
+    NAME: ClassVar[str] = "events_lost"
+    run: RunId
+    seq: int
+    time: float
+    first_seq: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The last event of every run."""
+
+    NAME: ClassVar[str] = "run_finished"
+    run: RunId
+    seq: int
+    time: float
+    state: RunState
+    duration_s: float
+    error: ErrorInfo | None = None
+
+
+Event = (
+    RunStarted
+    | Diagnostic
+    | EnvironmentProgress
+    | NodeStarted
+    | NodeOutput
+    | NodeProgress
+    | NodeFinished
+    | EventsLost
+    | RunFinished
+)
+EVENTS: dict[str, type[Event]] = {
+    kind.NAME: kind
+    for kind in (
+        RunStarted,
+        Diagnostic,
+        EnvironmentProgress,
+        NodeStarted,
+        NodeOutput,
+        NodeProgress,
+        NodeFinished,
+        EventsLost,
+        RunFinished,
+    )
+}

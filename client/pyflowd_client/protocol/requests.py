@@ -1,0 +1,138 @@
+"""What a client may ask. Every request gets exactly one reply, except `ack`, which gets none."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pyflowd_client.protocol.ids import RunId
+
+DEFAULT_MAX_VALUE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """First message of a connection: the protocol versions the client speaks, and who it is."""
+
+    NAME: ClassVar[str] = "hello"
+    oldest_protocol: int
+    protocol: int
+    client: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run is carried out.
+
+    timeout_s: wall time that each node may take, seconds; None means the daemon's default.
+    memory_bytes: memory that each node's process may use; None means the daemon's default.
+    max_value_bytes: values larger than this appear in events as `{"$value": ...}`; None means never.
+    """
+
+    seed: int | None = None
+    partial: bool = False
+    timeout_s: float | None = None
+    memory_bytes: int | None = None
+    max_value_bytes: int | None = DEFAULT_MAX_VALUE_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRun:
+    """Execute a graph and follow its events.
+
+    document: the graph's text (FlowSpec Markdown or JSON); name: its file name, a hint for the format.
+    python: absolute path of an interpreter or a virtual environment; None means the daemon's default.
+    inputs: "NODE.PIN" (an id or an unambiguous title) -> the value as JSON text, opaque to the daemon.
+    """
+
+    NAME: ClassVar[str] = "submit_run"
+    document: str
+    name: str | None = None
+    python: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    options: RunOptions = RunOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckGraph:
+    """Read and plan a graph without executing it. Fields as in `SubmitRun`."""
+
+    NAME: ClassVar[str] = "check_graph"
+    document: str
+    name: str | None = None
+    python: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertGraph:
+    """Write a graph in another format: `to` is "md" or "json"."""
+
+    NAME: ClassVar[str] = "convert_graph"
+    document: str
+    to: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowRun:
+    """Send the events of a run from sequence number `from_seq` on (the first event has 1)."""
+
+    NAME: ClassVar[str] = "follow_run"
+    run: RunId
+    from_seq: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRun:
+    """End a run: running nodes are interrupted, then killed."""
+
+    NAME: ClassVar[str] = "cancel_run"
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetStatus:
+    """Ask how the daemon is."""
+
+    NAME: ClassVar[str] = "get_status"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopDaemon:
+    """End the daemon: at once (runs are cancelled), or when the present runs are over (`drain`)."""
+
+    NAME: ClassVar[str] = "stop_daemon"
+    drain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    """End the session. Runs go on."""
+
+    NAME: ClassVar[str] = "goodbye"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """All events of `run` up to `seq` have arrived: the daemon may send more. Gets no reply."""
+
+    NAME: ClassVar[str] = "ack"
+    run: RunId
+    seq: int
+
+
+Request = Hello | SubmitRun | CheckGraph | ConvertGraph | FollowRun | CancelRun | GetStatus | StopDaemon | Goodbye | Ack
+REQUESTS: dict[str, type[Request]] = {
+    kind.NAME: kind
+    for kind in (
+        Hello,
+        SubmitRun,
+        CheckGraph,
+        ConvertGraph,
+        FollowRun,
+        CancelRun,
+        GetStatus,
+        StopDaemon,
+        Goodbye,
+        Ack,
+    )
+}

@@ -1,0 +1,30 @@
+"""The states a client can see, and the sets of them that have names. Imports nothing but enum."""
+
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """Where a run is. `interrupted` is only seen after a daemon died in the middle."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class NodeState(StrEnum):
+    """Where one node of a run is."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+FINAL_RUN_STATES = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED})
+FINAL_NODE_STATES = frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED, NodeState.SKIPPED})

@@ -1,0 +1,1 @@
+"""The pure decisions of the daemon: stimuli in, effects out."""

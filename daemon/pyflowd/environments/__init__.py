@@ -1,0 +1,1 @@
+"""Python environments that nodes run in."""

@@ -1,0 +1,1 @@
+"""What a graph is: documents, their readers and writers, and the plan. No processes, no sockets."""

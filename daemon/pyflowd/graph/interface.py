@@ -1,0 +1,41 @@
+"""The pins of a node's code, as the environment's own interpreter read them. The daemon never reads code itself."""
+
+from dataclasses import dataclass
+from typing import NewType
+
+CodeHash = NewType("CodeHash", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputPin:
+    """A parameter of the entry function; `required` when it has no default."""
+
+    name: str
+    type: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPin:
+    """One value that the entry function returns."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeProblem:
+    """Why code cannot be a node. `code` is a diagnostic code: "syntax_error", "no_entry", "async_entry", ..."""
+
+    code: str
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeInterface:
+    """What a node's code takes and gives, or the problem that keeps it from being a node."""
+
+    inputs: tuple[InputPin, ...] = ()
+    outputs: tuple[OutputPin, ...] = ()
+    problem: CodeProblem | None = None

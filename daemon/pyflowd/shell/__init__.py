@@ -1,0 +1,1 @@
+"""IO without policy: sockets, processes, descriptors."""

@@ -1,0 +1,202 @@
+"""The frame that daemon, zygote and workers exchange over SOCK_SEQPACKET pairs.
+
+    | u32 length of header | header: JSON object | segment 0 | segment 1 | ...   + descriptors |
+
+`header["segments"]` lists the segments: n >= 0 is a segment of n bytes in the frame, -n - 1 is a
+segment of n bytes in the next passed descriptor, a sealed memfd. One frame is one packet, so a
+reader never has to wait for the rest of one. A segment is opaque bytes: a value as JSON text,
+a marshalled code object, a source text.
+
+Used on both sides; it refuses to interpret segments, and to trust anything: every length is checked
+against what really came, and a memfd is mapped only when its seals forbid any change.
+"""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import json
+import mmap
+import os
+import socket
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Dict
+
+    Header = Dict[str, Any]
+
+MAX_PACKET_BYTES = 160000
+INLINE_BYTES = 60000
+MAX_DESCRIPTORS = 250
+
+F_ADD_SEALS, F_GET_SEALS = 1033, 1034
+SEAL_SEAL, SEAL_SHRINK, SEAL_GROW, SEAL_WRITE = 1, 2, 4, 8
+SEALED = SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE
+
+_LENGTH = struct.Struct("<I")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4)
+_encode_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class FrameError(Exception):
+    """The peer sent a frame that is not one."""
+
+
+class ClosedError(Exception):
+    """The peer closed its end."""
+
+
+class Segment:
+    """Opaque bytes: `data` holds them, or `descriptor`, owned by the holder, is a sealed memfd of `size` bytes."""
+
+    __slots__ = ("data", "descriptor", "size")
+
+    def __init__(self, data: bytes | None = None, descriptor: int | None = None, size: int = 0) -> None:
+        self.data = data
+        self.descriptor = descriptor
+        self.size = size if data is None else len(data)
+
+    def read(self) -> bytes:
+        """The bytes, wherever they are."""
+        if self.data is not None:
+            return self.data
+        if self.descriptor is None or not self.size:
+            return b""
+        with mmap.mmap(self.descriptor, self.size, mmap.MAP_SHARED, mmap.PROT_READ) as view:
+            return view[:]
+
+    def close(self) -> None:
+        """Give the descriptor back, if there is one."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+def spill(data: bytes) -> Segment:
+    """A segment that holds `data` in a sealed memfd."""
+    descriptor = os.memfd_create("pyflowd-value", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        fcntl.fcntl(descriptor, F_ADD_SEALS, SEALED)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return Segment(descriptor=descriptor, size=len(data))
+
+
+def pack(header: Header, segments: Sequence[Segment] = ()) -> tuple[bytes, list[int], list[Segment]]:
+    """The packet and the descriptors to send with it. Segments over the inline budget are spilled to memfds.
+
+    Returns (bytes, [descriptor], [Segment made here, to close once sent]).
+    """
+    lengths: list[int] = []
+    inline: list[bytes] = []
+    descriptors: list[int] = []
+    made: list[Segment] = []
+    budget = INLINE_BYTES
+    for segment in segments:
+        if segment.data is not None and segment.size <= budget:
+            budget -= segment.size
+            lengths.append(segment.size)
+            inline.append(segment.data)
+            continue
+        if segment.descriptor is None:
+            segment = spill(segment.read())
+            made.append(segment)
+        assert segment.descriptor is not None
+        lengths.append(-segment.size - 1)
+        descriptors.append(segment.descriptor)
+    text = _encode_json(dict(header, segments=lengths)).encode()
+    return b"".join([_LENGTH.pack(len(text)), text, *inline]), descriptors, made
+
+
+def send(link: socket.socket, header: Header, segments: Sequence[Segment] = ()) -> None:
+    """Send one frame over a SEQPACKET socket; OSError when the peer is gone."""
+    packet, descriptors, made = pack(header, segments)
+    try:
+        send_packet(link, packet, descriptors)
+    finally:
+        for segment in made:
+            segment.close()
+
+
+def send_packet(link: socket.socket, packet: bytes, descriptors: Sequence[int] = ()) -> None:
+    """Send bytes that `pack` made."""
+    if descriptors:
+        rights = array.array("i", descriptors)
+        link.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    else:
+        link.send(packet)
+
+
+def receive(link: socket.socket) -> tuple[Header, list[Segment], list[int]]:
+    """The next frame as (header, [Segment], [descriptor left over]); ClosedError, FrameError, or BlockingIOError."""
+    packet, ancillary, flags, _ = link.recvmsg(MAX_PACKET_BYTES, _ANCILLARY_BYTES)
+    descriptors = _descriptors(ancillary)
+    try:
+        if not packet:
+            raise ClosedError()
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise FrameError("longer than a packet may be")
+        return unpack(packet, descriptors)
+    except BaseException:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise
+
+
+def unpack(packet: bytes, descriptors: Sequence[int] = ()) -> tuple[Header, list[Segment], list[int]]:
+    """(header, [Segment], [descriptor left over]) of one packet; FrameError when it does not add up."""
+    if len(packet) < 4:
+        raise FrameError("shorter than its length field")
+    start = 4 + _LENGTH.unpack_from(packet)[0]
+    if start > len(packet):
+        raise FrameError("header longer than the packet")
+    try:
+        header = json.loads(packet[4:start])
+    except (ValueError, RecursionError):
+        raise FrameError("header is not JSON") from None
+    if type(header) is not dict:
+        raise FrameError("header is not an object")
+    segments, left = _segments(packet, start, header.get("segments", ()), list(descriptors))
+    return header, segments, left
+
+
+def _segments(packet: bytes, offset: int, lengths: Any, descriptors: list[int]) -> tuple[list[Segment], list[int]]:
+    segments: list[Segment] = []
+    if type(lengths) not in (list, tuple) or not all(type(n) is int for n in lengths):
+        raise FrameError("segments is not a list of lengths")
+    for length in lengths:
+        if length >= 0:
+            segments.append(Segment(data=packet[offset : offset + length]))
+            offset += length
+        else:
+            if not descriptors:
+                raise FrameError("a segment's descriptor is missing")
+            segments.append(_sealed_segment(descriptors.pop(0), -length - 1))
+    if offset != len(packet):
+        raise FrameError("segments do not add up to the packet")
+    return segments, descriptors
+
+
+def _sealed_segment(descriptor: int, size: int) -> Segment:
+    try:
+        sealed = fcntl.fcntl(descriptor, F_GET_SEALS) & SEALED == SEALED
+    except OSError:
+        sealed = False
+    if not sealed or os.fstat(descriptor).st_size != size:
+        raise FrameError("a segment's descriptor is not a sealed memfd of the stated size")
+    return Segment(descriptor=descriptor, size=size)
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    received: array.array[int] = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            received.frombytes(data[: len(data) - len(data) % received.itemsize])
+    return list(received)
