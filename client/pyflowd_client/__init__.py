@@ -1,1 +1,62 @@
-"""The thin client of pyflowd."""
+"""The thin client of pyflowd. Names load when they are used, so that a command pays for what it needs.
+
+from pyflowd_client import connect
+
+with connect() as daemon:                        # starts one if none runs
+    run = daemon.run("report.md", inputs={"Loader.path": "a.csv"})
+    for event in run: ...                        # typed events as they come; or run.result()
+    run.outputs["Report"]["report"]
+"""
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyflowd_client.aio import AsyncClient, AsyncRun, connect_async
+    from pyflowd_client.blocking import Client, connect
+    from pyflowd_client.errors import (
+        DaemonLost,
+        DaemonUnavailable,
+        GraphFileError,
+        LocationRefused,
+        ProtocolMismatch,
+        PyflowdError,
+        Refused,
+        RequestUnsendable,
+        RunFailed,
+    )
+    from pyflowd_client.protocol import events
+    from pyflowd_client.record import Outputs
+    from pyflowd_client.run import Run
+
+__all__ = [
+    "AsyncClient",
+    "AsyncRun",
+    "Client",
+    "DaemonLost",
+    "DaemonUnavailable",
+    "GraphFileError",
+    "LocationRefused",
+    "Outputs",
+    "ProtocolMismatch",
+    "PyflowdError",
+    "Refused",
+    "RequestUnsendable",
+    "Run",
+    "RunFailed",
+    "connect",
+    "connect_async",
+    "events",
+]
+
+_HOMES = tuple(f"{__name__}.{home}" for home in ("errors", "record", "run", "blocking", "aio"))
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    if name == "events":
+        return import_module("pyflowd_client.protocol.events")
+    return next(getattr(home, name) for home in map(import_module, _HOMES) if hasattr(home, name))

@@ -7,20 +7,23 @@ Values are decoded by the standard library, since orjson turns integers over 64 
 
 import json
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 import orjson
 
 from pyflowd_client.protocol.events import EVENTS, Event
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.message import Message
 from pyflowd_client.protocol.replies import REPLIES, Reply
 from pyflowd_client.protocol.requests import REQUESTS, Request
 
 Reader = Callable[[Any, bool], Any]
 Json = dict[str, Any]
-M = TypeVar("M")
+M = TypeVar("M", bound=Message)
+
+EVENTS_HEAD = '{"events":['
 
 
 class ProtocolError(ValueError):
@@ -39,13 +42,37 @@ class FieldSchema(NamedTuple):
     read: Reader
 
 
+class EventRecord(NamedTuple):
+    """One event as it came: its place in its run, its JSON text, its fields.
+
+    A newer daemon may send events this package does not know: they count, but `decode` has nothing for them.
+    """
+
+    run: RunId
+    seq: int
+    text: str
+    wire: Json
+
+    @property
+    def size_bytes(self) -> int:
+        """How much of the daemon's window it takes."""
+        return len(self.text) if self.text.isascii() else len(self.text.encode())
+
+    def decode(self) -> Event | None:
+        """The typed event; ProtocolError when its fields do not fit."""
+        kind = EVENTS.get(self.wire.get("event", ""))
+        if kind is None:
+            return None
+        return from_wire(kind, {name: value for name, value in self.wire.items() if name != "event"}, strict=False)
+
+
 _SCHEMAS: dict[type[Any], dict[str, FieldSchema]] = {}
 
 
 def encode_request(request_id: int, request: Request) -> bytes:
     """`{"request": name, "id": n, ...}`; None travels as null, since it can mean "no limit"."""
-    wire = {name: getattr(request, name) for name in request.__slots__}
-    return orjson.dumps({"request": request.NAME, "id": request_id, **wire})
+    wire = {name: _value_to_wire(getattr(request, name), keep_none=True) for name in request.FIELDS}
+    return dump({"request": request.NAME, "id": request_id, **wire})
 
 
 def decode_request(data: bytes) -> tuple[int, Request]:
@@ -65,7 +92,7 @@ def decode_request(data: bytes) -> tuple[int, Request]:
 
 def encode_reply(request_id: int | None, reply: Reply) -> bytes:
     """`{"reply": name, "id": n, ...}`; the id is null when the request's could not be read."""
-    return orjson.dumps({"reply": reply.NAME, "id": request_id, **to_wire(reply)})
+    return dump({"reply": reply.NAME, "id": request_id, **to_wire(reply)})
 
 
 def event_to_wire(event: Event) -> Json:
@@ -78,38 +105,87 @@ def encode_events(encoded: list[bytes]) -> bytes:
     return b'{"events":[' + b",".join(encoded) + b"]}"
 
 
-def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[Event]:
+def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventRecord]:
     """A reply with the id of its request, or the events of one message."""
-    message = _object(_load_values(data))
-    if "events" in message:
-        return [_decode_event(item) for item in message["events"] if _object(item).get("event") in EVENTS]
+    try:
+        text = data.decode()
+        if text.startswith(EVENTS_HEAD):
+            return _cut_events(text)
+        message = _object(json.loads(text))
+    except (LookupError, ValueError, RecursionError) as error:
+        raise ProtocolError(f"the daemon sent neither a reply nor events: {error}") from None
     kind = REPLIES.get(str(message.pop("reply", "")))
     if kind is None:
         raise ProtocolError("the daemon sent neither a reply nor events")
     return message.pop("id", None), from_wire(kind, message, strict=False)
 
 
-def _decode_event(item: Json) -> Event:
-    kind = EVENTS[item.pop("event")]
-    return from_wire(kind, item, strict=False)
+def _cut_events(text: str) -> list[EventRecord]:
+    """Each event keeps its own text: encoding its values again could change them."""
+    records: list[EventRecord] = []
+    start = len(EVENTS_HEAD)
+    while not text.startswith("]}", start):
+        wire, end = _decode_at(text, start)
+        if type(wire) is not dict or type(wire.get("run")) is not str or type(wire.get("seq")) is not int:
+            raise ProtocolError("an event needs `run` and `seq`")
+        records.append(EventRecord(RunId(wire["run"]), wire["seq"], text[start:end], wire))
+        start = end + text.startswith(",", end)
+    return records
 
 
-def to_wire(message: Any) -> Json:
+def _decode_at(text: str, start: int) -> tuple[Any, int]:
+    try:
+        return _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer with more digits than int() reads
+        return _PATIENT_DECODER.raw_decode(text, start)
+
+
+def _long_integer(digits: str) -> int:
+    from decimal import Decimal
+
+    return int(Decimal(digits))
+
+
+_DECODER = json.JSONDecoder()
+_PATIENT_DECODER = json.JSONDecoder(parse_int=_long_integer)
+
+
+def to_wire(message: Message) -> Json:
     """A message's fields as JSON-able objects; None is left out."""
     wire = {}
-    for name in message.__slots__:
+    for name in message.FIELDS:
         value = getattr(message, name)
         if value is not None:
             wire[name] = _value_to_wire(value)
     return wire
 
 
-def _value_to_wire(value: Any) -> Any:
-    if is_dataclass(value):
-        return to_wire(value)
+def _value_to_wire(value: Any, *, keep_none: bool = False) -> Any:
+    if isinstance(value, Message):
+        return {name: getattr(value, name) for name in value.FIELDS} if keep_none else to_wire(value)
     if type(value) is tuple:
         return [_value_to_wire(item) for item in value]
     return value
+
+
+def dump(wire: Json) -> bytes:
+    """JSON text; lone surrogates, which UTF-8 cannot carry, are written as `\\udxxx` in words."""
+    try:
+        return orjson.dumps(wire)
+    except TypeError:
+        return orjson.dumps(_printable(wire))
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(item) for item in value]
+    return to_wire(value) if isinstance(value, Message) else value
 
 
 def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
@@ -131,17 +207,9 @@ def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
     return kind(**arguments)
 
 
-def _schema(kind: type[Any]) -> dict[str, FieldSchema]:
-    hints = get_type_hints(kind)
-    return {
-        item.name: FieldSchema(item.name, _is_required(item, hints[item.name]), _reader(hints[item.name]))
-        for item in fields(kind)
-    }
-
-
-def _is_required(item: Any, hint: Any) -> bool:
-    has_default = item.default is not MISSING or item.default_factory is not MISSING
-    return not has_default and NoneType not in get_args(hint)
+def _schema(kind: type[Message]) -> dict[str, FieldSchema]:
+    hints = kind.__annotations__
+    return {name: FieldSchema(name, name not in kind.DEFAULTS, _reader(hints[name])) for name in kind.FIELDS}
 
 
 def _reader(hint: Any) -> Reader:
@@ -157,8 +225,8 @@ def _reader(hint: Any) -> Reader:
         return _tuple_reader(_reader(arguments[0]))
     if origin is dict:
         return _dict_reader(_reader(arguments[1]))
-    if is_dataclass(hint):
-        message = cast("type[Any]", hint)
+    if issubclass(hint, Message):
+        message = cast("type[Message]", hint)
         return lambda value, strict: from_wire(message, _object(value), strict=strict)
     if issubclass(hint, Enum):
         return _enum_reader(hint)
@@ -206,13 +274,6 @@ def _load_strict(data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise ProtocolError(f"not JSON: {error}") from None
-
-
-def _load_values(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {error}") from None
 
 

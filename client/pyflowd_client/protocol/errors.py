@@ -4,8 +4,9 @@ An error names the guilty side: codes of a node are the node's fault, codes of a
 refusal are the client's, the daemon's or the environment's.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from pyflowd_client.protocol.message import Message
 
 
 class ErrorCode(StrEnum):
@@ -73,8 +74,7 @@ EXIT_STATUS: dict[ErrorCode, ExitStatus] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorInfo:
+class ErrorInfo(Message):
     """One error as it travels: `type` is the exception's class name where a node raised one."""
 
     code: ErrorCode

@@ -4,17 +4,16 @@
 integers of any size are possible.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
+from pyflowd_client.protocol.message import Message, field
 from pyflowd_client.protocol.states import NodeState, RunState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted:
-    """The plan stands and nodes will be executed."""
+class RunStarted(Message):
+    """The plan stands and `nodes` nodes will be executed; `last` are those that no other node waits for."""
 
     NAME: ClassVar[str] = "run_started"
     run: RunId
@@ -22,10 +21,10 @@ class RunStarted:
     time: float
     graph: str
     nodes: int
+    last: tuple[NodeId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnostic:
+class Diagnostic(Message):
     """Something to know about the graph; `severity` is "error", "warning" or "info"."""
 
     NAME: ClassVar[str] = "diagnostic"
@@ -39,8 +38,7 @@ class Diagnostic:
     title: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentProgress:
+class EnvironmentProgress(Message):
     """The environment is being made ready."""
 
     NAME: ClassVar[str] = "environment_progress"
@@ -50,8 +48,7 @@ class EnvironmentProgress:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeStarted:
+class NodeStarted(Message):
     """A node's code begins, in a process of its own."""
 
     NAME: ClassVar[str] = "node_started"
@@ -62,8 +59,7 @@ class NodeStarted:
     title: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeOutput:
+class NodeOutput(Message):
     """What a node, or a process it started, wrote: `stream` is "stdout" or "stderr"."""
 
     NAME: ClassVar[str] = "node_output"
@@ -75,8 +71,7 @@ class NodeOutput:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeProgress:
+class NodeProgress(Message):
     """A node called `progress(fraction, message)`; `fraction` is 0 to 1."""
 
     NAME: ClassVar[str] = "node_progress"
@@ -88,8 +83,7 @@ class NodeProgress:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeFinished:
+class NodeFinished(Message):
     """A node is over. `outputs` are in pin order; times are seconds, memory is the peak resident size."""
 
     NAME: ClassVar[str] = "node_finished"
@@ -107,8 +101,7 @@ class NodeFinished:
     peak_memory_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventsLost:
+class EventsLost(Message):
     """The daemon no longer has the events `first_seq` to `last_seq`. Its own number is `last_seq`."""
 
     NAME: ClassVar[str] = "events_lost"
@@ -119,8 +112,7 @@ class EventsLost:
     last_seq: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished:
+class RunFinished(Message):
     """The last event of every run."""
 
     NAME: ClassVar[str] = "run_finished"

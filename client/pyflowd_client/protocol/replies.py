@@ -1,15 +1,14 @@
 """What the daemon answers: exactly one reply per request, carrying the request's id."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
+from pyflowd_client.protocol.message import Message
 from pyflowd_client.protocol.states import RunState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Welcome:
+class Welcome(Message):
     """Answer to hello: the protocol version that both will speak, and who answers."""
 
     NAME: ClassVar[str] = "welcome"
@@ -18,16 +17,14 @@ class Welcome:
     pid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunAccepted:
+class RunAccepted(Message):
     """The run exists; its events follow, from sequence number 1."""
 
     NAME: ClassVar[str] = "run_accepted"
     run: RunId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Message):
     """One thing to know about a graph. `severity` is "error", "warning" or "info"; `code` is stable."""
 
     severity: str
@@ -37,8 +34,7 @@ class Finding:
     title: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSummary:
+class NodeSummary(Message):
     """A node as the plan sees it, pins by name, in the order of execution."""
 
     node: NodeId
@@ -47,8 +43,7 @@ class NodeSummary:
     outputs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphChecked:
+class GraphChecked(Message):
     """Answer to check_graph. `nodes` is empty when the graph could not be read."""
 
     NAME: ClassVar[str] = "graph_checked"
@@ -57,8 +52,7 @@ class GraphChecked:
     nodes: tuple[NodeSummary, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphConverted:
+class GraphConverted(Message):
     """Answer to convert_graph: the same graph in the other format."""
 
     NAME: ClassVar[str] = "graph_converted"
@@ -66,8 +60,7 @@ class GraphConverted:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Following:
+class Following(Message):
     """Answer to follow_run: the run's state, and which events the daemon still has."""
 
     NAME: ClassVar[str] = "following"
@@ -77,26 +70,23 @@ class Following:
     last_seq: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(Message):
     """The request was carried out (cancel_run, stop_daemon, goodbye)."""
 
     NAME: ClassVar[str] = "done"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentStatus:
+class EnvironmentStatus(Message):
     """One warm environment: `memory_bytes` is not counted here, ask the system by `pid`."""
 
     python: str
     state: str
-    version: str | None
-    pid: int | None
+    version: str | None = None
+    pid: int | None = None
     spares: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
+class RunStatus(Message):
     """One run the daemon remembers."""
 
     run: RunId
@@ -107,19 +97,17 @@ class RunStatus:
     nodes_over: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerStatus:
+class WorkerStatus(Message):
     """One process that runs, or may run, a node."""
 
-    pid: int | None
     state: str
     python: str
-    run: RunId | None
-    node: NodeId | None
+    pid: int | None = None
+    run: RunId | None = None
+    node: NodeId | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DaemonStatus:
+class DaemonStatus(Message):
     """Answer to get_status; times are seconds."""
 
     NAME: ClassVar[str] = "status"
@@ -134,8 +122,7 @@ class DaemonStatus:
     workers: tuple[WorkerStatus, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Message):
     """The request was not carried out, and why."""
 
     NAME: ClassVar[str] = "refused"

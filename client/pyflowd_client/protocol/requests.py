@@ -1,15 +1,14 @@
 """What a client may ask. Every request gets exactly one reply, except `ack`, which gets none."""
 
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.message import Message, field
 
 DEFAULT_MAX_VALUE_BYTES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+class Hello(Message):
     """First message of a connection: the protocol versions the client speaks, and who it is."""
 
     NAME: ClassVar[str] = "hello"
@@ -18,8 +17,7 @@ class Hello:
     client: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(Message):
     """How a run is carried out.
 
     timeout_s: wall time that each node may take, seconds; None means the daemon's default.
@@ -34,8 +32,7 @@ class RunOptions:
     max_value_bytes: int | None = DEFAULT_MAX_VALUE_BYTES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitRun:
+class SubmitRun(Message):
     """Execute a graph and follow its events.
 
     document: the graph's text (FlowSpec Markdown or JSON); name: its file name, a hint for the format.
@@ -51,8 +48,7 @@ class SubmitRun:
     options: RunOptions = RunOptions()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckGraph:
+class CheckGraph(Message):
     """Read and plan a graph without executing it. Fields as in `SubmitRun`."""
 
     NAME: ClassVar[str] = "check_graph"
@@ -62,8 +58,7 @@ class CheckGraph:
     inputs: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConvertGraph:
+class ConvertGraph(Message):
     """Write a graph in another format: `to` is "md" or "json"."""
 
     NAME: ClassVar[str] = "convert_graph"
@@ -72,8 +67,7 @@ class ConvertGraph:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowRun:
+class FollowRun(Message):
     """Send the events of a run from sequence number `from_seq` on (the first event has 1)."""
 
     NAME: ClassVar[str] = "follow_run"
@@ -81,38 +75,33 @@ class FollowRun:
     from_seq: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelRun:
+class CancelRun(Message):
     """End a run: running nodes are interrupted, then killed."""
 
     NAME: ClassVar[str] = "cancel_run"
     run: RunId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetStatus:
+class GetStatus(Message):
     """Ask how the daemon is."""
 
     NAME: ClassVar[str] = "get_status"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopDaemon:
+class StopDaemon(Message):
     """End the daemon: at once (runs are cancelled), or when the present runs are over (`drain`)."""
 
     NAME: ClassVar[str] = "stop_daemon"
     drain: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goodbye:
+class Goodbye(Message):
     """End the session. Runs go on."""
 
     NAME: ClassVar[str] = "goodbye"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ack:
+class Ack(Message):
     """All events of `run` up to `seq` have arrived: the daemon may send more. Gets no reply."""
 
     NAME: ClassVar[str] = "ack"

@@ -1,9 +1,15 @@
 """The pins of a node's code, as the environment's own interpreter read them. The daemon never reads code itself."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import NewType
 
 CodeHash = NewType("CodeHash", str)
+
+
+def code_hash(code: str) -> CodeHash:
+    """The name of a source text: 32 hexadecimal digits of its SHA-256."""
+    return CodeHash(hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,11 @@ class Node:
     gui_get_values_code: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """What people call it: the title on one line, or the id where there is none."""
+        return " ".join(self.title.split()) or self.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
@@ -51,13 +56,22 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """A whole document. `dependencies` is the object of `## Dependencies`; `requirements` the JSON form's list."""
+    """A whole document.
+
+    dependencies: the object of `## Dependencies`; the JSON form's list of requirements is its key "requirements".
+    groups: visual only. extra: what else the document says, kept for writing.
+    """
 
     title: str = ""
     description: str = ""
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
     groups: tuple[Mapping[str, Any], ...] = ()
-    requirements: tuple[str, ...] = ()
     dependencies: Mapping[str, Any] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The packages its nodes need, as pip spells them."""
+        listed = (self.dependencies or {}).get("requirements")
+        return tuple(item for item in listed if isinstance(item, str)) if isinstance(listed, list) else ()

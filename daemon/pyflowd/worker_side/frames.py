@@ -136,7 +136,7 @@ def send_packet(link: socket.socket, packet: bytes, descriptors: Sequence[int] =
 
 def receive(link: socket.socket) -> tuple[Header, list[Segment], list[int]]:
     """The next frame as (header, [Segment], [descriptor left over]); ClosedError, FrameError, or BlockingIOError."""
-    packet, ancillary, flags, _ = link.recvmsg(MAX_PACKET_BYTES, _ANCILLARY_BYTES)
+    packet, ancillary, flags, _ = link.recvmsg(MAX_PACKET_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
     descriptors = _descriptors(ancillary)
     try:
         if not packet:

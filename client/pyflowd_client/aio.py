@@ -1,0 +1,246 @@
+"""The client for asyncio programs: the twin of `blocking`, over the same conversation.
+
+One task listens; whoever waits for a reply or an event looks again each time something came. Several tasks may
+use one client.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import TypeVar, Unpack
+
+import zmq
+import zmq.asyncio
+
+from pyflowd_client import __version__
+from pyflowd_client.autostart import ensure_daemon
+from pyflowd_client.conversation import Conversation
+from pyflowd_client.dealer import (
+    ATTEMPTS,
+    HELLO_DEADLINE_S,
+    close_dealer,
+    expect,
+    lost,
+    open_dealer,
+    silent,
+    unwelcoming,
+)
+from pyflowd_client.errors import DaemonLost, PyflowdError
+from pyflowd_client.location import Location, locate
+from pyflowd_client.protocol.codec import EventRecord
+from pyflowd_client.protocol.events import Event
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.replies import (
+    DaemonStatus,
+    Done,
+    Following,
+    GraphChecked,
+    GraphConverted,
+    Reply,
+    RunAccepted,
+    Welcome,
+)
+from pyflowd_client.protocol.requests import CancelRun, ConvertGraph, GetStatus, Goodbye, Request, StopDaemon
+from pyflowd_client.record import Outputs
+from pyflowd_client.run import RunHandle
+from pyflowd_client.submission import RunArguments, check, read_graph, submission
+
+R = TypeVar("R", bound=Reply)
+
+
+class AsyncRun(RunHandle):
+    """Iterate it for its events as they come, or await `result()`. The run itself belongs to the daemon."""
+
+    def __init__(self, client: "AsyncClient", run: RunId) -> None:
+        super().__init__(run)
+        self._client = client
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """The events not yet seen, until the last; DaemonLost when the connection breaks."""
+        while not self._record.is_over:
+            event = (await self._client.next_event(self.id)).decode()
+            if event is not None:
+                self._record.add(event)
+                yield event
+
+    async def result(self) -> Outputs:
+        """Wait for the end; the outputs, or RunFailed."""
+        async for _ in self:
+            pass
+        self._record.raise_unless_succeeded()
+        return self._record.outputs
+
+    async def cancel(self) -> None:
+        """End the run: its nodes are interrupted, then killed. Its last events still come."""
+        await self._client.cancel(self.id)
+
+    async def follow(self, from_seq: int = 1) -> "AsyncRun":
+        """The same run told again from event `from_seq` on, as a new handle; this one then gets no more events."""
+        return await self._client.follow(self.id, from_seq)
+
+
+class AsyncClient:
+    """A session with a daemon. Use `connect_async` to get one."""
+
+    welcome: Welcome
+
+    def __init__(self, location: Location) -> None:
+        """Begin to connect; `greet` says whether it worked."""
+        self._location = location
+        self._conversation = Conversation()
+        self._context = zmq.asyncio.Context()
+        self._socket, self._monitor = open_dealer(self._context, location)
+        self._failure: PyflowdError | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._listener = asyncio.create_task(self._listen(), name="listen to pyflowd")
+
+    async def greet(self, name: str = f"pyflowd_client {__version__}") -> None:
+        """Say hello, first of all; DaemonUnavailable, DaemonLost or ProtocolMismatch."""
+        try:
+            async with asyncio.timeout(HELLO_DEADLINE_S):
+                self.welcome = await self._expect(Welcome, self._conversation.greet(name))
+        except TimeoutError:
+            raise silent(self._location) from None
+
+    async def run(self, path: str | os.PathLike[str], **arguments: Unpack[RunArguments]) -> AsyncRun:
+        """Execute a graph file. GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON."""
+        document, name = read_graph(path)
+        return await self.run_document(document, name=name, **arguments)
+
+    async def run_document(
+        self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]
+    ) -> AsyncRun:
+        """Execute the text of a graph; `name` would be its file's name, a hint for the format."""
+        accepted = await self.ask(submission(document, name, arguments), RunAccepted)
+        return AsyncRun(self, accepted.run)
+
+    async def follow(self, run: str, from_seq: int = 1) -> AsyncRun:
+        """A run that somebody submitted before, told from event `from_seq` on."""
+        run_id = RunId(run)
+        await self._expect(Following, self._conversation.follow(run_id, from_seq))
+        return AsyncRun(self, run_id)
+
+    async def check(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> GraphChecked:
+        """Read and plan the text of a graph without executing it."""
+        return await self.ask(check(document, name, arguments), GraphChecked)
+
+    async def convert(self, document: str, to: str, *, name: str | None = None) -> GraphConverted:
+        """The same graph in the format `to`, "md" or "json"."""
+        return await self.ask(ConvertGraph(document=document, to=to, name=name), GraphConverted)
+
+    async def cancel(self, run: str) -> None:
+        """End a run: its nodes are interrupted, then killed."""
+        await self.ask(CancelRun(run=RunId(run)), Done)
+
+    async def status(self) -> DaemonStatus:
+        """How the daemon is."""
+        return await self.ask(GetStatus(), DaemonStatus)
+
+    async def stop(self, *, drain: bool = False) -> None:
+        """End the daemon and wait until it is gone: at once, or with `drain` when its runs are over."""
+        await self.ask(StopDaemon(drain=drain), Done)
+        await asyncio.wait([self._listener])
+
+    async def ask(self, request: Request, expected: type[R]) -> R:
+        """The reply to a request; Refused, DaemonLost, or ProtocolMismatch when it is of another kind."""
+        return await self._expect(expected, self._conversation.ask(request))
+
+    async def next_event(self, run: RunId) -> EventRecord:
+        """The run's next event, as soon as there is one."""
+        while True:
+            record = self._conversation.next_event(run)
+            await self._flush()
+            if record is not None:
+                return record
+            await self._something_new()
+
+    async def close(self) -> None:
+        """End the session. Runs go on."""
+        if self._context.closed:
+            return
+        if self._failure is None:
+            self._conversation.ask(Goodbye())
+            await self._flush()
+        self._listener.cancel()
+        await asyncio.wait([self._listener])
+        close_dealer(self._context, self._socket, self._monitor)
+
+    async def _expect(self, expected: type[R], request_id: int) -> R:
+        await self._flush()
+        while (reply := self._conversation.reply(request_id)) is None:
+            await self._something_new()
+            await self._flush()
+        return expect(reply, expected)
+
+    async def _something_new(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        await waiter
+
+    def _wake_all(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _listen(self) -> None:
+        poller = zmq.asyncio.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
+        try:
+            is_gone = False
+            while not is_gone:
+                is_gone = self._monitor in dict(await poller.poll())
+                await self._take_in()
+                self._wake_all()
+        except PyflowdError as error:
+            self._failure = error
+        finally:
+            self._failure = self._failure or lost(self._location)
+            self._wake_all()
+
+    async def _take_in(self) -> None:
+        """Whatever has come, the last words of a daemon that is gone included."""
+        with contextlib.suppress(zmq.Again):
+            while True:
+                self._conversation.receive(await self._socket.recv(zmq.NOBLOCK))
+
+    async def _flush(self) -> None:
+        """Nobody to take it is not an error here: the listener notices, after what is still to be read."""
+        with contextlib.suppress(zmq.Again):
+            for message in self._conversation.outgoing():
+                await self._socket.send(message, zmq.NOBLOCK)
+
+
+@contextlib.asynccontextmanager
+async def connect_async(
+    socket: str | os.PathLike[str] | None = None, *, autostart: bool = True
+) -> AsyncIterator[AsyncClient]:
+    """`async with connect_async() as daemon`: a session with the daemon at `socket`, or where it usually is.
+
+    Starts one if none runs. DaemonUnavailable when that fails; LocationRefused, ProtocolMismatch.
+    """
+    client = await _open(locate(socket), autostart)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _open(location: Location, autostart: bool) -> AsyncClient:
+    for _ in range(ATTEMPTS):
+        await asyncio.to_thread(ensure_daemon, location, autostart=autostart)
+        client = AsyncClient(location)
+        try:
+            await client.greet()
+        except DaemonLost:  # it was leaving while we came
+            await client.close()
+        except BaseException:
+            await client.close()
+            raise
+        else:
+            return client
+    raise unwelcoming(location)

@@ -1,0 +1,194 @@
+"""The client for programs without an event loop: one socket, one conversation, every wait bound to the daemon's life.
+
+Not for several threads at once. It never reconnects by itself: a new connection would be a new session, and
+what was lost with the old one has to be said. Connect again and follow the run instead.
+"""
+
+import contextlib
+import os
+import time
+from typing import Any, TypeVar, Unpack
+
+import zmq
+
+from pyflowd_client import __version__
+from pyflowd_client.autostart import ensure_daemon
+from pyflowd_client.conversation import Conversation
+from pyflowd_client.dealer import (
+    ATTEMPTS,
+    HELLO_DEADLINE_S,
+    close_dealer,
+    expect,
+    lost,
+    open_dealer,
+    silent,
+    unwelcoming,
+)
+from pyflowd_client.errors import DaemonLost
+from pyflowd_client.location import Location, locate
+from pyflowd_client.protocol.codec import EventRecord
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.replies import (
+    DaemonStatus,
+    Done,
+    Following,
+    GraphChecked,
+    GraphConverted,
+    Reply,
+    RunAccepted,
+    Welcome,
+)
+from pyflowd_client.protocol.requests import (
+    CancelRun,
+    ConvertGraph,
+    GetStatus,
+    Goodbye,
+    Request,
+    StopDaemon,
+)
+from pyflowd_client.run import Run
+from pyflowd_client.submission import RunArguments, check, read_graph, submission
+
+R = TypeVar("R", bound=Reply)
+
+
+class Client:
+    """A session with a daemon. Use `connect` to get one."""
+
+    def __init__(self, location: Location, *, name: str = f"pyflowd_client {__version__}") -> None:
+        """Connect and say hello; DaemonUnavailable, DaemonLost or ProtocolMismatch."""
+        self._location = location
+        self._conversation = Conversation()
+        self._context = zmq.Context()
+        self._socket, self._monitor = open_dealer(self._context, location)
+        self._is_lost = False
+        try:
+            self.welcome = self._expect(Welcome, self._conversation.greet(name), HELLO_DEADLINE_S)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, path: str | os.PathLike[str], **arguments: Unpack[RunArguments]) -> Run:
+        """Execute a graph file. GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON."""
+        document, name = read_graph(path)
+        return self.run_document(document, name=name, **arguments)
+
+    def run_document(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> Run:
+        """Execute the text of a graph; `name` would be its file's name, a hint for the format."""
+        accepted = self.ask(submission(document, name, arguments), RunAccepted)
+        return Run(self, accepted.run)
+
+    def follow(self, run: str, from_seq: int = 1) -> Run:
+        """A run that somebody submitted before, told from event `from_seq` on."""
+        run_id = RunId(run)
+        self._expect(Following, self._conversation.follow(run_id, from_seq))
+        return Run(self, run_id)
+
+    def check(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> GraphChecked:
+        """Read and plan the text of a graph without executing it."""
+        return self.ask(check(document, name, arguments), GraphChecked)
+
+    def convert(self, document: str, to: str, *, name: str | None = None) -> GraphConverted:
+        """The same graph in the format `to`, "md" or "json"."""
+        return self.ask(ConvertGraph(document=document, to=to, name=name), GraphConverted)
+
+    def cancel(self, run: str) -> None:
+        """End a run: its nodes are interrupted, then killed."""
+        self.ask(CancelRun(run=RunId(run)), Done)
+
+    def status(self) -> DaemonStatus:
+        """How the daemon is."""
+        return self.ask(GetStatus(), DaemonStatus)
+
+    def stop(self, *, drain: bool = False) -> None:
+        """End the daemon and wait until it is gone: at once, or with `drain` when its runs are over."""
+        self.ask(StopDaemon(drain=drain), Done)
+        with contextlib.suppress(DaemonLost):
+            while True:
+                self._pump()
+
+    def ask(self, request: Request, expected: type[R]) -> R:
+        """The reply to a request; Refused, DaemonLost, or ProtocolMismatch when it is of another kind."""
+        return self._expect(expected, self._conversation.ask(request))
+
+    def next_event(self, run: RunId, *, wake_fd: int | None = None) -> EventRecord | None:
+        """The run's next event, as soon as there is one; None when `wake_fd` became readable before."""
+        while True:
+            record = self._conversation.next_event(run)
+            self._flush()
+            if record is not None:
+                return record
+            if not self._pump(wake_fd=wake_fd):
+                return None
+
+    def close(self) -> None:
+        """End the session. Runs go on."""
+        if not self._context.closed:
+            if not self._is_lost:
+                self._conversation.ask(Goodbye())
+                self._flush()
+            close_dealer(self._context, self._socket, self._monitor)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _expect(self, expected: type[R], request_id: int, deadline_s: float | None = None) -> R:
+        give_up_at = None if deadline_s is None else time.monotonic() + deadline_s
+        while True:
+            self._flush()
+            reply = self._conversation.reply(request_id)
+            if reply is not None:
+                break
+            self._pump(give_up_at=give_up_at)
+        return expect(reply, expected)
+
+    def _pump(self, *, give_up_at: float | None = None, wake_fd: int | None = None) -> bool:
+        """Take in what has come, waiting if there is nothing; False when `wake_fd` ended the wait.
+
+        DaemonLost when nothing can come any more: what the daemon sent before it went is taken in first.
+        """
+        if self._take_in():
+            return True
+        if self._is_lost:
+            raise lost(self._location)
+        watched: list[tuple[Any, int]] = [(self._socket, zmq.POLLIN), (self._monitor, zmq.POLLIN)]
+        if wake_fd is not None:
+            watched.append((wake_fd, zmq.POLLIN))
+        timeout_ms = -1 if give_up_at is None else max(0, int((give_up_at - time.monotonic()) * 1000))
+        ready: list[Any] = [source for source, _ in zmq.zmq_poll(watched, timeout_ms)]
+        if not ready:
+            raise silent(self._location)
+        self._is_lost |= self._monitor in ready
+        self._take_in()
+        return wake_fd not in ready
+
+    def _take_in(self) -> int:
+        count = 0
+        with contextlib.suppress(zmq.Again):
+            while True:
+                self._conversation.receive(self._socket.recv(zmq.NOBLOCK))
+                count += 1
+        return count
+
+    def _flush(self) -> None:
+        for message in self._conversation.outgoing():
+            try:
+                self._socket.send(message, zmq.NOBLOCK)
+            except zmq.Again:  # nobody at the other end; what came before is still to be read
+                self._is_lost = True
+
+
+def connect(socket: str | os.PathLike[str] | None = None, *, autostart: bool = True) -> Client:
+    """A session with the daemon at `socket`, or where it usually is; starts one if none runs.
+
+    DaemonUnavailable when there is none and none can be started; LocationRefused, ProtocolMismatch.
+    """
+    location = locate(socket)
+    for _ in range(ATTEMPTS):
+        ensure_daemon(location, autostart=autostart)
+        with contextlib.suppress(DaemonLost):  # it was leaving while we came
+            return Client(location)
+    raise unwelcoming(location)

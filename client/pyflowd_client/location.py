@@ -1,0 +1,101 @@
+"""Where a daemon's socket lives, and beside it its lock, log and state.
+
+The first that is usable: the given path, $PYFLOWD_SOCKET, $RUNTIME_DIRECTORY (a system service, the daemon only),
+$XDG_RUNTIME_DIR, /run/user/UID, and at last a folder of the user's own under the temporary directory.
+
+It refuses folders that somebody else could have made: whoever owns the socket is sent graphs to execute.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyflowd_client.errors import LocationRefused
+
+MAX_SOCKET_PATH_BYTES = 107  # sockaddr_un.sun_path, less the final zero
+
+
+class Location:
+    """The paths of one daemon. Nothing is created before `prepare`."""
+
+    def __init__(self, socket: Path, *, chosen: bool) -> None:
+        """`chosen`: the user named the socket, so that everything else stays beside it."""
+        length = len(os.fsencode(socket))
+        if length > MAX_SOCKET_PATH_BYTES:
+            raise LocationRefused(
+                f"the socket path {socket} has {length} bytes; the system allows {MAX_SOCKET_PATH_BYTES}."
+                " Choose a shorter one with --socket or PYFLOWD_SOCKET."
+            )
+        self.socket = socket
+        self.lock = socket.with_name(socket.name + ".lock")
+        self._chosen = chosen
+
+    @property
+    def state(self) -> Path:
+        """The folder of what outlives a daemon."""
+        if self._chosen:
+            return self.socket.with_name(self.socket.name + ".state")
+        from platformdirs import user_state_path  # not on the way of a command that finds its daemon running
+
+        return user_state_path("pyflowd", appauthor=False)
+
+    @property
+    def log(self) -> Path:
+        """The file where an automatically started daemon says what it does."""
+        return self.state / "daemon.log"
+
+    def prepare(self) -> None:
+        """Make the folders, for their owner only; LocationRefused when they cannot be."""
+        try:
+            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._chosen:
+                self.socket.parent.mkdir(mode=0o700, exist_ok=True)
+                _verify_private(self.socket.parent)
+        except OSError as error:
+            raise LocationRefused(f"cannot make {error.filename}: {error.strerror}.") from None
+
+
+def locate(
+    socket: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ, service: bool = False
+) -> Location:
+    """The location of the daemon that a command means; `service`: this is the daemon, started by a service manager."""
+    chosen = socket or environ.get("PYFLOWD_SOCKET")
+    if chosen:
+        return Location(Path(os.path.abspath(chosen)), chosen=True)
+    if service and environ.get("RUNTIME_DIRECTORY"):
+        return Location(Path(environ["RUNTIME_DIRECTORY"].split(":")[0], "daemon.sock"), chosen=False)
+    for folder in (environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.getuid()}"):
+        if folder and _is_ours(folder):
+            return Location(_verified(Path(folder, "pyflowd")) / "daemon.sock", chosen=False)
+    temporary = environ.get("TMPDIR") or "/tmp"
+    return Location(_verified(Path(temporary, f"pyflowd-{os.getuid()}")) / "daemon.sock", chosen=False)
+
+
+def _is_ours(folder: str) -> bool:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+
+
+def _verified(folder: Path) -> Path:
+    if os.path.lexists(folder):
+        _verify_private(folder)
+    return folder
+
+
+def _verify_private(folder: Path) -> None:
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode):
+        problem = "is not a folder"
+    elif found.st_uid != os.getuid():
+        problem = f"belongs to user {found.st_uid}, not to you"
+    elif stat.S_IMODE(found.st_mode) & 0o077:
+        problem = f"is open to others (mode {stat.S_IMODE(found.st_mode):o}, needed is 700)"
+    else:
+        return
+    raise LocationRefused(
+        f"{folder} {problem}. Put that right, or choose another socket with --socket or PYFLOWD_SOCKET."
+    )

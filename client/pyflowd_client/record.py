@@ -1,0 +1,112 @@
+"""What is known of a run from the events seen so far: states, outputs, failures, and at last the verdict.
+
+It takes events in order and asks nobody; the handles of both clients and the command line keep one each.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pyflowd_client.errors import RunFailed
+from pyflowd_client.protocol.errors import ErrorInfo
+from pyflowd_client.protocol.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
+from pyflowd_client.protocol.ids import NodeId
+from pyflowd_client.protocol.states import FINAL_RUN_STATES, NodeState, RunState
+
+_VERDICTS = {
+    RunState.QUEUED: "the run has not begun",
+    RunState.RUNNING: "the run is not over",
+    RunState.SUCCEEDED: "the run succeeded",
+    RunState.FAILED: "the run failed",
+    RunState.CANCELLED: "the run was cancelled",
+    RunState.INTERRUPTED: "the run was interrupted: its daemon ended before it",
+}
+
+
+class Outputs(Mapping[str, dict[str, Any]]):
+    """The output values of finished nodes: `outputs["Report"]["text"]`.
+
+    A node is found by its id, or by its title when no other node has it. Iterating gives titles, and ids where
+    titles are shared.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, Any]] = {}
+        self._ids_by_title: dict[str, list[str]] = {}
+
+    def add(self, node: NodeId, title: str, values: dict[str, Any]) -> None:
+        """The outputs of one more node."""
+        if node not in self._values:
+            self._ids_by_title.setdefault(title, []).append(node)
+        self._values[node] = values
+
+    def __getitem__(self, node: str) -> dict[str, Any]:
+        if node in self._values:
+            return self._values[node]
+        ids = self._ids_by_title.get(node, [])
+        if len(ids) > 1:
+            raise KeyError(f"{len(ids)} nodes are called {node!r}; use an id: {', '.join(ids)}")
+        if not ids:
+            raise KeyError(f"no finished node has the id or title {node!r}")
+        return self._values[ids[0]]
+
+    def __iter__(self) -> Iterator[str]:
+        for title, ids in self._ids_by_title.items():
+            yield from [title] if len(ids) == 1 and title not in self._values else ids
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Outputs({dict(self)!r})"
+
+
+class RunRecord:
+    """The story of one run so far."""
+
+    def __init__(self) -> None:
+        self.state = RunState.QUEUED
+        self.outputs = Outputs()
+        self.failures: tuple[NodeFinished, ...] = ()
+        self.error: ErrorInfo | None = None
+        self.last: tuple[NodeId, ...] = ()
+        self.titles: dict[NodeId, str] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last event was seen."""
+        return self.state in FINAL_RUN_STATES
+
+    def add(self, event: Event) -> None:
+        """The next event of the run."""
+        match event:
+            case RunStarted():
+                self.state, self.last = RunState.RUNNING, event.last
+            case NodeStarted():
+                self.titles[event.node] = event.title
+            case NodeFinished():
+                self._add_finished(event)
+            case RunFinished():
+                self.state, self.error = event.state, event.error
+
+    def raise_unless_succeeded(self) -> None:
+        """RunFailed unless the run succeeded."""
+        if self.state is not RunState.SUCCEEDED:
+            raise RunFailed(self.verdict(), state=self.state, failures=self.failures, error=self.error)
+
+    def verdict(self) -> str:
+        """How the run ended, as a sentence."""
+        if self.error is not None:
+            return f"{_VERDICTS[self.state]}: {self.error.message}"
+        if not self.failures:
+            return f"{_VERDICTS[self.state]}."
+        first = self.failures[0]
+        reason = f": {first.error.message}" if first.error is not None else ""
+        others = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+        return f"{first.title} failed{reason}{others}"
+
+    def _add_finished(self, event: NodeFinished) -> None:
+        self.titles[event.node] = event.title
+        if event.state is NodeState.DONE:
+            self.outputs.add(event.node, event.title, event.outputs)
+        elif event.state is NodeState.FAILED:
+            self.failures += (event,)

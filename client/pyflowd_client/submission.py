@@ -1,0 +1,93 @@
+"""What a run is asked for with: a graph's text, inputs and options, as one request.
+
+It reads the graph's file as text and nothing more: what the text means is the daemon's business.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from pyflowd_client.errors import GraphFileError
+from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
+from pyflowd_client.protocol.requests import CheckGraph, RunOptions, SubmitRun
+
+
+class RunArguments(TypedDict, total=False):
+    """How a run is carried out; all may be left out.
+
+    inputs: "NODE.PIN" -> a value that json can write; NODE is a node's id or its title, if no other node has it.
+    python: path of an interpreter or of a virtual environment; None means the daemon's default.
+    seed: makes random numbers the same in every run.
+    timeout_s: seconds that each node may take. memory_bytes: memory that each node may use.
+    partial: run what can be run of a graph with errors.
+    max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
+    """
+
+    inputs: Mapping[str, Any]
+    python: str | os.PathLike[str] | None
+    seed: int | None
+    timeout_s: float | None
+    memory_bytes: int | None
+    partial: bool
+    max_value_bytes: int | None
+
+
+def read_graph(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """The text of a graph file and its name; GraphFileError says why it cannot be had."""
+    shown = os.fsdecode(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise GraphFileError(f"cannot read {shown}: {error.strerror}.") from None
+    return decode_graph(data, shown), os.path.basename(shown)
+
+
+def decode_graph(data: bytes, shown: str) -> str:
+    """The text of a graph that was read from `shown`."""
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise GraphFileError(f"{shown} is larger than {MAX_DOCUMENT_BYTES // 1024**2} MiB, too large for a graph.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise GraphFileError(f"{shown} is not a text in UTF-8 (byte {error.start} cannot be read).") from None
+
+
+def submission(document: str, name: str | None, arguments: RunArguments) -> SubmitRun:
+    """The request that executes `document`."""
+    options = {field: arguments[field] for field in RunOptions.FIELDS if field in arguments}  # type: ignore[literal-required]
+    return SubmitRun(
+        document=document,
+        name=name,
+        python=interpreter_path(arguments.get("python")),
+        inputs=encode_inputs(arguments.get("inputs") or {}),
+        options=RunOptions(**options),
+    )
+
+
+def check(document: str, name: str | None, arguments: RunArguments) -> CheckGraph:
+    """The request that reads and plans `document` without executing it."""
+    return CheckGraph(
+        document=document,
+        name=name,
+        python=interpreter_path(arguments.get("python")),
+        inputs=encode_inputs(arguments.get("inputs") or {}),
+    )
+
+
+def interpreter_path(python: str | os.PathLike[str] | None) -> str | None:
+    """Absolute, since the daemon has another working directory; links stay, since a virtual environment is one."""
+    return None if python is None else os.path.abspath(os.path.expanduser(python))
+
+
+def encode_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Each value as JSON text; TypeError or ValueError names the input that cannot be written."""
+    encoded = {}
+    for pin, value in inputs.items():
+        try:
+            encoded[pin] = json.dumps(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"input {pin}: {error}") from None
+    return encoded

@@ -1,0 +1,76 @@
+"""What one call writes: bytes in, lines of text out, bounded. It never waits, and never keeps more than its tail.
+
+Up to `limit_bytes` everything is passed on as it comes. After that only the last bytes are kept, the rest is
+counted, and both are told when the call is over: a node that prints 1 GB costs the daemon 64 kB.
+"""
+
+import codecs
+
+TAIL_BYTES = 65_536
+LONGEST_LINE = 8_192
+STREAMS = ("stdout", "stderr")
+
+
+class CallOutput:
+    """The two streams of a call."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._streams = {name: _Stream() for name in STREAMS}
+        self._left = limit_bytes
+
+    def feed(self, stream: str, data: bytes) -> str:
+        """The text to tell now: whole lines, or nothing."""
+        target = self._streams[stream]
+        if self._left <= 0:
+            target.keep_tail(data)
+            return ""
+        live, late = data[: self._left], data[self._left :]
+        self._left -= len(live)
+        text = target.lines(live)
+        if late:
+            text += target.flush()
+            target.keep_tail(late)
+        return text
+
+    def flush(self) -> list[tuple[str, str]]:
+        """Unfinished lines, as (stream, text): a prompt without a line end shall not be held back for ever."""
+        return [(name, text) for name, target in self._streams.items() if (text := target.flush())]
+
+    def finish(self) -> list[tuple[str, str]]:
+        """What is left to tell when the call is over: unfinished lines, and the tail of what was too much."""
+        return [(name, text) for name, target in self._streams.items() if (text := target.flush() + target.rest())]
+
+
+class _Stream:
+    __slots__ = ("_decoder", "_partial", "_skipped", "_tail")
+
+    def __init__(self) -> None:
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._partial = ""
+        self._tail = b""
+        self._skipped = 0
+
+    def lines(self, data: bytes) -> str:
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        text = self._partial + self._decoder.decode(data)
+        end = max(text.rfind("\n"), text.rfind("\r")) + 1
+        if len(text) - end > LONGEST_LINE:
+            end = len(text)
+        self._partial = text[end:]
+        return text[:end]
+
+    def flush(self) -> str:
+        text, self._partial = self._partial, ""
+        return text
+
+    def keep_tail(self, data: bytes) -> None:
+        tail = (self._tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
+        self._skipped += len(self._tail) + len(data) - len(tail)
+        self._tail = tail
+
+    def rest(self) -> str:
+        if not self._tail:
+            return ""
+        text = self._tail.decode("utf-8", "replace")
+        return f"\n[{self._skipped} bytes left out]\n{text}" if self._skipped else text

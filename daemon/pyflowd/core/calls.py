@@ -1,0 +1,45 @@
+"""A call: one attempt of one piece of work on one worker. Its id is in every frame about it."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from pyflowd.core.call_output import CallOutput
+from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+from pyflowd.core.limits import CallLimits
+from pyflowd.graph.interface import CodeHash
+from pyflowd_client.protocol.errors import ErrorInfo
+from pyflowd_client.protocol.ids import RunId
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWork:
+    """Execute a node of a run."""
+
+    run: RunId
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionWork:
+    """Read and compile sources."""
+
+    codes: tuple[CodeHash, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """`group` is what fairness is between: a run, or a preparation. `verdict` is set when we end it ourselves."""
+
+    id: CallId
+    environment: EnvironmentId
+    group: Hashable
+    work: NodeWork | InspectionWork
+    limits: CallLimits
+    worker: WorkerId | None = None
+    started_at: float = 0.0
+    verdict: ErrorInfo | None = None
+    peak_memory_bytes: int = 0
+    output: CallOutput = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.output = CallOutput(self.limits.output_bytes)

@@ -1,0 +1,763 @@
+"""ExecutionController: the only mutator. A stimulus goes in, effects come out; `now` is monotonic seconds.
+
+It owns the runs, the preparations, the calls and the pool, and is the one place where they meet. It performs
+nothing itself: no clock, no descriptor, no thread. Two calls of `handle` with the same history give the same effects.
+"""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pyflowd.core import effects, stimuli, verdicts
+from pyflowd.core.calls import Call, InspectionWork, NodeWork
+from pyflowd.core.deadlines import Deadlines
+from pyflowd.core.graph_executor import GraphExecutor, Skipped
+from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
+from pyflowd.core.judgement import check_result, judge
+from pyflowd.core.limits import CallLimits, Graces, PoolLimits
+from pyflowd.core.machines import SPARE_STATES, WorkerState
+from pyflowd.core.preparation import InspectedCode, Memory, Preparation, Prepared, Stage, chunks
+from pyflowd.core.runs import Run
+from pyflowd.core.values import Value
+from pyflowd.core.worker_pool import Worker, WorkerPool
+from pyflowd.graph.diagnostics import DiagnosticCode
+from pyflowd.graph.interface import CodeHash, CodeInterface, CodeProblem, code_hash
+from pyflowd_client.protocol import events, replies
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.ids import NodeId, RunId
+from pyflowd_client.protocol.states import NodeState, RunState
+
+INSPECTION_LIMITS = CallLimits(wall_s=60.0)
+RUNS_REMEMBERED = 100
+RUNS_ACTIVE_MOST = 1000
+SHARED_BYTES = 32_000_000  # a worker's resident size includes pages of the interpreter that it shares with its zygote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The figures the controller decides by. `leave_after_s`: how long the daemon stays without work and clients."""
+
+    pool: PoolLimits = field(default_factory=PoolLimits)
+    call: CallLimits = field(default_factory=CallLimits)
+    graces: Graces = field(default_factory=Graces)
+    leave_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallDeadline:
+    """A call's time is over; a second time after the interrupt."""
+
+    call: CallId
+    is_grace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveDeadline:
+    """A worker that answered must be gone."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class RefillDeadline:
+    """Spares may be forked again."""
+
+    environment: EnvironmentId
+
+
+@dataclass(frozen=True, slots=True)
+class IdleDeadline:
+    """Nobody has needed the daemon for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWaiter:
+    """A client that waits for the result of a check."""
+
+    session: SessionId
+    request: int
+    inputs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call has used."""
+
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+Waiter = RunId | CheckWaiter
+Work = NodeWork | InspectionWork
+
+
+class ExecutionController:
+    """Everything the daemon has decided, and what it does next."""
+
+    def __init__(self, policy: Policy, run_prefix: str, wall_offset_s: float = 0.0) -> None:
+        self.runs: dict[RunId, Run] = {}
+        self.pool = WorkerPool(policy.pool, policy.graces)
+        self._policy = policy
+        self._run_prefix = run_prefix
+        self._wall_offset_s = wall_offset_s
+        self._memory = Memory()
+        self._preparations: dict[tuple[str, EnvironmentId], Preparation[Waiter]] = {}
+        self._deadlines = Deadlines()
+        self._now = 0.0
+        self._out: list[effects.Effect] = []
+        self._active: dict[RunId, Run] = {}
+        self._sessions = 0
+        self._stopping = False
+        self._left = False
+        self._is_idle = False
+        self._over: deque[RunId] = deque()
+        self._running: dict[CallId, Call] = {}
+        self._runs_made = 0
+        self._calls_made = 0
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            stimuli.RunSubmitted: self._submit,
+            stimuli.CheckAsked: self._check,
+            stimuli.CancelAsked: self._cancel,
+            stimuli.StopAsked: self._stop,
+            stimuli.GraphRead: self._graph_read,
+            stimuli.PlanBuilt: self._plan_built,
+            stimuli.ZygoteWarmed: self._zygote_warmed,
+            stimuli.ZygoteLost: self._zygote_lost,
+            stimuli.WorkersForked: self._forked,
+            stimuli.ForkFailed: self._fork_failed,
+            stimuli.WorkerExited: self._exited,
+            stimuli.CallDone: self._done,
+            stimuli.CallFailed: self._failed,
+            stimuli.CallProgressed: self._progressed,
+            stimuli.CodeInspected: self._inspected,
+            stimuli.WorkerMisbehaved: self._misbehaved,
+            stimuli.WorkerWrote: self._wrote,
+            stimuli.MemorySampled: self._sampled,
+            stimuli.SessionsCounted: self._counted,
+            stimuli.EnvironmentWanted: self._wanted,
+            stimuli.DeadlinePassed: self._deadline,
+        }
+
+    def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
+        """What to do about what has happened, in this order."""
+        self._now = now
+        self._handlers[type(stimulus)](stimulus)
+        self._assign()
+        self._consider_leaving()
+        out, self._out = self._out, []
+        return out
+
+    def next_deadline(self) -> float | None:
+        """When `DeadlinePassed` is due, monotonic seconds."""
+        return self._deadlines.next_at()
+
+    def watched(self) -> list[tuple[WorkerId, int]]:
+        """The workers, with their process ids, whose memory should be looked at now."""
+        busy = (worker for worker in self.pool.workers.values() if worker.state is WorkerState.BUSY)
+        return [(worker.id, worker.pid) for worker in busy if worker.pid is not None]
+
+    # -- requests
+
+    def _submit(self, asked: stimuli.RunSubmitted) -> None:
+        refusal = self._refusal(asked)
+        if refusal is not None:
+            self._answer(asked.session, asked.request, replies.Refused(error=refusal))
+            return
+        run = self._new_run(asked)
+        self._answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
+        self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
+        self._prepare(asked.submission, run.id)
+
+    def _refusal(self, asked: stimuli.RunSubmitted) -> ErrorInfo | None:
+        options = asked.options
+        if self._stopping:
+            return ErrorInfo(code=ErrorCode.STOPPING, message="The daemon is stopping and takes no new runs.")
+        if len(self._active) >= RUNS_ACTIVE_MOST:
+            return ErrorInfo(code=ErrorCode.BUSY, message=f"{RUNS_ACTIVE_MOST} runs are under way; try again later.")
+        for name, figure in (("timeout_s", options.timeout_s), ("memory_bytes", options.memory_bytes)):
+            if figure is not None and not 0 < figure < float("inf"):
+                return ErrorInfo(code=ErrorCode.BAD_INPUT, message=f"`{name}` must be a number over 0.")
+        return None
+
+    def _new_run(self, asked: stimuli.RunSubmitted) -> Run:
+        self._runs_made += 1
+        options = asked.options
+        limits = replace(
+            self._policy.call,
+            wall_s=options.timeout_s or self._policy.call.wall_s,
+            memory_bytes=options.memory_bytes or self._policy.call.memory_bytes,
+        )
+        run = Run(
+            id=RunId(f"{self._run_prefix}-{self._runs_made}"),
+            graph=asked.submission.name or "",
+            environment=asked.submission.environment,
+            inputs=dict(asked.submission.inputs),
+            options=options,
+            limits=limits,
+            submitted_at=self._now,
+        )
+        self.runs[run.id] = self._active[run.id] = run
+        return run
+
+    def _check(self, asked: stimuli.CheckAsked) -> None:
+        waiter = CheckWaiter(asked.session, asked.request, dict(asked.submission.inputs))
+        self._prepare(asked.submission, waiter)
+
+    def _cancel(self, asked: stimuli.CancelAsked) -> None:
+        run = self.runs.get(asked.run)
+        if run is None:
+            error = ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"No run '{asked.run}' is known here.")
+            self._answer(asked.session, asked.request, replies.Refused(error=error))
+            return
+        self._answer(asked.session, asked.request, replies.Done())
+        self._cancel_run(run)
+
+    def _stop(self, asked: stimuli.StopAsked) -> None:
+        self._stopping = self.pool.closed = True
+        if asked.session is not None and asked.request is not None:
+            self._answer(asked.session, asked.request, replies.Done())
+        if not asked.drain:
+            for run in list(self._active.values()):
+                self._cancel_run(run)
+
+    def _counted(self, counted: stimuli.SessionsCounted) -> None:
+        self._sessions = counted.sessions
+
+    def _wanted(self, wanted: stimuli.EnvironmentWanted) -> None:
+        self._need(wanted.environment)
+
+    # -- preparing
+
+    def _prepare(self, submission: stimuli.Submission, waiter: Waiter) -> None:
+        environment = submission.environment
+        self._need(environment)
+        refusal = self.pool.refusal(environment)
+        if refusal is not None:
+            self._give_up(waiter, refusal)
+            return
+        prepared = self._memory.plan(submission.key, environment)
+        if prepared is not None:
+            self._prepared(waiter, prepared)
+            return
+        key = (submission.key, environment)
+        if key not in self._preparations:
+            self._preparations[key] = Preparation(*key, size_bytes=len(submission.document))
+            self._emit(
+                effects.ReadGraph(
+                    key=submission.key,
+                    environment=environment,
+                    document=submission.document,
+                    name=submission.name,
+                )
+            )
+        self._preparations[key].waiters.append(waiter)
+
+    def _graph_read(self, read: stimuli.GraphRead) -> None:
+        preparation = self._preparations.get((read.key, read.environment))
+        if preparation is None:
+            return
+        if read.graph is None:
+            self._finish_preparation(preparation, Prepared(None, read.diagnostics))
+            return
+        preparation.graph, preparation.diagnostics = read.graph, read.diagnostics
+        for node in read.graph.nodes:
+            if not node.is_reroute:
+                code = code_hash(node.code)
+                preparation.sources[code] = node.code
+                preparation.titles[code] = node.title
+                known = self._memory.code(read.environment, code)
+                if known is not None:
+                    preparation.codes[code] = known
+        preparation.stage = Stage.INSPECTING
+        self._inspect(preparation, chunks(preparation.missing, preparation.sources))
+
+    def _inspect(self, preparation: Preparation[Waiter], portions: Iterable[tuple[CodeHash, ...]]) -> None:
+        for codes in portions:
+            work = InspectionWork(codes)
+            group = (preparation.key, preparation.environment)
+            self._enqueue(preparation.environment, group, work, INSPECTION_LIMITS)
+        self._plan_if_inspected(preparation)
+
+    def _inspected(self, inspected: stimuli.CodeInspected) -> None:
+        call = self._settle(inspected.worker, inspected.call)
+        if call is None or not isinstance(call.work, InspectionWork):
+            return
+        found = [InspectedCode(*item) for item in zip(inspected.interfaces, inspected.codes, strict=False)]
+        if len(found) != len(call.work.codes):
+            self._inspection_failed(call, verdicts.bad_frame("inspected other code than it was sent"))
+            return
+        self._keep_codes(call, dict(zip(call.work.codes, found, strict=True)))
+
+    def _keep_codes(self, call: Call, found: dict[CodeHash, InspectedCode]) -> None:
+        for code, inspected in found.items():
+            self._memory.keep_code(call.environment, code, inspected)
+        preparation = self._preparations.get(call.group)  # type: ignore[call-overload]
+        if preparation is not None:
+            preparation.codes.update(found)
+            self._plan_if_inspected(preparation)
+
+    def _inspection_failed(self, call: Call, error: ErrorInfo) -> None:
+        """A source that kills the compiler is found by inspecting each of its portion alone."""
+        assert isinstance(call.work, InspectionWork)
+        codes = call.work.codes
+        preparation = self._preparations.get(call.group)  # type: ignore[call-overload]
+        if len(codes) > 1 and preparation is not None:
+            self._inspect(preparation, [(code,) for code in codes])
+            return
+        problem = CodeProblem(code=DiagnosticCode.SYNTAX_ERROR, message=f"could not be compiled: {error.message}")
+        self._keep_codes(call, {codes[0]: InspectedCode(CodeInterface(problem=problem), b"")})
+
+    def _plan_if_inspected(self, preparation: Preparation[Waiter]) -> None:
+        if preparation.missing or preparation.stage is not Stage.INSPECTING or preparation.graph is None:
+            return
+        preparation.stage = Stage.PLANNING
+        self._emit(
+            effects.BuildPlan(
+                key=preparation.key,
+                environment=preparation.environment,
+                graph=preparation.graph,
+                interfaces={code: item.interface for code, item in preparation.codes.items()},
+            )
+        )
+
+    def _plan_built(self, built: stimuli.PlanBuilt) -> None:
+        preparation = self._preparations.get((built.key, built.environment))
+        if preparation is None:
+            return
+        diagnostics = preparation.diagnostics + built.diagnostics
+        prepared = Prepared(built.plan, diagnostics, preparation.codes, preparation.size_bytes)
+        self._memory.keep_plan(built.key, built.environment, prepared)
+        self._finish_preparation(preparation, prepared)
+
+    def _finish_preparation(self, preparation: Preparation[Waiter], prepared: Prepared) -> None:
+        del self._preparations[(preparation.key, preparation.environment)]
+        for waiter in preparation.waiters:
+            self._prepared(waiter, prepared)
+
+    def _prepared(self, waiter: Waiter, prepared: Prepared) -> None:
+        if isinstance(waiter, CheckWaiter):
+            self._answer(waiter.session, waiter.request, check_result(prepared, waiter.inputs))
+        elif not self.runs[waiter].is_over:
+            self._start_run(self.runs[waiter], prepared)
+
+    def _give_up(self, waiter: Waiter, reason: str) -> None:
+        error = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=reason)
+        if isinstance(waiter, CheckWaiter):
+            self._answer(waiter.session, waiter.request, replies.Refused(error=error))
+        elif not self.runs[waiter].is_over:
+            self._finish_run(self.runs[waiter], RunState.FAILED, error)
+
+    # -- runs
+
+    def _start_run(self, run: Run, prepared: Prepared) -> None:
+        findings = judge(prepared, run.inputs)
+        for item in findings.diagnostics:
+            self._publish(
+                run,
+                events.Diagnostic,
+                severity=item.severity.value,
+                code=item.code.value,
+                message=item.message,
+                node=item.node,
+                title=item.title,
+            )
+        refusal = findings.refusal(run.options.partial)
+        if refusal is not None or findings.binding is None or prepared.plan is None:
+            self._finish_run(run, RunState.FAILED, refusal)
+            return
+        run.to(RunState.RUNNING)
+        run.started_at = self._now
+        run.codes = prepared.codes
+        run.nodes = len(prepared.plan.nodes)
+        run.executor = GraphExecutor(prepared.plan, findings.binding)
+        nodes = prepared.plan.nodes
+        last = tuple(nodes[index].id for index in prepared.plan.last)
+        self._publish(run, events.RunStarted, graph=run.graph, nodes=len(nodes), last=last)
+        ready, skipped = run.executor.start()
+        self._tell_skipped(run, run.executor, skipped)
+        self._enqueue_nodes(run, ready)
+        self._settle_run(run)
+
+    def _enqueue_nodes(self, run: Run, ready: Iterable[int]) -> None:
+        for index in ready:
+            self._enqueue(run.environment, run.id, NodeWork(run.id, index), run.limits)
+
+    def _settle_run(self, run: Run) -> None:
+        """Let go of what no node needs; end the run when its last node is over."""
+        executor = run.executor
+        if executor is None:
+            return
+        garbage = executor.collect()
+        if garbage:
+            self._emit(effects.Release(payloads=garbage))
+        if executor.is_over and not run.is_over:
+            self._finish_run(run, RunState.CANCELLED if run.is_cancelled else executor.verdict)
+
+    def _cancel_run(self, run: Run) -> None:
+        if run.is_over or run.is_cancelled:
+            return
+        run.is_cancelled = True
+        if run.executor is None:
+            self._finish_run(run, RunState.CANCELLED)
+            return
+        self._cancel_pending(run, run.executor, verdicts.cancelled())
+        for worker in list(self.pool.workers.values()):
+            call = worker.call
+            if call is not None and call.group == run.id:
+                self._end_call(call, verdicts.cancelled())
+        self._settle_run(run)
+
+    def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
+        self.pool.drop(run.id)
+        for index in executor.cancel_pending():
+            self._tell_finished(run, index, state=NodeState.CANCELLED, error=error)
+
+    def _finish_run(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
+        run.to(state)
+        duration_s = self._now - run.submitted_at
+        self._publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
+        if run.executor is not None:
+            run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
+        del self._active[run.id]
+        self._over.append(run.id)
+        if len(self._over) > RUNS_REMEMBERED:
+            oldest = self._over.popleft()
+            del self.runs[oldest]
+            self._emit(effects.CloseRun(run=oldest))
+
+    # -- calls
+
+    def _enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: CallLimits) -> None:
+        self._calls_made += 1
+        call_id = CallId(self._calls_made)
+        self.pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
+
+    def _assign(self) -> None:
+        made = self.pool.assign(self._now)
+        for environment, workers in made.forks.items():
+            self._emit(effects.ForkWorkers(environment=environment, workers=tuple(workers)))
+        for call, worker in made.calls:
+            call.started_at = self._now
+            self._deadlines.set(CallDeadline(call.id), self._now + call.limits.wall_s)
+            self._running[call.id] = call
+            if isinstance(call.work, NodeWork):
+                self._send_node(call, call.work, worker)
+            else:
+                self._send_inspection(call, call.work, worker)
+
+    def _send_node(self, call: Call, work: NodeWork, worker: Worker) -> None:
+        run = self.runs[work.run]
+        assert run.executor is not None
+        node = run.executor.plan.nodes[work.node]
+        self._publish(run, events.NodeStarted, node=node.id, title=node.title)
+        self._emit(
+            effects.SendCall(
+                environment=call.environment,
+                worker=worker.id,
+                call=call.id,
+                title=node.title,
+                code=run.codes[node.code].code,
+                source=run.executor.plan.sources[node.code],
+                inputs=run.executor.begin(work.node),
+                outputs=node.outputs,
+                seed=run.options.seed,
+                limits=call.limits,
+            )
+        )
+        self._settle_run(run)
+
+    def _send_inspection(self, call: Call, work: InspectionWork, worker: Worker) -> None:
+        preparation = self._preparations.get(call.group)  # type: ignore[call-overload]
+        sources = preparation.sources if preparation else {}
+        titles = preparation.titles if preparation else {}
+        self._emit(
+            effects.SendInspection(
+                environment=call.environment,
+                worker=worker.id,
+                call=call.id,
+                sources=tuple(sources.get(code, "") for code in work.codes),
+                titles=tuple(titles.get(code, "") for code in work.codes),
+                limits=call.limits,
+            )
+        )
+
+    def _end_call(self, call: Call, verdict: ErrorInfo) -> None:
+        """Interrupt a running call; if that does not end it, the grace deadline kills it."""
+        if call.verdict is None and call.worker is not None:
+            call.verdict = verdict
+            self._emit(effects.InterruptWorker(environment=call.environment, worker=call.worker))
+            self._deadlines.clear(CallDeadline(call.id))
+            self._deadlines.set(CallDeadline(call.id, is_grace=True), self._now + self._policy.graces.interrupt_s)
+
+    def _settle(self, worker_id: WorkerId, call_id: CallId) -> Call | None:
+        """The call that this answer ends; None, and the worker killed, when it is not the call it carries out."""
+        worker = self.pool.workers.get(worker_id)
+        if worker is None:
+            return None
+        if worker.call is None or worker.call.id != call_id:
+            self._kill(worker_id)
+            return None
+        self._forget_call(worker.call)
+        self._deadlines.set(LeaveDeadline(worker_id), self._now + self._policy.graces.leave_s)
+        return self.pool.answered(worker)
+
+    def _forget_call(self, call: Call) -> None:
+        self._deadlines.clear(CallDeadline(call.id))
+        self._deadlines.clear(CallDeadline(call.id, is_grace=True))
+        del self._running[call.id]
+
+    def _done(self, done: stimuli.CallDone) -> None:
+        call = self._settle(done.worker, done.call)
+        if call is None or not isinstance(call.work, NodeWork):
+            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
+            return
+        usage = Usage(done.cpu_s, max(done.peak_memory_bytes, call.peak_memory_bytes))
+        if call.verdict is not None:
+            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
+            self._fail_node(call, call.work, call.verdict, usage)
+            return
+        run = self.runs[call.work.run]
+        assert run.executor is not None
+        self._tell_output(run, call, call.output.finish())
+        for warning in done.warnings:
+            node = run.executor.plan.nodes[call.work.node]
+            self._publish(
+                run, events.Diagnostic, severity="warning", code="node", message=warning, node=node.id, title=node.title
+            )
+        ready = run.executor.done(call.work.node, done.outputs)
+        self._tell_finished(run, call.work.node, state=NodeState.DONE, call=call, usage=usage, outputs=done.outputs)
+        self._enqueue_nodes(run, ready)
+        self._settle_run(run)
+
+    def _failed(self, failed: stimuli.CallFailed) -> None:
+        call = self._settle(failed.worker, failed.call)
+        if call is None:
+            return
+        error = failed.error
+        if call.verdict is not None:
+            error = replace(call.verdict, traceback=error.traceback)
+        self._fail(call, error, Usage(failed.cpu_s, max(failed.peak_memory_bytes, call.peak_memory_bytes)))
+
+    def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
+        if isinstance(call.work, InspectionWork):
+            self._inspection_failed(call, error)
+        else:
+            self._fail_node(call, call.work, error, usage)
+
+    def _fail_node(self, call: Call, work: NodeWork, error: ErrorInfo, usage: Usage) -> None:
+        run = self.runs[work.run]
+        assert run.executor is not None
+        self._tell_output(run, call, call.output.finish())
+        if error.code is ErrorCode.CANCELLED and run.is_cancelled:
+            run.executor.cancelled(work.node)
+            self._tell_finished(run, work.node, state=NodeState.CANCELLED, call=call, usage=usage, error=error)
+        else:
+            skipped = run.executor.failed(work.node)
+            self._tell_finished(run, work.node, state=NodeState.FAILED, call=call, usage=usage, error=error)
+            self._tell_skipped(run, run.executor, skipped)
+        self._settle_run(run)
+
+    def _progressed(self, progressed: stimuli.CallProgressed) -> None:
+        run, call = self._speaker(progressed.worker)
+        if run is None or call is None or call.id != progressed.call:
+            return
+        self._publish(
+            run,
+            events.NodeProgress,
+            node=self._node_id(run, call),
+            fraction=progressed.fraction,
+            message=progressed.message,
+        )
+
+    def _wrote(self, wrote: stimuli.WorkerWrote) -> None:
+        run, call = self._speaker(wrote.worker)
+        if run is not None and call is not None:
+            text = call.output.feed(wrote.stream, wrote.data)
+            self._tell_output(run, call, [(wrote.stream, text)] if text else [])
+
+    def _sampled(self, sampled: stimuli.MemorySampled) -> None:
+        for worker_id, resident_bytes in sampled.resident_bytes.items():
+            run, call = self._speaker(worker_id)
+            if run is None or call is None:
+                continue
+            self._tell_output(run, call, call.output.flush())
+            call.peak_memory_bytes = max(call.peak_memory_bytes, resident_bytes)
+            if resident_bytes > call.limits.memory_bytes + SHARED_BYTES and call.verdict is None:
+                call.verdict = verdicts.memory_limit(resident_bytes, call.limits)
+                self._kill(worker_id)
+
+    def _speaker(self, worker_id: WorkerId) -> tuple[Run | None, Call | None]:
+        """The node call a worker carries out, with its run."""
+        worker = self.pool.workers.get(worker_id)
+        call = worker.call if worker else None
+        if call is None or not isinstance(call.work, NodeWork):
+            return None, None
+        return self.runs[call.work.run], call
+
+    def _node_id(self, run: Run, call: Call) -> NodeId:
+        assert run.executor is not None
+        assert isinstance(call.work, NodeWork)
+        return run.executor.plan.nodes[call.work.node].id
+
+    # -- workers and zygotes
+
+    def _need(self, environment: EnvironmentId) -> None:
+        if self.pool.warming(environment, self._now):
+            self._emit(effects.StartZygote(environment=environment))
+
+    def _zygote_warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
+        self._memory.forget(warmed.environment)
+        self.pool.warmed(warmed.environment, warmed.pid, warmed.version)
+
+    def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:
+        environment = lost.environment
+        for worker_id in self.pool.zygote_lost(environment, lost.reason, self._now):
+            call = self.pool.died(worker_id)
+            self._deadlines.clear(LeaveDeadline(worker_id))
+            if call is not None:
+                self._forget_call(call)
+                message = f"The node's process was lost with its environment's fork server: {lost.reason}"
+                self._fail(call, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
+        if any(self.pool.waiting(environment)):
+            self._need(environment)
+        refusal = self.pool.refusal(environment)
+        if refusal is not None:
+            self._lose_environment(environment, refusal)
+
+    def _lose_environment(self, environment: EnvironmentId, reason: str) -> None:
+        """An environment that cannot be used ends whatever waits for it."""
+        error = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=reason)
+        for key, preparation in list(self._preparations.items()):
+            if preparation.environment == environment:
+                del self._preparations[key]
+                self.pool.drop(key)
+                for waiter in preparation.waiters:
+                    self._give_up(waiter, reason)
+        for run in list(self._active.values()):
+            if run.environment == environment and run.executor is not None:
+                self._cancel_pending(run, run.executor, error)
+                self._finish_run(run, RunState.FAILED, error)
+
+    def _forked(self, forked: stimuli.WorkersForked) -> None:
+        for worker_id, pid in forked.pids.items():
+            self.pool.forked(worker_id, pid)
+
+    def _fork_failed(self, failed: stimuli.ForkFailed) -> None:
+        self._pause_refill(failed.environment)
+        message = f"No process could be started for the node: {failed.message}"
+        for worker_id in failed.workers:
+            self._lose_worker(worker_id, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
+
+    def _exited(self, exited: stimuli.WorkerExited) -> None:
+        worker = self.pool.workers.get(exited.worker)
+        if worker is None:
+            return
+        if worker.state in SPARE_STATES:
+            self._pause_refill(worker.environment)
+        limits = worker.call.limits if worker.call else self._policy.call
+        usage = Usage(exited.cpu_s, exited.peak_memory_bytes)
+        self._lose_worker(exited.worker, verdicts.death(exited.status, limits), usage)
+
+    def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
+        call = self.pool.died(worker_id)
+        self._deadlines.clear(LeaveDeadline(worker_id))
+        if call is not None:
+            self._forget_call(call)
+            peak = max(usage.peak_memory_bytes, call.peak_memory_bytes)
+            self._fail(call, call.verdict or error, replace(usage, peak_memory_bytes=peak))
+
+    def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
+        worker = self.pool.workers.get(misbehaved.worker)
+        if worker is not None:
+            if worker.call is not None and worker.call.verdict is None:
+                worker.call.verdict = verdicts.bad_frame(misbehaved.reason)
+            self._kill(worker.id)
+
+    def _kill(self, worker_id: WorkerId) -> None:
+        worker = self.pool.workers.get(worker_id)
+        if worker is not None:
+            self._emit(effects.KillWorker(environment=worker.environment, worker=worker_id))
+
+    def _pause_refill(self, environment: EnvironmentId) -> None:
+        self._deadlines.set(RefillDeadline(environment), self.pool.pause_refill(environment, self._now))
+
+    # -- time
+
+    def _deadline(self, _: stimuli.DeadlinePassed) -> None:
+        while (key := self._deadlines.pop_due(self._now)) is not None:
+            if isinstance(key, CallDeadline):
+                self._call_overdue(self._running[key.call], key.is_grace)
+            elif isinstance(key, LeaveDeadline):
+                self._kill(key.worker)
+            elif isinstance(key, IdleDeadline):
+                self._stopping = self.pool.closed = True
+
+    def _call_overdue(self, call: Call, is_grace: bool) -> None:
+        if not is_grace:
+            self._end_call(call, verdicts.time_limit(call.limits))
+        elif call.worker is not None:
+            self._kill(call.worker)
+
+    def _consider_leaving(self) -> None:
+        is_idle = not self._active and not self._preparations
+        if self._stopping and is_idle and not self._left:
+            self._left = True
+            self._emit(effects.Leave())
+        leave_after_s = self._policy.leave_after_s
+        if leave_after_s is None:
+            return
+        if not is_idle or self._sessions:
+            self._deadlines.clear(IdleDeadline())
+            self._is_idle = False
+        elif not self._is_idle:
+            self._is_idle = True
+            self._deadlines.set(IdleDeadline(), self._now + leave_after_s)
+
+    # -- telling
+
+    def _emit(self, effect: effects.Effect) -> None:
+        self._out.append(effect)
+
+    def _answer(self, session: SessionId, request: int, reply: replies.Reply) -> None:
+        self._emit(effects.Answer(session=session, request=request, reply=reply))
+
+    def _publish(self, run: Run, kind: type[events.Event], **content: Any) -> None:
+        time = self._now + self._wall_offset_s
+        self._emit(effects.Publish(event=kind(run=run.id, seq=run.next_seq(), time=time, **content)))
+
+    def _tell_output(self, run: Run, call: Call, texts: list[tuple[str, str]]) -> None:
+        for stream, text in texts:
+            self._publish(run, events.NodeOutput, node=self._node_id(run, call), stream=stream, text=text)
+
+    def _tell_skipped(self, run: Run, executor: GraphExecutor, skipped: Iterable[Skipped]) -> None:
+        for item in skipped:
+            node = executor.plan.nodes[item.node]
+            error = ErrorInfo(code=ErrorCode.SKIPPED, message=f"'{node.title}' was skipped: {item.reason}")
+            self._tell_finished(run, item.node, state=NodeState.SKIPPED, error=error)
+
+    def _tell_finished(
+        self,
+        run: Run,
+        index: int,
+        *,
+        state: NodeState,
+        call: Call | None = None,
+        usage: Usage | None = None,
+        error: ErrorInfo | None = None,
+        outputs: tuple[tuple[str, Value], ...] = (),
+    ) -> None:
+        assert run.executor is not None
+        node = run.executor.plan.nodes[index]
+        self._publish(
+            run,
+            events.NodeFinished,
+            node=node.id,
+            title=node.title,
+            state=state,
+            outputs=dict(outputs),
+            error=error,
+            duration_s=self._now - call.started_at if call else 0.0,
+            cpu_s=usage.cpu_s if usage else 0.0,
+            peak_memory_bytes=usage.peak_memory_bytes if usage else 0,
+        )

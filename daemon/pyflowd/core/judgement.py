@@ -1,0 +1,59 @@
+"""May this graph run with these inputs? The findings of reading, planning and binding, put together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyflowd.core.preparation import Prepared
+from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, has_errors
+from pyflowd.graph.plan import Binding, bind
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.replies import Finding, GraphChecked, NodeSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All findings; the binding is there when the plan is."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    binding: Binding | None
+
+    def refusal(self, partial: bool) -> ErrorInfo | None:
+        """Why a run must not start. With `partial`, nodes that cannot run are no reason."""
+        if any(item.code is DiagnosticCode.BAD_INPUT for item in self.diagnostics):
+            return ErrorInfo(code=ErrorCode.BAD_INPUT, message="An input fits no pin of the graph; nothing was run.")
+        if self.binding is None:
+            return ErrorInfo(code=ErrorCode.BAD_GRAPH, message="The graph cannot be run; see the diagnostics.")
+        if has_errors(self.diagnostics) and not partial:
+            message = (
+                "The graph is incomplete, nothing was run; see the diagnostics, or run what can run with --partial."
+            )
+            return ErrorInfo(code=ErrorCode.BAD_GRAPH, message=message)
+        return None
+
+
+def judge(prepared: Prepared, inputs: Mapping[str, str]) -> Judgement:
+    """Bind the inputs and collect what there is to say."""
+    if prepared.plan is None:
+        return Judgement(prepared.diagnostics, None)
+    binding = bind(prepared.plan, inputs)
+    return Judgement(prepared.diagnostics + binding.diagnostics, binding)
+
+
+def check_result(prepared: Prepared, inputs: Mapping[str, str]) -> GraphChecked:
+    """What a client that only wants to know is told."""
+    judgement = judge(prepared, inputs)
+    nodes = prepared.plan.nodes if prepared.plan else ()
+    return GraphChecked(
+        runnable=judgement.refusal(partial=False) is None,
+        findings=tuple(finding(item) for item in judgement.diagnostics),
+        nodes=tuple(
+            NodeSummary(node=node.id, title=node.title, inputs=node.parameters, outputs=node.outputs) for node in nodes
+        ),
+    )
+
+
+def finding(item: Diagnostic) -> Finding:
+    """A diagnostic as it travels."""
+    return Finding(
+        severity=item.severity.value, code=item.code.value, message=item.message, node=item.node, title=item.title
+    )

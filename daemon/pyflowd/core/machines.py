@@ -1,0 +1,78 @@
+"""The state tables of a run, a node, a worker and a zygote, and the one function that moves.
+
+Rule 1: every state is an enum member, and every legal move stands in a table below.
+Rule 2: nobody assigns a state; `move` returns the new one, or raises with the name of the thing and the
+move it refused. How a worker died is an outcome, not a state.
+
+    run      queued > running > succeeded | failed | cancelled      (interrupted: told after a crash)
+    node     waiting > ready > running > done | failed | cancelled ; waiting | ready > skipped | cancelled
+    worker   starting > idle > busy > leaving > dead                 (a call may be queued before it started)
+    zygote   cold > warming > warm > dead > cold ; warming > backoff > warming | broken
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from pyflowd_client.protocol.states import NodeState, RunState
+
+
+class WorkerState(StrEnum):
+    """Where one forked process is."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    LEAVING = "leaving"
+    DEAD = "dead"
+
+
+class ZygoteState(StrEnum):
+    """Where the fork server of an environment is."""
+
+    COLD = "cold"
+    WARMING = "warming"
+    WARM = "warm"
+    BACKOFF = "backoff"
+    BROKEN = "broken"
+    DEAD = "dead"
+
+
+SPARE_STATES: Final = frozenset({WorkerState.STARTING, WorkerState.IDLE})
+
+S = TypeVar("S", bound=StrEnum)
+Table = Mapping[S, frozenset[S]]
+
+RUN_MOVES: Final[Table[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.FAILED, RunState.CANCELLED}),
+    RunState.RUNNING: frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}),
+}
+NODE_MOVES: Final[Table[NodeState]] = {
+    NodeState.WAITING: frozenset({NodeState.READY, NodeState.SKIPPED, NodeState.CANCELLED}),
+    NodeState.READY: frozenset({NodeState.RUNNING, NodeState.SKIPPED, NodeState.CANCELLED, NodeState.FAILED}),
+    NodeState.RUNNING: frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED}),
+}
+WORKER_MOVES: Final[Table[WorkerState]] = {
+    WorkerState.STARTING: frozenset({WorkerState.IDLE, WorkerState.BUSY, WorkerState.DEAD}),
+    WorkerState.IDLE: frozenset({WorkerState.BUSY, WorkerState.DEAD}),
+    WorkerState.BUSY: frozenset({WorkerState.LEAVING, WorkerState.DEAD}),
+    WorkerState.LEAVING: frozenset({WorkerState.DEAD}),
+}
+ZYGOTE_MOVES: Final[Table[ZygoteState]] = {
+    ZygoteState.COLD: frozenset({ZygoteState.WARMING}),
+    ZygoteState.WARMING: frozenset({ZygoteState.WARM, ZygoteState.BACKOFF, ZygoteState.BROKEN}),
+    ZygoteState.BACKOFF: frozenset({ZygoteState.WARMING}),
+    ZygoteState.WARM: frozenset({ZygoteState.DEAD}),
+    ZygoteState.DEAD: frozenset({ZygoteState.WARMING}),
+}
+
+
+class IllegalMoveError(AssertionError):
+    """A move that no table allows: a bug of ours, never of the outside."""
+
+
+def move(table: Table[S], subject: str, current: S, target: S) -> S:
+    """The target state, if the table allows the move from the current one."""
+    if target not in table.get(current, frozenset()):
+        raise IllegalMoveError(f"{subject}: {current} > {target} is not a legal move")
+    return target

@@ -1,0 +1,49 @@
+"""A run as the controller keeps it: who asked, how far it is, and the number of its next event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyflowd.core.graph_executor import GraphExecutor
+from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.limits import CallLimits
+from pyflowd.core.machines import RUN_MOVES, move
+from pyflowd.core.preparation import InspectedCode
+from pyflowd.graph.interface import CodeHash
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One execution of one graph. Times are monotonic seconds; `executor` is there once the plan is."""
+
+    id: RunId
+    graph: str
+    environment: EnvironmentId
+    inputs: dict[str, str]
+    options: RunOptions
+    limits: CallLimits
+    submitted_at: float
+    state: RunState = RunState.QUEUED
+    started_at: float | None = None
+    executor: GraphExecutor | None = None
+    codes: Mapping[CodeHash, InspectedCode] = field(default_factory=dict)
+    is_cancelled: bool = False
+    last_seq: int = 0
+    nodes: int = 0
+    nodes_over: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """True once the terminal event is out."""
+        return self.state in FINAL_RUN_STATES
+
+    def to(self, target: RunState) -> None:
+        """Move to another state."""
+        self.state = move(RUN_MOVES, f"run {self.id}", self.state, target)
+
+    def next_seq(self) -> int:
+        """The number of the next event."""
+        self.last_seq += 1
+        return self.last_seq

@@ -1,0 +1,241 @@
+"""What can happen to the daemon, as far as decisions depend on it. The counterpart to effects.
+
+Everything that comes from a worker was already checked for shape by the shell, and is still not believed:
+the call it names must be the one that worker carries out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
+from pyflowd.core.values import Value
+from pyflowd.graph.diagnostics import Diagnostic
+from pyflowd.graph.interface import CodeInterface
+from pyflowd.graph.model import Graph
+from pyflowd.graph.plan import Plan
+from pyflowd_client.protocol.errors import ErrorInfo
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import RunOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A graph as a client sent it. `key` is a hash of document and name: equal keys mean equal graphs."""
+
+    document: str
+    name: str | None
+    key: str
+    environment: EnvironmentId
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSubmitted:
+    """A client wants a graph executed."""
+
+    session: SessionId
+    request: int
+    submission: Submission
+    options: RunOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckAsked:
+    """A client wants to know whether a graph could be executed."""
+
+    session: SessionId
+    request: int
+    submission: Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAsked:
+    """A client wants a run ended."""
+
+    session: SessionId
+    request: int
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    """The daemon shall end: at once, or (drain) when the present runs are over. No request when a signal asks."""
+
+    drain: bool
+    session: SessionId | None = None
+    request: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRead:
+    """A document was read; no graph when it could not be."""
+
+    key: str
+    environment: EnvironmentId
+    graph: Graph | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanBuilt:
+    """A graph was planned for an environment; no plan when it is refused."""
+
+    key: str
+    environment: EnvironmentId
+    plan: Plan | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZygoteWarmed:
+    """The fork server of an environment is ready."""
+
+    environment: EnvironmentId
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZygoteLost:
+    """The fork server ended, or never came up. Its workers are gone with it."""
+
+    environment: EnvironmentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersForked:
+    """These workers exist now, with these process ids."""
+
+    environment: EnvironmentId
+    pids: Mapping[WorkerId, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForkFailed:
+    """These workers could not be made."""
+
+    environment: EnvironmentId
+    workers: tuple[WorkerId, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerExited:
+    """A worker and everything it started is dead. `status` is the wait status."""
+
+    worker: WorkerId
+    status: int
+    cpu_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDone:
+    """A node returned; outputs in declared order."""
+
+    worker: WorkerId
+    call: CallId
+    outputs: tuple[tuple[str, Value], ...]
+    warnings: tuple[str, ...]
+    cpu_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFailed:
+    """A node failed inside its worker, which could tell why."""
+
+    worker: WorkerId
+    call: CallId
+    error: ErrorInfo
+    cpu_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallProgressed:
+    """A node called progress()."""
+
+    worker: WorkerId
+    call: CallId
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeInspected:
+    """A worker read and compiled sources; in the order they were sent. No code where there is a problem."""
+
+    worker: WorkerId
+    call: CallId
+    interfaces: tuple[CodeInterface, ...]
+    codes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerMisbehaved:
+    """A worker sent something that is no frame, or not one it may send."""
+
+    worker: WorkerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerWrote:
+    """Bytes from a worker's stdout or stderr."""
+
+    worker: WorkerId
+    stream: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySampled:
+    """What busy workers, with the processes they started, hold in memory now."""
+
+    resident_bytes: Mapping[WorkerId, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsCounted:
+    """So many clients are connected now."""
+
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentWanted:
+    """An environment will be needed: warm it before anybody waits."""
+
+    environment: EnvironmentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlinePassed:
+    """The earliest deadline is over."""
+
+
+Stimulus = (
+    RunSubmitted
+    | CheckAsked
+    | CancelAsked
+    | StopAsked
+    | GraphRead
+    | PlanBuilt
+    | ZygoteWarmed
+    | ZygoteLost
+    | WorkersForked
+    | ForkFailed
+    | WorkerExited
+    | CallDone
+    | CallFailed
+    | CallProgressed
+    | CodeInspected
+    | WorkerMisbehaved
+    | WorkerWrote
+    | MemorySampled
+    | SessionsCounted
+    | EnvironmentWanted
+    | DeadlinePassed
+)

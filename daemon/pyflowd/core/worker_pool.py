@@ -1,0 +1,236 @@
+"""WorkerPool: who may run next, on which worker. It decides, and changes nothing but itself.
+
+Calls wait in one queue per group (a run, or the preparation of a graph); groups take turns, so that a run of
+ten thousand nodes does not make the next one wait. A call takes an idle worker of its environment, else one that
+is still starting, else asks for a fork of its own: its frame then lies in the socket before the process exists.
+Spares are refilled in batches, and only while no call waits: under load a fork ahead of time helps nobody.
+"""
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+
+from pyflowd.core.calls import Call
+from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.limits import Graces, PoolLimits
+from pyflowd.core.machines import SPARE_STATES, WORKER_MOVES, ZYGOTE_MOVES, WorkerState, ZygoteState, move
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process. It holds at most one call, and none but in state busy."""
+
+    id: WorkerId
+    environment: EnvironmentId
+    state: WorkerState = WorkerState.STARTING
+    pid: int | None = None
+    call: Call | None = None
+
+    def to(self, target: WorkerState) -> None:
+        """Move to another state."""
+        self.state = move(WORKER_MOVES, f"worker {self.id}", self.state, target)
+
+
+@dataclass(slots=True)
+class Zygote:
+    """The fork server of an environment. `spares` are ids of its starting and idle workers, oldest first."""
+
+    environment: EnvironmentId
+    state: ZygoteState = ZygoteState.COLD
+    pid: int | None = None
+    version: str | None = None
+    spares: deque[WorkerId] = field(default_factory=deque)
+    failures: int = 0
+    reason: str = ""
+    retry_at: float = 0.0
+    refill_at: float = 0.0
+
+    def to(self, target: ZygoteState) -> None:
+        """Move to another state."""
+        self.state = move(ZYGOTE_MOVES, f"zygote {self.environment}", self.state, target)
+
+
+@dataclass(slots=True)
+class Assignments:
+    """What one pass decided: forks to ask for, and which call goes to which worker."""
+
+    forks: dict[EnvironmentId, list[WorkerId]] = field(default_factory=dict)
+    calls: list[tuple[Call, Worker]] = field(default_factory=list)
+
+
+class WorkerPool:
+    """All zygotes, workers and waiting calls."""
+
+    def __init__(self, limits: PoolLimits, graces: Graces) -> None:
+        self.limits = limits
+        self.zygotes: dict[EnvironmentId, Zygote] = {}
+        self.workers: dict[WorkerId, Worker] = {}
+        self.running = 0
+        self.closed = False
+        self._graces = graces
+        self._queues: dict[Hashable, deque[Call]] = {}
+        self._turns: deque[Hashable] = deque()
+        self._last_id = 0
+
+    # -- calls
+
+    def enqueue(self, call: Call) -> None:
+        """Let a call wait for its turn."""
+        queue = self._queues.get(call.group)
+        if queue is None:
+            queue = self._queues[call.group] = deque()
+            self._turns.append(call.group)
+        queue.append(call)
+
+    def drop(self, group: Hashable) -> list[Call]:
+        """Take all waiting calls of a group out."""
+        queue = self._queues.pop(group, None)
+        if queue is None:
+            return []
+        self._turns.remove(group)
+        return list(queue)
+
+    def waiting(self, environment: EnvironmentId) -> Iterator[Call]:
+        """The calls that wait for an environment."""
+        return (call for queue in self._queues.values() for call in queue if call.environment == environment)
+
+    def assign(self, now: float) -> Assignments:
+        """Give waiting calls to workers as far as the limits allow, then refill spares."""
+        made = Assignments()
+        while self.running < self.limits.running:
+            call = self._next_call()
+            if call is None:
+                break
+            worker = self._take_worker(call.environment, made)
+            worker.to(WorkerState.BUSY)
+            worker.call, call.worker = call, worker.id
+            self.running += 1
+            made.calls.append((call, worker))
+        if not self.closed:
+            self._refill(made, now)
+        return made
+
+    def _next_call(self) -> Call | None:
+        """The next call whose zygote is warm; its group goes to the end of the turns."""
+        for _ in range(len(self._turns)):
+            group = self._turns[0]
+            queue = self._queues[group]
+            self._turns.rotate(-1)
+            if self.zygotes[queue[0].environment].state is not ZygoteState.WARM:
+                continue
+            call = queue.popleft()
+            if not queue:
+                self._turns.remove(group)
+                del self._queues[group]
+            return call
+        return None
+
+    def _take_worker(self, environment: EnvironmentId, made: Assignments) -> Worker:
+        spares = self.zygotes[environment].spares
+        if spares:
+            return self.workers[spares.popleft()]
+        return self._new_worker(environment, made)
+
+    def _new_worker(self, environment: EnvironmentId, made: Assignments) -> Worker:
+        self._last_id += 1
+        worker = Worker(WorkerId(self._last_id), environment)
+        self.workers[worker.id] = worker
+        made.forks.setdefault(environment, []).append(worker.id)
+        return worker
+
+    def _refill(self, made: Assignments, now: float) -> None:
+        if self._turns:
+            return
+        for zygote in self.zygotes.values():
+            if zygote.state is not ZygoteState.WARM or now < zygote.refill_at:
+                continue
+            missing = self.limits.spares - len(zygote.spares)
+            if missing >= self.limits.refill or (missing and not zygote.spares):
+                for _ in range(min(missing, self.limits.refill)):
+                    zygote.spares.append(self._new_worker(zygote.environment, made).id)
+
+    # -- workers
+
+    def forked(self, worker_id: WorkerId, pid: int) -> None:
+        """The process exists."""
+        worker = self.workers[worker_id]
+        worker.pid = pid
+        if worker.state is WorkerState.STARTING:
+            worker.to(WorkerState.IDLE)
+
+    def answered(self, worker: Worker) -> Call:
+        """The worker has answered its call and leaves."""
+        assert worker.call is not None
+        call, worker.call = worker.call, None
+        worker.to(WorkerState.LEAVING)
+        self.running -= 1
+        return call
+
+    def died(self, worker_id: WorkerId) -> Call | None:
+        """The worker is dead; the call it had not answered, if any."""
+        worker = self.workers.pop(worker_id)
+        if worker.state in SPARE_STATES:
+            self.zygotes[worker.environment].spares.remove(worker_id)
+        if worker.state is WorkerState.BUSY:
+            self.running -= 1
+        worker.to(WorkerState.DEAD)
+        call, worker.call = worker.call, None
+        return call
+
+    # -- zygotes
+
+    def zygote(self, environment: EnvironmentId) -> Zygote:
+        """The record of an environment's zygote, cold when it is new."""
+        return self.zygotes.setdefault(environment, Zygote(environment))
+
+    def warming(self, environment: EnvironmentId, now: float) -> bool:
+        """An environment is needed: True when its zygote must be started now."""
+        zygote = self.zygote(environment)
+        is_due = zygote.state is ZygoteState.BACKOFF and now >= zygote.retry_at
+        if not is_due and zygote.state not in (ZygoteState.COLD, ZygoteState.DEAD):
+            return False
+        zygote.to(ZygoteState.WARMING)
+        return True
+
+    def refusal(self, environment: EnvironmentId) -> str | None:
+        """Why this environment cannot be used now; None when it can, or may soon."""
+        zygote = self.zygote(environment)
+        return zygote.reason if zygote.state in (ZygoteState.BACKOFF, ZygoteState.BROKEN) else None
+
+    def warmed(self, environment: EnvironmentId, pid: int, version: str) -> None:
+        """The zygote is up."""
+        zygote = self.zygotes[environment]
+        zygote.to(ZygoteState.WARM)
+        zygote.pid, zygote.version, zygote.failures, zygote.reason = pid, version, 0, ""
+
+    def zygote_lost(self, environment: EnvironmentId, reason: str, now: float) -> list[WorkerId]:
+        """The zygote ended, and its workers with it: which they are."""
+        zygote = self.zygotes[environment]
+        zygote.pid, zygote.reason = None, reason
+        if zygote.state is ZygoteState.WARM:
+            zygote.to(ZygoteState.DEAD)
+        else:
+            zygote.failures += 1
+            broken = zygote.failures >= self._graces.failures_until_broken
+            zygote.to(ZygoteState.BROKEN if broken else ZygoteState.BACKOFF)
+            pause_s = self._graces.backoff_s * 2 ** (zygote.failures - 1)
+            zygote.retry_at = now + min(pause_s, self._graces.backoff_most_s)
+        return [worker.id for worker in self.workers.values() if worker.environment == environment]
+
+    def pause_refill(self, environment: EnvironmentId, now: float) -> float:
+        """Spares die or cannot be forked: make no new ones for a while. Returns when to try again."""
+        zygote = self.zygotes[environment]
+        zygote.refill_at = now + self._graces.backoff_s
+        return zygote.refill_at
+
+    def check(self) -> None:
+        """Our invariants; AssertionError when one is broken. For tests: it looks at everything."""
+        busy = [worker for worker in self.workers.values() if worker.state is WorkerState.BUSY]
+        assert len(busy) == self.running <= self.limits.running
+        assert all((worker.call is not None) == (worker.state is WorkerState.BUSY) for worker in self.workers.values())
+        assert all(worker.call.worker == worker.id for worker in busy if worker.call)
+        spares = [worker_id for zygote in self.zygotes.values() for worker_id in zygote.spares]
+        assert sorted(spares) == sorted(w.id for w in self.workers.values() if w.state in SPARE_STATES)
+        assert set(self._turns) == set(self._queues)
+        assert len(self._turns) == len(self._queues)
+        assert all(self._queues.values())

@@ -1,0 +1,65 @@
+"""What there is to say about a graph: one sentence with a stable code, and what to do about it.
+
+A message names nodes by title. It never holds code or values.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pyflowd_client.protocol.ids import NodeId
+
+
+class Severity(StrEnum):
+    """An error keeps a node, or the graph, from running as its author meant it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class DiagnosticCode(StrEnum):
+    """Stable: scripts compare them, so a code never changes its meaning."""
+
+    # the document
+    EMPTY = "empty"  # there is nothing to run
+    UNREADABLE = "unreadable"  # neither FlowSpec nor JSON
+    INVALID_JSON = "invalid_json"
+    INVALID_FIELD = "invalid_field"  # valid JSON of the wrong shape
+    INVALID_HEADING = "invalid_heading"  # a node's heading without an id
+    IGNORED_SECTION = "ignored_section"  # a heading that a graph does not have
+    IGNORED_BLOCK = "ignored_block"  # a fence that its section does not have
+    REPEATED_BLOCK = "repeated_block"  # the last one counts
+    MISSING_ID = "missing_id"
+    # the graph
+    DUPLICATE_ID = "duplicate_id"
+    CYCLE = "cycle"
+    UNKNOWN_NODE = "unknown_node"
+    UNKNOWN_PIN = "unknown_pin"
+    DOUBLE_EDGE = "double_edge"
+    DANGLING_REROUTE = "dangling_reroute"
+    # a node's code
+    SYNTAX_ERROR = "syntax_error"
+    NO_ENTRY = "no_entry"
+    ASYNC_ENTRY = "async_entry"
+    BAD_CODE = "bad_code"  # any other reason why it cannot be a node
+    # a node's inputs
+    MISSING_INPUT = "missing_input"
+    GUI_WITHOUT_STATE = "gui_without_state"  # a missing input whose value lives in the editor's widgets
+    BAD_INPUT = "bad_input"  # what the client passes fits no pin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One finding; `node` and `title` where it is about one node."""
+
+    severity: Severity
+    code: DiagnosticCode
+    message: str
+    node: NodeId | None = None
+    title: str | None = None
+
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """True when at least one of them is an error."""
+    return any(item.severity is Severity.ERROR for item in diagnostics)

@@ -1,0 +1,163 @@
+"""Frames from workers and zygotes, checked for shape, as stimuli. Whatever does not fit raises FrameError.
+
+Every byte comes from where hostile code runs. Nothing here believes more than types and counts.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyflowd.core.ids import CallId, WorkerId
+from pyflowd.core.stimuli import CallDone, CallFailed, CallProgressed, CodeInspected, Stimulus
+from pyflowd.core.values import Value
+from pyflowd.graph.diagnostics import DiagnosticCode
+from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
+from pyflowd.worker_side.frames import FrameError, Segment
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+
+Header = dict[str, Any]
+LONGEST_TEXT = 100_000
+NODE_ERRORS = frozenset(
+    {
+        ErrorCode.EXCEPTION,
+        ErrorCode.EXITED,
+        ErrorCode.NOT_JSON,
+        ErrorCode.BAD_OUTPUT,
+        ErrorCode.MEMORY_LIMIT,
+        ErrorCode.BAD_INPUT,
+        ErrorCode.CANCELLED,
+    }
+)
+
+
+def read_answer(worker: WorkerId, header: Header, segments: list[Segment]) -> Stimulus:
+    """The stimulus that a worker's frame means."""
+    kind = header.get("kind")
+    read = _READERS.get(kind) if isinstance(kind, str) else None
+    if read is None:
+        raise FrameError("unknown kind of frame")
+    return read(worker, CallId(_whole(header, "call")), header, segments)
+
+
+def _done(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+    names = _texts(header, "outputs")
+    types = _texts(header, "types")
+    previews = header.get("previews")
+    if not isinstance(previews, list) or not len(names) == len(types) == len(previews) == len(segments):
+        raise FrameError("outputs do not add up")
+    values = [
+        Value(payload=segment, type=kind, preview=_optional_text(preview))
+        for segment, kind, preview in zip(segments, types, previews, strict=True)
+    ]
+    return CallDone(
+        worker=worker,
+        call=call,
+        outputs=tuple(zip(names, values, strict=True)),
+        warnings=tuple(_texts(header, "warnings")),
+        cpu_s=_number(header, "cpu_s"),
+        peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+    )
+
+
+def _failed(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+    error = header.get("error")
+    if not isinstance(error, dict) or error.get("code") not in NODE_ERRORS:
+        raise FrameError("not an error a node may have")
+    info = ErrorInfo(
+        code=ErrorCode(error["code"]),
+        message=_text(error, "message"),
+        type=_optional_text(error.get("type")),
+        traceback=_optional_text(error.get("traceback")),
+    )
+    return CallFailed(
+        worker=worker,
+        call=call,
+        error=info,
+        cpu_s=_number(header, "cpu_s"),
+        peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+    )
+
+
+def _progress(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+    fraction = min(max(_number(header, "fraction"), 0.0), 1.0)
+    return CallProgressed(worker=worker, call=call, fraction=fraction, message=_text(header, "message"))
+
+
+def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+    interfaces = header.get("interfaces")
+    if not isinstance(interfaces, list) or len(interfaces) != len(segments):
+        raise FrameError("interfaces do not add up")
+    codes = tuple(segment.read() for segment in segments)
+    return CodeInspected(worker=worker, call=call, interfaces=tuple(_interface(i) for i in interfaces), codes=codes)
+
+
+_READERS: Mapping[str, Callable[[WorkerId, CallId, Header, list[Segment]], Stimulus]] = {
+    "done": _done,
+    "failed": _failed,
+    "progress": _progress,
+    "inspected": _inspected,
+}
+
+
+def _interface(item: Any) -> CodeInterface:
+    if not isinstance(item, dict):
+        raise FrameError("an interface is not an object")
+    problem = item.get("problem")
+    return CodeInterface(
+        inputs=tuple(
+            InputPin(name=_text(pin, "name"), type=_text(pin, "type"), required=pin.get("required") is True)
+            for pin in _objects(item, "inputs")
+        ),
+        outputs=tuple(OutputPin(name=_text(pin, "name"), type=_text(pin, "type")) for pin in _objects(item, "outputs")),
+        problem=_problem(problem) if isinstance(problem, dict) else None,
+    )
+
+
+def _problem(item: Header) -> CodeProblem:
+    code = _text(item, "code")
+    line = item.get("line")
+    known = code in DiagnosticCode.__members__.values()
+    return CodeProblem(
+        code=code if known else DiagnosticCode.BAD_CODE,
+        message=_text(item, "message"),
+        line=line if type(line) is int else None,
+    )
+
+
+def _objects(header: Header, name: str) -> list[Header]:
+    items = header.get(name)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise FrameError(f"`{name}` is not a list of objects")
+    return items
+
+
+def _texts(header: Header, name: str) -> list[str]:
+    items = header.get(name)
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise FrameError(f"`{name}` is not a list of texts")
+    return [item[:LONGEST_TEXT] for item in items]
+
+
+def _text(header: Header, name: str) -> str:
+    text = header.get(name)
+    if not isinstance(text, str):
+        raise FrameError(f"`{name}` is not a text")
+    return text[:LONGEST_TEXT]
+
+
+def _optional_text(text: Any) -> str | None:
+    return text[:LONGEST_TEXT] if isinstance(text, str) else None
+
+
+def _whole(header: Header, name: str) -> int:
+    number = header.get(name)
+    if type(number) is not int or number < 0:
+        raise FrameError(f"`{name}` is not a whole number")
+    return number
+
+
+def _number(header: Header, name: str) -> float:
+    number = header.get(name)
+    if not isinstance(number, int | float) or not math.isfinite(number):
+        raise FrameError(f"`{name}` is not a number")
+    return float(number)

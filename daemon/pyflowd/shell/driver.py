@@ -1,0 +1,82 @@
+"""The loop between the world and the core: stimuli in, effects performed, in order, at once.
+
+A performer may cause another stimulus; it waits in the queue until the effects before it are done.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyflowd.core.effects import Effect
+from pyflowd.core.execution_controller import ExecutionController
+from pyflowd.core.stimuli import DeadlinePassed, Stimulus
+
+Perform = Callable[[Any], None]
+
+
+class Driver:
+    """Owns the queue of stimuli and the one timer. `after_turn` is called once per turn of the event loop."""
+
+    def __init__(self, controller: ExecutionController, loop: asyncio.AbstractEventLoop) -> None:
+        self._controller = controller
+        self._loop = loop
+        self._queue: deque[Stimulus] = deque()
+        self._performers: Mapping[type[Effect], Perform] = {}
+        self._after_turn: Callable[[], None] = lambda: None
+        self._is_running = False
+        self._is_turn_marked = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connect(self, performers: Mapping[type[Effect], Perform], after_turn: Callable[[], None]) -> None:
+        """Who performs which effect."""
+        self._performers = performers
+        self._after_turn = after_turn
+
+    def feed(self, stimulus: Stimulus) -> None:
+        """Something has happened."""
+        self._queue.append(stimulus)
+        if not self._is_running:
+            self._run()
+
+    def close(self) -> None:
+        """No more timers."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _run(self) -> None:
+        self._is_running = True
+        try:
+            while self._queue:
+                for effect in self._controller.handle(self._queue.popleft(), time.monotonic()):
+                    self._performers[type(effect)](effect)
+        finally:
+            self._is_running = False
+        self._set_timer()
+        if not self._is_turn_marked:
+            self._is_turn_marked = True
+            self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._is_turn_marked = False
+        self._after_turn()
+
+    def _set_timer(self) -> None:
+        """The timer may be early, never late: a deadline that moved back costs one idle wake-up, not a new timer."""
+        due = self._controller.next_deadline()
+        if due is None:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        due = self._controller.next_deadline()
+        if due is not None and due <= time.monotonic():
+            self.feed(DeadlinePassed())
+        else:
+            self._set_timer()

@@ -1,0 +1,139 @@
+"""The daemon's ends of one worker: its channel, its stdout and stderr, its pidfd.
+
+Each worker has a channel of its own, so that one killed in the middle of a word harms nobody else. End of file
+is no proof of death: the zygote's report is. Bytes written before an answer are passed on before the answer.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from pyflowd.core.ids import WorkerId
+from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
+from pyflowd.shell.answers import read_answer
+from pyflowd.shell.poller import Poller
+from pyflowd.worker_side import frames
+
+PIPE_READ_BYTES = 65_536
+PIPE_DRAIN_READS = 32
+FRAMES_A_TURN = 16
+
+
+class WorkerLink:
+    """One worker, seen from the daemon. It reports to `feed`, and is closed once the worker is dead."""
+
+    def __init__(self, worker: WorkerId, poller: Poller, feed: Callable[[Stimulus], None]) -> None:
+        self.worker = worker
+        self._poller = poller
+        self._feed = feed
+        self._pidfd: int | None = None
+        self._signal: signal.Signals | None = None
+        self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.setblocking(False)
+        out_read, out_write = os.pipe2(os.O_CLOEXEC)
+        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        self._pipes = {"stdout": out_read, "stderr": err_read}
+        self.child_ends = (child_channel.detach(), out_write, err_write)
+        for descriptor in self._pipes.values():
+            os.set_blocking(descriptor, False)
+        poller.watch(self._channel.fileno(), self._read_channel)
+        poller.watch(out_read, partial(self._read_pipe, "stdout"))
+        poller.watch(err_read, partial(self._read_pipe, "stderr"))
+
+    def close_child_ends(self) -> None:
+        """The zygote has them now."""
+        for descriptor in self.child_ends:
+            os.close(descriptor)
+        self.child_ends = (-1, -1, -1)
+
+    def born(self, pidfd: int) -> None:
+        """The process exists; a signal that was asked for too early is sent now."""
+        self._pidfd = pidfd
+        if self._signal is not None:
+            self.signal(self._signal)
+
+    def send(self, header: "frames.Header", segments: list[frames.Segment]) -> None:
+        """Send a frame; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            frames.send(self._channel, header, segments)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, and to no other that has its number later."""
+        if self._pidfd is None:
+            if self._signal is not signal.SIGKILL:
+                self._signal = number
+            return
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def drain(self) -> None:
+        """Pass on everything the dead worker left behind."""
+        self._read_channel()
+        self._drain_pipes()
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        self._poller.forget(self._channel.fileno())
+        self._channel.close()
+        for descriptor in self._pipes.values():
+            self._poller.forget(descriptor)
+            os.close(descriptor)
+        self._pipes = {}
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+
+    def _read_channel(self) -> None:
+        for _ in range(FRAMES_A_TURN):
+            try:
+                header, segments, left_over = frames.receive(self._channel)
+            except BlockingIOError:
+                return
+            except (frames.ClosedError, ConnectionResetError):
+                self._poller.forget(self._channel.fileno())
+                return
+            except frames.FrameError as error:
+                self._misbehaved(str(error))
+                return
+            self._take(header, segments, left_over)
+
+    def _take(self, header: "frames.Header", segments: list[frames.Segment], left_over: list[int]) -> None:
+        for descriptor in left_over:
+            os.close(descriptor)
+        try:
+            stimulus = read_answer(self.worker, header, segments)
+        except frames.FrameError as error:
+            for segment in segments:
+                segment.close()
+            self._misbehaved(str(error))
+            return
+        if header["kind"] != "progress":
+            self._drain_pipes()
+        self._feed(stimulus)
+
+    def _misbehaved(self, reason: str) -> None:
+        self._poller.forget(self._channel.fileno())
+        self._feed(WorkerMisbehaved(worker=self.worker, reason=reason))
+
+    def _drain_pipes(self) -> None:
+        for stream in tuple(self._pipes):
+            for _ in range(PIPE_DRAIN_READS):
+                if not self._read_pipe(stream):
+                    break
+
+    def _read_pipe(self, stream: str) -> bool:
+        descriptor = self._pipes.get(stream)
+        if descriptor is None:
+            return False
+        try:
+            data = os.read(descriptor, PIPE_READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._poller.forget(descriptor)
+            return False
+        self._feed(WorkerWrote(worker=self.worker, stream=stream, data=data))
+        return True

@@ -1,0 +1,183 @@
+"""The events of every run, kept to be replayed, and the followers that they are sent to.
+
+An event is encoded once. A follower is a place in that list: one that reads slowly falls behind and costs
+nothing. It gets at most a window of events beyond what it has acknowledged; what was dropped from a full list in
+the meantime is told as `events_lost`. Nothing here decides what is an event.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import orjson
+
+from pyflowd.core.effects import CloseRun, OpenRun, Publish
+from pyflowd.core.ids import SessionId
+from pyflowd.core.values import Value
+from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire
+from pyflowd_client.protocol.events import Event, EventsLost, NodeFinished, RunFinished, RunStarted
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.replies import Following
+from pyflowd_client.protocol.states import RunState
+
+WINDOW_BYTES = 1_048_576
+WINDOW_EVENTS = 1000
+RUN_BYTES = 32_000_000
+TOTAL_BYTES = 256_000_000
+
+Send = Callable[[SessionId, bytes], bool]
+
+
+@dataclass(slots=True)
+class Follower:
+    """How far a session is: the next event to send, the last one acknowledged, what lies between."""
+
+    next_seq: int
+    acked_seq: int = 0
+    sent: deque[tuple[int, int]] = field(default_factory=deque)
+    sent_bytes: int = 0
+
+    def ack(self, seq: int) -> None:
+        """Everything up to `seq` has arrived."""
+        while self.sent and self.sent[0][0] <= seq:
+            self.sent_bytes -= self.sent.popleft()[1]
+
+
+@dataclass(slots=True)
+class RunLog:
+    """The encoded events of a run; the first one kept has number `first_seq`."""
+
+    max_value_bytes: int | None
+    state: RunState = RunState.QUEUED
+    first_seq: int = 1
+    events: deque[bytes] = field(default_factory=deque)
+    size_bytes: int = 0
+    followers: dict[SessionId, Follower] = field(default_factory=dict)
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest event."""
+        return self.first_seq + len(self.events) - 1
+
+    def drop_first(self) -> int:
+        """Forget the oldest event; its size."""
+        size = len(self.events.popleft())
+        self.first_seq += 1
+        self.size_bytes -= size
+        return size
+
+
+class Outbox:
+    """All run logs. `send` gives a message to a session and tells whether it is still there."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._logs: dict[RunId, RunLog] = {}
+        self._dirty: dict[RunId, None] = {}
+        self._size_bytes = 0
+
+    def open(self, effect: OpenRun) -> None:
+        """A new run, followed by who submitted it."""
+        log = self._logs[effect.run] = RunLog(effect.max_value_bytes)
+        log.followers[effect.session] = Follower(next_seq=1)
+
+    def close(self, effect: CloseRun) -> None:
+        """Nobody will ask for this run any more."""
+        log = self._logs.pop(effect.run, None)
+        if log is not None:
+            self._size_bytes -= log.size_bytes
+
+    def publish(self, effect: Publish) -> None:
+        """Append an event; it is sent at the next flush."""
+        event = effect.event
+        log = self._logs[event.run]
+        data = encode_event(event, log.max_value_bytes)
+        log.events.append(data)
+        if isinstance(event, RunStarted | RunFinished):
+            log.state = event.state if isinstance(event, RunFinished) else RunState.RUNNING
+        log.size_bytes += len(data)
+        self._size_bytes += len(data)
+        while log.size_bytes > RUN_BYTES and len(log.events) > 1:
+            self._size_bytes -= log.drop_first()
+        if self._size_bytes > TOTAL_BYTES:
+            self._shrink()
+        self._dirty[event.run] = None
+
+    def follow(self, session: SessionId, run: RunId, from_seq: int) -> Following | None:
+        """Send events from `from_seq` on, again if need be; None for an unknown run."""
+        log = self._logs.get(run)
+        if log is None:
+            return None
+        log.followers[session] = Follower(next_seq=max(from_seq, 1))
+        self._dirty[run] = None
+        return Following(run=run, state=log.state, first_seq=log.first_seq, last_seq=log.last_seq)
+
+    def ack(self, session: SessionId, run: RunId, seq: int) -> None:
+        """A follower has received everything up to `seq`."""
+        log = self._logs.get(run)
+        follower = log.followers.get(session) if log else None
+        if follower is not None:
+            follower.ack(seq)
+            self._dirty[run] = None
+
+    def leave(self, session: SessionId) -> None:
+        """A session is gone; runs stay."""
+        for log in self._logs.values():
+            log.followers.pop(session, None)
+
+    def flush(self) -> None:
+        """Send what the windows allow, one message per run and follower."""
+        dirty, self._dirty = self._dirty, {}
+        for run in dirty:
+            log = self._logs.get(run)
+            if log is None:
+                continue
+            for session, follower in list(log.followers.items()):
+                batch = self._batch(run, log, follower)
+                if batch and not self._send(session, encode_events(batch)):
+                    log.followers.pop(session, None)
+
+    def _batch(self, run: RunId, log: RunLog, follower: Follower) -> list[bytes]:
+        batch: list[bytes] = []
+        if follower.next_seq < log.first_seq:
+            batch.append(_lost(run, follower.next_seq, log.first_seq - 1))
+            follower.next_seq = log.first_seq
+        index = follower.next_seq - log.first_seq
+        while index < len(log.events) and _has_room(follower):
+            data = log.events[index]
+            batch.append(data)
+            follower.sent.append((follower.next_seq, len(data)))
+            follower.sent_bytes += len(data)
+            follower.next_seq += 1
+            index += 1
+        return batch
+
+    def _shrink(self) -> None:
+        """Runs that are longest ago lose their oldest events first."""
+        for log in self._logs.values():
+            while self._size_bytes > TOTAL_BYTES and len(log.events) > 1:
+                self._size_bytes -= log.drop_first()
+
+
+def _has_room(follower: Follower) -> bool:
+    return not follower.sent or (follower.sent_bytes < WINDOW_BYTES and len(follower.sent) < WINDOW_EVENTS)
+
+
+def _lost(run: RunId, first_seq: int, last_seq: int) -> bytes:
+    event = EventsLost(run=run, seq=last_seq, time=time.time(), first_seq=first_seq, last_seq=last_seq)
+    return dump(event_to_wire(event))
+
+
+def encode_event(event: Event, max_value_bytes: int | None) -> bytes:
+    """An event as JSON. Values are spliced in as they came from the worker, or replaced by what they are like."""
+    wire = event_to_wire(event)
+    if isinstance(event, NodeFinished):
+        wire["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in event.outputs.items()}
+    return dump(wire)
+
+
+def _value(value: Value, max_value_bytes: int | None) -> object:
+    if max_value_bytes is None or value.payload.size <= max_value_bytes:
+        return orjson.Fragment(value.payload.read())
+    return {"$value": {"type": value.type, "size_bytes": value.payload.size, "preview": value.preview}}

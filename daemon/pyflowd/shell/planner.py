@@ -1,0 +1,68 @@
+"""Reads documents and builds plans. Small ones at once; large ones in a thread, so that nobody else waits."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from pyflowd.core.effects import BuildPlan, ReadGraph
+from pyflowd.core.judgement import finding
+from pyflowd.core.stimuli import GraphRead, PlanBuilt, Stimulus
+from pyflowd.graph.diagnostics import Severity, has_errors
+from pyflowd.graph.document import read_document, write_document
+from pyflowd.graph.plan import build_plan
+from pyflowd_client.protocol.replies import GraphConverted
+
+SMALL_DOCUMENT_CHARS = 30_000
+SMALL_GRAPH_NODES = 150
+
+
+class Planner:
+    """Performs the effects that are about documents; one thread, so that large ones wait for each other."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]) -> None:
+        self._loop = loop
+        self._feed = feed
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="planner")
+
+    def read(self, effect: ReadGraph) -> None:
+        """Read a document."""
+        self._perform(lambda: _read(effect), is_small=len(effect.document) <= SMALL_DOCUMENT_CHARS)
+
+    def build(self, effect: BuildPlan) -> None:
+        """Plan a graph."""
+        self._perform(lambda: _build(effect), is_small=len(effect.graph.nodes) <= SMALL_GRAPH_NODES)
+
+    def close(self) -> None:
+        """Wait for nothing."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _perform(self, act: Callable[[], Stimulus], *, is_small: bool) -> None:
+        if is_small:
+            self._feed(act())
+            return
+        future = self._loop.run_in_executor(self._thread, act)
+        future.add_done_callback(lambda done: None if done.cancelled() else self._feed(done.result()))
+
+
+def convert(document: str, name: str | None, to: Literal["md", "json"]) -> tuple[GraphConverted | None, str]:
+    """A document in another format; None, and what is wrong, when it would not be the same graph."""
+    reading = read_document(document, name)
+    if reading.graph is None or has_errors(reading.diagnostics):
+        return None, "\n".join(item.message for item in reading.diagnostics if item.severity is Severity.ERROR)
+    findings = tuple(finding(item) for item in reading.diagnostics)
+    return GraphConverted(document=write_document(reading.graph, to), findings=findings), ""
+
+
+def _read(effect: ReadGraph) -> Stimulus:
+    reading = read_document(effect.document, effect.name)
+    return GraphRead(
+        key=effect.key, environment=effect.environment, graph=reading.graph, diagnostics=reading.diagnostics
+    )
+
+
+def _build(effect: BuildPlan) -> Stimulus:
+    planning = build_plan(effect.graph, effect.interfaces)
+    return PlanBuilt(
+        key=effect.key, environment=effect.environment, plan=planning.plan, diagnostics=planning.diagnostics
+    )

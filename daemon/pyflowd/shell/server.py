@@ -1,0 +1,233 @@
+"""The ROUTER socket: frames to requests, replies and events to frames. No policy.
+
+The descriptor that libzmq shows is edge-triggered: it tells that something changed, once. So it is drained until
+nothing is left, and again after every send, which may have swallowed the edge. An unknown identity can only say
+hello; what it says next is read as a request. `ROUTER_MANDATORY` makes a vanished client an error, not a silence.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, cast
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from pyflowd import __version__
+from pyflowd.core.effects import Answer
+from pyflowd.core.ids import EnvironmentId, SessionId
+from pyflowd.core.stimuli import CancelAsked, CheckAsked, RunSubmitted, SessionsCounted, Stimulus, StopAsked, Submission
+from pyflowd.environments.interpreter import InterpreterError, find_interpreter
+from pyflowd.shell.outbox import Outbox
+from pyflowd.shell.planner import convert
+from pyflowd.shell.sessions import Session, Sessions, peer_uid
+from pyflowd_client.protocol import replies, requests
+from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
+
+MESSAGE_MOST_BYTES = 64 * 1024 * 1024
+QUEUED_MESSAGES_MOST = 20_000
+LAST_WORDS_MS = 1000
+
+log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    Frames = list[zmq.Frame]
+
+
+class Refusal(Exception):  # noqa: N818 - the protocol's word
+    """A request is not carried out."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.error = ErrorInfo(code=code, message=message)
+
+
+class Server:
+    """One socket, its sessions, and what each request means."""
+
+    def __init__(
+        self,
+        *,
+        socket_path: str,
+        default_python: str,
+        loop: asyncio.AbstractEventLoop,
+        feed: Callable[[Stimulus], None],
+        status: Callable[[], replies.DaemonStatus],
+    ) -> None:
+        self.outbox = Outbox(self.send)
+        self._default_python = default_python
+        self._loop = loop
+        self._feed = feed
+        self._status = status
+        self._sessions = Sessions()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._router = self._context.socket(zmq.ROUTER)
+        self._router.set(zmq.ROUTER_MANDATORY, 1)
+        self._router.set(zmq.MAXMSGSIZE, MESSAGE_MOST_BYTES)
+        self._router.set(zmq.SNDHWM, QUEUED_MESSAGES_MOST)
+        self._router.set(zmq.LINGER, LAST_WORDS_MS)
+        self._monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._router.bind(f"ipc://{socket_path}")
+        loop.add_reader(self._router.fileno(), self.drain)
+        loop.add_reader(self._monitor.fileno(), self.drain)
+
+    def close(self) -> None:
+        """Send what is still queued, for a second at most, and be gone."""
+        self._loop.remove_reader(self._router.fileno())
+        self._loop.remove_reader(self._monitor.fileno())
+        self._router.disable_monitor()
+        self._router.close()
+        self._context.term()
+
+    # -- frames
+
+    def send(self, session: SessionId, data: bytes) -> bool:
+        """Queue a message; False when the client is gone, or has not read thousands of them."""
+        try:
+            self._router.send_multipart((bytes(session), data), zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            log.info("session %s: %s", session.hex(), error)
+            self._end_session(session)
+            return False
+        return True
+
+    def answer(self, effect: Answer) -> None:
+        """Send the reply of a request."""
+        self.send(effect.session, encode_reply(effect.request, effect.reply))
+
+    def flush(self) -> None:
+        """Send events, then look again for what came in."""
+        self.outbox.flush()
+        self.drain()
+
+    def drain(self) -> None:
+        """Take in everything there is; connections that ended come first, since their numbers are used again."""
+        self._drain_monitor()
+        while True:
+            try:
+                parts = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            self._receive(parts)
+
+    def _drain_monitor(self) -> None:
+        while cast(int, self._monitor.get(zmq.EVENTS)) & zmq.POLLIN:
+            message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+            for session in self._sessions.of_descriptor(message["value"]):
+                self._end_session(session)
+
+    def _receive(self, parts: "Frames") -> None:
+        session = SessionId(parts[0].bytes)
+        request_id: int | None = None
+        try:
+            if len(parts) != 2:
+                raise ProtocolError("a message is one frame of JSON")
+            request_id, request = decode_request(parts[1].bytes)
+            self._take(session, request_id, request, parts[1])
+        except ProtocolError as error:
+            self._refuse(session, error.request_id, ErrorCode.BAD_MESSAGE, str(error))
+        except Refusal as refusal:
+            self._refuse(session, request_id, refusal.error.code, refusal.error.message)
+        except Exception:
+            log.exception("a request of session %s failed", session.hex())
+            self._refuse(session, request_id, ErrorCode.INTERNAL, "The daemon failed; its log says more.")
+
+    def _refuse(self, session: SessionId, request_id: int | None, code: ErrorCode, message: str) -> None:
+        self.send(session, encode_reply(request_id, replies.Refused(error=ErrorInfo(code=code, message=message))))
+
+    # -- requests
+
+    def _take(self, session: SessionId, request_id: int, request: requests.Request, frame: zmq.Frame) -> None:
+        if isinstance(request, requests.Hello):
+            self._hello(session, request_id, request, frame)
+            return
+        if session not in self._sessions:
+            raise Refusal(ErrorCode.NO_SESSION, "This connection has not said hello.")
+        match request:
+            case requests.SubmitRun():
+                submission = self._submission(request)
+                self._feed(
+                    RunSubmitted(session=session, request=request_id, submission=submission, options=request.options)
+                )
+            case requests.CheckGraph():
+                self._feed(CheckAsked(session=session, request=request_id, submission=self._submission(request)))
+            case requests.CancelRun():
+                self._feed(CancelAsked(session=session, request=request_id, run=request.run))
+            case requests.StopDaemon():
+                self._feed(StopAsked(session=session, request=request_id, drain=request.drain))
+            case requests.Ack():
+                self.outbox.ack(session, request.run, request.seq)
+                self._loop.call_soon(self.flush)
+            case _:
+                self._reply(session, request_id, self._answer_at_once(session, request))
+
+    def _reply(self, session: SessionId, request_id: int, reply: replies.Reply) -> None:
+        self.send(session, encode_reply(request_id, reply))
+        if isinstance(reply, replies.Following):
+            self._loop.call_soon(self.flush)
+
+    def _answer_at_once(self, session: SessionId, request: requests.Request) -> replies.Reply:
+        match request:
+            case requests.FollowRun():
+                return self._follow(session, request)
+            case requests.ConvertGraph():
+                return self._convert(request)
+            case requests.GetStatus():
+                return self._status()
+            case _:
+                self._end_session(session)
+                return replies.Done()
+
+    def _hello(self, session: SessionId, request_id: int, hello: requests.Hello, frame: zmq.Frame) -> None:
+        descriptor = int(frame.get(zmq.SRCFD))
+        uid = peer_uid(descriptor)
+        if uid not in (os.getuid(), 0):
+            raise Refusal(ErrorCode.NOT_PERMITTED, "This daemon serves the user who started it, and nobody else.")
+        if not hello.oldest_protocol <= PROTOCOL_VERSION or not hello.protocol >= OLDEST_PROTOCOL_VERSION:
+            raise Refusal(
+                ErrorCode.PROTOCOL_VERSION,
+                f"The client speaks protocol {hello.oldest_protocol} to {hello.protocol}, this daemon"
+                f" ({__version__}) {OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION}: restart the older one.",
+            )
+        protocol = min(hello.protocol, PROTOCOL_VERSION)
+        self._sessions.open(Session(id=session, client=hello.client, protocol=protocol, descriptor=descriptor))
+        self._feed(SessionsCounted(sessions=len(self._sessions)))
+        welcome = replies.Welcome(protocol=protocol, version=__version__, pid=os.getpid())
+        self._reply(session, request_id, welcome)
+
+    def _end_session(self, session: SessionId) -> None:
+        self.outbox.leave(session)
+        if self._sessions.close(session):
+            self._feed(SessionsCounted(sessions=len(self._sessions)))
+
+    def _submission(self, request: requests.SubmitRun | requests.CheckGraph) -> Submission:
+        try:
+            environment = find_interpreter(request.python) if request.python else self._default_python
+        except InterpreterError as error:
+            raise Refusal(ErrorCode.ENVIRONMENT, f"No Python environment there: {error}.") from None
+        text = f"{request.name}\0{request.document}".encode("utf-8", "surrogatepass")
+        return Submission(
+            document=request.document,
+            name=request.name,
+            key=hashlib.blake2b(text, digest_size=16).hexdigest(),
+            environment=EnvironmentId(environment),
+            inputs=request.inputs,
+        )
+
+    def _follow(self, session: SessionId, request: requests.FollowRun) -> replies.Following:
+        following = self.outbox.follow(session, request.run, request.from_seq)
+        if following is None:
+            raise Refusal(ErrorCode.UNKNOWN_RUN, f"No run '{request.run}' is known here.")
+        return following
+
+    def _convert(self, request: requests.ConvertGraph) -> replies.GraphConverted:
+        if request.to not in ("md", "json"):
+            raise Refusal(ErrorCode.BAD_INPUT, f"A graph can be written as md or json, not as '{request.to}'.")
+        converted, reasons = convert(request.document, request.name, cast(Literal["md", "json"], request.to))
+        if converted is None:
+            raise Refusal(ErrorCode.BAD_GRAPH, reasons)
+        return converted

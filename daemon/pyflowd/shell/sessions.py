@@ -1,0 +1,53 @@
+"""Who is connected. A session begins with hello, and ends with goodbye or with its connection."""
+
+import os
+import socket
+import struct
+from dataclasses import dataclass
+
+from pyflowd.core.ids import SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One connected client; `descriptor` is its connection inside libzmq, a number to compare with, never to use."""
+
+    id: SessionId
+    client: str
+    protocol: int
+    descriptor: int
+
+
+class Sessions:
+    """All sessions, by id and by connection."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[SessionId, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, session: SessionId) -> bool:
+        return session in self._by_id
+
+    def open(self, session: Session) -> None:
+        """A client said hello."""
+        self._by_id[session.id] = session
+
+    def close(self, session: SessionId) -> bool:
+        """A client is gone; False when it was not known."""
+        return self._by_id.pop(session, None) is not None
+
+    def of_descriptor(self, descriptor: int) -> list[SessionId]:
+        """The sessions of a connection that is gone."""
+        return [session.id for session in self._by_id.values() if session.descriptor == descriptor]
+
+
+def peer_uid(descriptor: int) -> int | None:
+    """The user at the other end of a connected Unix socket, as the kernel saw it connect; None when it is gone."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as peer:
+            credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    except OSError:
+        return None
+    return int(struct.unpack("3i", credentials)[1])

@@ -1,0 +1,207 @@
+"""One fork server: started, asked to fork, listened to.
+
+A zygote lives as long as its control socket: when the daemon dies, however it dies, the kernel closes the
+socket and the zygote takes its workers with it.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
+from pyflowd.shell.links import WorkerLink
+from pyflowd.shell.poller import Poller
+from pyflowd.worker_side import frames
+
+WORKER_SIDE = Path(frames.__file__).resolve().parent
+WORKERS_A_FRAME = 80
+LAST_WORDS_BYTES = 4096
+PASSED_ON = ("HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+log = logging.getLogger(__name__)
+
+
+def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that nodes see: who and where, no secrets, and one thread per process for BLAS.
+
+    A zygote that computes with threads before it forks would leave its children with locks that nobody opens.
+    """
+    passed = {name: value for name, value in variables.items() if name in PASSED_ON or name.startswith("LC_")}
+    return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1")}
+
+
+class ZygoteProcess:
+    """One fork server and the links to its workers."""
+
+    def __init__(
+        self, environment: EnvironmentId, scratch: Path, poller: Poller, feed: Callable[[Stimulus], None]
+    ) -> None:
+        self.environment = environment
+        self.links: dict[WorkerId, WorkerLink] = {}
+        self._scratch = scratch
+        self._poller = poller
+        self._feed = feed
+        self._is_over = False
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
+        words_read, words_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(words_write, True)
+        self._words = words_read
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [environment, "-I", str(WORKER_SIDE), str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=words_write,
+                    env=zygote_variables(os.environ),
+                    cwd="/",
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+        except OSError:
+            self._control.close()
+            os.close(words_read)
+            raise
+        finally:
+            os.close(words_write)
+        poller.watch(self._control.fileno(), self._read_control)
+        poller.watch(words_read, self._read_words)
+        self._last_words = b""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def fork(self, workers: tuple[WorkerId, ...]) -> None:
+        """Ask for processes; frames may be sent to them at once."""
+        for start in range(0, len(workers), WORKERS_A_FRAME):
+            self._fork(workers[start : start + WORKERS_A_FRAME])
+
+    def _fork(self, workers: tuple[WorkerId, ...]) -> None:
+        made: list[WorkerLink] = []
+        try:
+            for worker in workers:  # no comprehension: those already made must be closed when one cannot be
+                made.append(WorkerLink(worker, self._poller, self._feed))  # noqa: PERF401
+            header = {"kind": "fork", "workers": list(workers), "scratch": str(self._scratch)}
+            descriptors = [descriptor for link in made for descriptor in link.child_ends]
+            packet, _, _ = frames.pack(header)
+            frames.send_packet(self._control, packet, descriptors)
+        except OSError as error:
+            for link in made:
+                link.close_child_ends()
+                link.close()
+            self._feed(ForkFailed(environment=self.environment, workers=workers, message=str(error)))
+            return
+        for link in made:
+            link.close_child_ends()
+            self.links[link.worker] = link
+
+    def end(self, patience_s: float) -> None:
+        """Close the control socket, which ends the zygote and its workers; kill it if it does not listen."""
+        self._close_descriptors()
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            log.warning("zygote %d does not leave, killing it", self.pid)
+            self._process.kill()
+            self._process.wait()
+
+    def _lose(self, reason: str) -> None:
+        """The zygote is of no use any more: nothing that it made may stay."""
+        if self._is_over:
+            return
+        for link in self.links.values():
+            link.signal(signal.SIGKILL)
+            link.drain()
+        self._process.kill()
+        self._process.wait()
+        self._read_words()
+        self._close_descriptors()
+        words = self._last_words.decode("utf-8", "replace").strip()
+        reason = f"{reason}: {words.splitlines()[-1]}" if words else reason
+        self._feed(ZygoteLost(environment=self.environment, reason=f"{self.environment} {reason}"))
+
+    def _close_descriptors(self) -> None:
+        self._is_over = True
+        for link in self.links.values():
+            link.close()
+        self.links = {}
+        self._poller.forget(self._control.fileno())
+        self._control.close()
+        self._poller.forget(self._words)
+        os.close(self._words)
+
+    def _read_words(self) -> None:
+        with suppress(BlockingIOError):
+            data = os.read(self._words, LAST_WORDS_BYTES)
+            if not data:
+                self._poller.forget(self._words)
+            self._last_words = (self._last_words + data)[-LAST_WORDS_BYTES:]
+
+    def _read_control(self) -> None:
+        try:
+            while not self._is_over:
+                header, segments, descriptors = frames.receive(self._control)
+                for segment in segments:
+                    segment.close()
+                self._take(header, descriptors)
+        except BlockingIOError:
+            return
+        except (frames.ClosedError, ConnectionResetError):
+            self._lose("ended")
+        except (frames.FrameError, KeyError, TypeError, ValueError) as error:
+            self._lose(f"sent nonsense ({error!r})")
+
+    def _take(self, header: dict[str, Any], descriptors: list[int]) -> None:
+        kind = header["kind"]
+        if kind == "forked":
+            self._forked(header["workers"], descriptors)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if kind == "exited":
+            for worker, _pid, status, cpu_s, max_rss_kb in header["workers"]:
+                self._exited(WorkerId(worker), int(status), float(cpu_s), int(max_rss_kb) * 1024)
+        elif kind == "warm":
+            log.info("zygote %d is warm: %s %s", self.pid, self.environment, header["version"])
+            self._feed(ZygoteWarmed(environment=self.environment, pid=self.pid, version=str(header["version"])))
+        elif kind == "fork_failed":
+            workers = tuple(WorkerId(worker) for worker in header["workers"])
+            for worker in workers:
+                self._drop(worker)
+            message = str(header["message"])
+            self._feed(ForkFailed(environment=self.environment, workers=workers, message=message))
+
+    def _forked(self, workers: list[list[int]], descriptors: list[int]) -> None:
+        pids: dict[WorkerId, int] = {}
+        for (worker, pid), pidfd in zip(workers, descriptors, strict=True):
+            link = self.links.get(WorkerId(worker))
+            if link is None:
+                os.close(pidfd)
+                continue
+            link.born(pidfd)
+            pids[WorkerId(worker)] = pid
+        self._feed(WorkersForked(environment=self.environment, pids=pids))
+
+    def _exited(self, worker: WorkerId, status: int, cpu_s: float, peak_memory_bytes: int) -> None:
+        link = self.links.get(worker)
+        if link is None:
+            return
+        link.drain()
+        self._drop(worker)
+        self._feed(WorkerExited(worker=worker, status=status, cpu_s=cpu_s, peak_memory_bytes=peak_memory_bytes))
+
+    def _drop(self, worker: WorkerId) -> None:
+        link = self.links.pop(worker, None)
+        if link is not None:
+            link.close()

@@ -1,0 +1,74 @@
+"""How the daemon is, as a reply. Reads the controller's state and changes nothing."""
+
+import os
+import time
+
+from pyflowd import __version__
+from pyflowd.core.calls import NodeWork
+from pyflowd.core.execution_controller import ExecutionController
+from pyflowd.core.runs import Run
+from pyflowd.core.worker_pool import Worker, Zygote
+from pyflowd_client.protocol import replies
+from pyflowd_client.protocol.ids import NodeId
+from pyflowd_client.protocol.version import PROTOCOL_VERSION
+
+SANDBOX_TIER = "T0"  # separate processes and resource limits, nothing more
+
+
+class StatusReport:
+    """Knows when the daemon started, monotonic and by the wall clock."""
+
+    def __init__(self, controller: ExecutionController, socket: str, wall_offset_s: float) -> None:
+        self._controller = controller
+        self._socket = socket
+        self._wall_offset_s = wall_offset_s
+        self._started_at = time.monotonic()
+
+    def __call__(self) -> replies.DaemonStatus:
+        """The status now."""
+        controller = self._controller
+        return replies.DaemonStatus(
+            pid=os.getpid(),
+            version=__version__,
+            protocol=PROTOCOL_VERSION,
+            uptime_s=time.monotonic() - self._started_at,
+            sandbox_tier=SANDBOX_TIER,
+            socket=self._socket,
+            environments=tuple(_environment(zygote) for zygote in controller.pool.zygotes.values()),
+            runs=tuple(self._run(run) for run in controller.runs.values()),
+            workers=tuple(self._worker(worker) for worker in controller.pool.workers.values()),
+        )
+
+    def _run(self, run: Run) -> replies.RunStatus:
+        return replies.RunStatus(
+            run=run.id,
+            state=run.state,
+            graph=run.graph,
+            submitted=run.submitted_at + self._wall_offset_s,
+            nodes=run.nodes,
+            nodes_over=run.executor.nodes_over if run.executor else run.nodes_over,
+        )
+
+    def _worker(self, worker: Worker) -> replies.WorkerStatus:
+        work = worker.call.work if worker.call else None
+        run = self._controller.runs.get(work.run) if isinstance(work, NodeWork) else None
+        node: NodeId | None = None
+        if isinstance(work, NodeWork) and run is not None and run.executor is not None:
+            node = run.executor.plan.nodes[work.node].id
+        return replies.WorkerStatus(
+            pid=worker.pid,
+            state=worker.state.value,
+            python=worker.environment,
+            run=run.id if run else None,
+            node=node,
+        )
+
+
+def _environment(zygote: Zygote) -> replies.EnvironmentStatus:
+    return replies.EnvironmentStatus(
+        python=zygote.environment,
+        state=zygote.state.value,
+        version=zygote.version,
+        pid=zygote.pid,
+        spares=len(zygote.spares),
+    )

@@ -1,0 +1,114 @@
+"""Why a call failed, as the author of the node should read it.
+
+Python's own traceback text without our frames, capped in size. Survives exceptions that are hostile to being
+printed, and refuses to change them: nothing of the interpreter is patched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator
+
+    Failure = Dict[str, Any]
+
+# Lengths as JSON: what counts is the packet that carries them.
+MAX_MESSAGE = 10000
+MAX_TRACEBACK = 30000
+_OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class CallError(Exception):
+    """The call cannot go on for a reason of ours: `code` is an error code of the protocol."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def describe(error: BaseException) -> Failure:
+    """`error` as {"code", "type", "message", "traceback"}."""
+    if type(error) is CallError:
+        return _failure(error.code, "", str(error), "")
+    if isinstance(error, MemoryError):
+        traceback.clear_frames(error.__traceback__)  # what filled the memory: room to write the report in
+    message = _message(error)
+    text = _traceback_text(error)
+    return _failure(_code(error), type(error).__name__, message, text)
+
+
+def cap(text: str, limit: int) -> str:
+    """`text`, without its middle if it is longer than `limit` as JSON."""
+    while True:
+        length = len(json.dumps(text)) - 2
+        if length <= limit:
+            return text
+        half = max(1, len(text) * (limit - 100) // length // 2)
+        text = "%s\n... [cut] ...\n%s" % (text[:half], text[-half:])
+
+
+def _failure(code: str, kind: str, message: str, text: str) -> Failure:
+    return {
+        "code": code,
+        "type": cap(kind, 1000),
+        "message": cap(message, MAX_MESSAGE),
+        "traceback": cap(text, MAX_TRACEBACK),
+    }
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "exited"
+    if isinstance(error, KeyboardInterrupt):
+        return "cancelled"
+    return "memory_limit" if isinstance(error, MemoryError) else "exception"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        if isinstance(error, SystemExit):
+            return "the node called sys.exit(%s)" % ("" if error.code is None else repr(error.code))
+        if isinstance(error, KeyboardInterrupt):
+            return "interrupted"
+        return str(error) or type(error).__name__
+    except BaseException:
+        return "<unprintable %s object>" % type(error).__name__
+
+
+def _traceback_text(error: BaseException) -> str:
+    try:
+        report = traceback.TracebackException(type(error), error, error.__traceback__)
+        for part in _parts(report):
+            part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_OUR_FOLDER)]
+        return "".join(report.format())
+    except BaseException as second:
+        kind = type(error).__name__
+        return "%s (its traceback cannot be shown: %s)\n" % (kind, type(second).__name__)
+
+
+def _parts(report: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
+    """The report of an exception, of those it was chained to, and of those it groups."""
+    waiting: list[Any] = [report]
+    seen: set[int] = set()
+    while waiting:
+        part = waiting.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        waiting += [part.__cause__, part.__context__]
+        waiting += getattr(part, "exceptions", None) or ()
+
+
+def print_exception(error: BaseException) -> None:
+    """The traceback on the node's standard error, for what happens outside its answer."""
+    try:
+        sys.stderr.write(_traceback_text(error))
+        sys.stderr.flush()
+    except Exception:
+        os.write(2, b"an exception could not be printed\n")

@@ -1,0 +1,145 @@
+"""The deaths of workers, from the kernel's news to the report.
+
+    dead, still a zombie -> its process group killed -> reaped -> what it left behind killed and reaped -> reported
+
+A zombie keeps its number, so the group that is killed cannot be another's. A worker whose exit status says that it left
+nothing behind is reported at once; in case it lied, a sweep follows a little later, one for many workers. Refuses to
+block: what is slow to die is looked at again when the kernel has news of it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from . import linux, scratch, strangers
+from .child import CLEAN_EXIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, List
+
+    Exit = List[Any]
+
+SWEEP_DELAY_S = 0.2
+REPORT_DELAY_S = 2.0  # the longest that a report waits for strangers to die
+SIGNAL_BYTES = 128
+
+
+class Reaper:
+    """Every process that the zygote forked. Hands exits [id, pid, wait status, cpu_s, max_rss_kb] to `report`."""
+
+    def __init__(self, report: Callable[[list[Exit]], None]) -> None:
+        self._report = report
+        self._workers: dict[int, tuple[int, str]] = {}  # pid -> (worker id, scratch folder)
+        self._cleaners: set[int] = set()
+        self._waiting: list[tuple[Exit, str]] = []  # reaped; not reported, for they may have left strangers
+        self._report_by_s: float | None = None
+        self._sweep_at_s: float | None = None
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        self._signals = linux.open_signalfd(signal.SIGCHLD)
+
+    def fileno(self) -> int:
+        """Readable when a child died."""
+        return self._signals
+
+    def timeout_ms(self) -> int | None:
+        """When the next turn is due even if no child dies."""
+        times = [at_s for at_s in (self._report_by_s, self._sweep_at_s) if at_s is not None]
+        return max(0, int((min(times) - time.monotonic()) * 1000) + 1) if times else None
+
+    def add(self, pid: int, worker: int, folder: str) -> None:
+        """A worker was forked."""
+        self._workers[pid] = worker, folder
+
+    def turn(self) -> None:
+        """Reap who died, sweep if there is reason to, report who is gone with everything it left."""
+        exits = self._reap()
+        clean = [one for one in exits if one[0][2] == CLEAN_EXIT << 8]
+        unclean = [one for one in exits if one[0][2] != CLEAN_EXIT << 8]
+        now_s = time.monotonic()
+        if clean:
+            for one in clean:
+                one[0][2] = 0
+            self._bury(clean)
+            self._sweep_at_s = self._sweep_at_s or now_s + SWEEP_DELAY_S
+        if unclean:
+            self._waiting += unclean
+            self._report_by_s = self._report_by_s or now_s + REPORT_DELAY_S
+        if self._waiting or (self._sweep_at_s is not None and now_s >= self._sweep_at_s):
+            self._sweep(now_s)
+
+    def kill_all(self, patience_s: float) -> None:
+        """End every worker with everything it left, and remove the scratch folders."""
+        for pid in self._workers:
+            _kill_group(pid)
+            os.kill(pid, signal.SIGKILL)  # for one that has no group of its own yet
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        give_up_s = time.monotonic() + patience_s
+        self._sweep_at_s = 0.0  # now, for the sake of those who left without being looked at
+        while self._workers or self._cleaners or self._sweep_at_s is not None:
+            self.turn()
+            if time.monotonic() > give_up_s:
+                return
+            poll.poll(50)
+
+    def _reap(self) -> list[tuple[Exit, str]]:
+        """The workers that died, as (exit, scratch folder); strangers and cleaners leave without a word."""
+        try:
+            os.read(self._signals, SIGNAL_BYTES)
+        except BlockingIOError:
+            pass
+        exits: list[tuple[Exit, str]] = []
+        while True:
+            try:
+                news = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return exits
+            if news is None:
+                return exits
+            pid = news.si_pid
+            worker = self._workers.pop(pid, None)
+            if worker is not None:
+                _kill_group(pid)
+            _, status, usage = os.wait4(pid, 0)
+            self._cleaners.discard(pid)
+            if worker is not None:
+                cpu_s = round(usage.ru_utime + usage.ru_stime, 6)
+                exits.append(([worker[0], pid, status, cpu_s, usage.ru_maxrss], worker[1]))
+
+    def _sweep(self, now_s: float) -> None:
+        found = strangers.kill_strangers(self._workers.keys() | self._cleaners)
+        self._sweep_at_s = now_s + SWEEP_DELAY_S if found else None  # those killed may have had children of their own
+        if found and self._report_by_s is not None and now_s < self._report_by_s:
+            return
+        waiting, self._waiting, self._report_by_s = self._waiting, [], None
+        self._bury(waiting)
+
+    def _bury(self, exits: list[tuple[Exit, str]]) -> None:
+        """Remove the scratch folders and report."""
+        full = [folder for _, folder in exits if not scratch.remove_if_empty(folder)]
+        if full:
+            self._cleaners.add(_fork_cleaner(full))
+        self._report([one for one, _ in exits])
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _fork_cleaner(folders: list[str]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.closerange(3, 1024)  # above all the control socket: its end must be seen when the zygote ends
+        for folder in folders:
+            scratch.remove_tree(folder)
+    finally:
+        os._exit(0)

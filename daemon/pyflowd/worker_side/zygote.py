@@ -1,0 +1,171 @@
+"""The zygote: a warm interpreter that forks workers on the daemon's word.
+
+    daemon -> zygote   fork {workers: [id], scratch}  + link, stdout, stderr of each worker
+    zygote -> daemon   warm {...}, once               forked {workers: [[id, pid]]} + a pidfd of each worker
+                       fork_failed {workers, message} exited {workers: [[id, pid, wait status, cpu_s, max_rss_kb]]}
+
+One thread, one loop over two descriptors: the control socket and a signalfd for deaths. Only this process forks. No
+signal handler is installed, only signals are blocked, so a worker has none to undo. When the daemon's end closes,
+however it died, every worker goes too. Refuses to run node code, and to compute: it imports and forks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import io
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import types
+
+from . import child, frames, limits, linux
+from .reaper import Reaper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List
+
+    from .frames import Header
+    from .reaper import Exit
+
+    Forked = List[List[int]]
+
+PATIENCE_S = 5.0
+EXITS_PER_FRAME = 1000
+
+
+class Zygote:
+    """The fork server behind one control socket."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._reaper = Reaper(self._report_exits)
+        self._pid = os.getpid()
+        self._highest_descriptor = max(int(name) for name in os.listdir("/proc/self/fd"))
+
+    def serve(self) -> None:
+        """Fork and reap until the daemon closes its end."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._reaper, select.POLLIN)
+        control = self._control.fileno()
+        try:
+            while True:
+                ready = [descriptor for descriptor, _ in poll.poll(self._reaper.timeout_ms())]
+                if control in ready:
+                    header, _, descriptors = frames.receive(self._control)
+                    self._fork_batch(header, descriptors)
+                if ready != [control]:
+                    self._reaper.turn()
+        except (frames.ClosedError, ConnectionError):
+            pass
+        finally:
+            self._control.close()
+            self._reaper.kill_all(PATIENCE_S)
+
+    def _fork_batch(self, header: Header, descriptors: list[int]) -> None:
+        forked: Forked = []
+        pidfds: list[int] = []
+        highest = max(self._highest_descriptor, *descriptors)
+        workers = header["workers"]
+        failure = None
+        for index, worker in enumerate(workers):
+            folder = os.path.join(header["scratch"], str(worker))
+            birth = child.Birth(descriptors[index * 3 : index * 3 + 3], max(highest, *pidfds, 0), folder, self._pid)
+            try:
+                pid = os.fork()
+            except OSError as error:
+                failure = str(error)
+                break
+            if pid == 0:
+                child.live(birth)
+            self._reaper.add(pid, worker, folder)
+            pidfds.append(linux.open_pidfd(pid))
+            forked.append([worker, pid])
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._answer_fork(forked, pidfds)
+        if failure is not None:
+            lost = workers[len(forked) :]
+            frames.send(self._control, {"kind": "fork_failed", "workers": lost, "message": failure})
+
+    def _answer_fork(self, forked: Forked, pidfds: list[int]) -> None:
+        packet, _, _ = frames.pack({"kind": "forked", "workers": forked})
+        try:
+            frames.send_packet(self._control, packet, pidfds)
+        finally:
+            for pidfd in pidfds:
+                os.close(pidfd)
+
+    def _report_exits(self, exits: list[Exit]) -> None:
+        if self._control.fileno() < 0:
+            return
+        for start in range(0, len(exits), EXITS_PER_FRAME):
+            part = exits[start : start + EXITS_PER_FRAME]
+            frames.send(self._control, {"kind": "exited", "workers": part})
+
+
+def main(control_descriptor: int, preload: list[str]) -> None:
+    """Warm up, tell the daemon, serve; never returns."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # the daemon decides when to end
+    os.set_inheritable(control_descriptor, False)
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, control_descriptor)
+    linux.adopt_orphans()
+    limits.refuse_core_dumps()
+    preloaded, refused = _preload(preload)
+    _open_streams()
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.argv = [""]
+    zygote = Zygote(control)
+    gc.collect()
+    gc.freeze()  # a collection in a worker must not touch, and so copy, the pages they all share
+    gc.disable()
+    with contextlib.suppress(ConnectionError):
+        frames.send(control, _warm(preloaded, refused))
+        zygote.serve()
+    os._exit(0)
+
+
+def _warm(preloaded: list[Any], refused: list[Any]) -> Header:
+    return {
+        "kind": "warm",
+        "pid": os.getpid(),
+        "version": "%d.%d.%d" % sys.version_info[:3],
+        "implementation": sys.implementation.name,
+        "executable": sys.executable,
+        "prefix": sys.prefix,
+        "magic": importlib.util.MAGIC_NUMBER.hex(),
+        "threads": len(os.listdir("/proc/self/task")),
+        "preloaded": preloaded,
+        "preload_failed": refused,
+    }
+
+
+def _preload(names: list[str]) -> tuple[list[Any], list[Any]]:
+    """([module, seconds] of what was imported, [module, message] of what was not)."""
+    preloaded, refused = [], []
+    for name in names:
+        started_s = time.perf_counter()
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            refused.append([name, "%s: %s" % (type(error).__name__, error)])
+        else:
+            preloaded.append([name, round(time.perf_counter() - started_s, 6)])
+    return preloaded, refused
+
+
+def _open_streams() -> None:
+    """Standard output and error as every worker will use them: the descriptors are put in place after the fork."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        raw = io.FileIO(descriptor, "w", closefd=False)
+        stream = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True)
+        raw.name = "<%s>" % name
+        setattr(sys, name, stream)
+        setattr(sys, "__%s__" % name, stream)

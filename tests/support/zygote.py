@@ -1,0 +1,314 @@
+"""A real zygote on any interpreter, driven by hand: what the daemon does, without the daemon."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyflowd.worker_side
+from pyflowd.worker_side import frames
+
+WORKER_SIDE = Path(pyflowd.worker_side.__file__).parent
+DEADLINE_S = 20.0
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+def find_interpreters() -> list[str]:
+    """One interpreter per CPython version from 3.8 on: this one's own first, then PATH and pyenv."""
+    found = {_version(sys._base_executable): sys._base_executable}  # type: ignore[attr-defined]
+    candidates = [shutil.which(f"python3.{minor}") for minor in range(8, 15)]
+    candidates += sorted(str(path) for path in Path.home().glob(".pyenv/versions/*/bin/python"))
+    for path in filter(None, candidates):
+        version = _version(path)
+        if version >= (3, 8):
+            found.setdefault(version, path)
+    return list(found.values())
+
+
+def _version(interpreter: str) -> tuple[int, ...]:
+    code = "import sys; print(*sys.version_info[:2])"
+    done = subprocess.run([interpreter, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    return tuple(map(int, done.stdout.split())) if re.fullmatch(r"\d+ \d+\n", done.stdout) else (0, 0)
+
+
+@dataclass
+class Worker:
+    """One forked process, the daemon's ends of its link and pipes, and what came out of them."""
+
+    id: int
+    link: socket.socket
+    stdout_fd: int
+    stderr_fd: int
+    pid: int = 0
+    pidfd: int = -1
+    calls: int = 0
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
+    progress: list[tuple[float, str]] = field(default_factory=list)
+
+    def send(self, header: dict[str, Any], segments: Sequence[bytes]) -> None:
+        frames.send(self.link, header, [frames.Segment(data) for data in segments])
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        signal.pidfd_send_signal(self.pidfd, number)
+
+    def receive(self, deadline_s: float = DEADLINE_S) -> tuple[dict[str, Any], list[bytes]]:
+        """The next answer, while its output is read; progress is kept aside. ClosedError when the worker is gone."""
+        give_up_s = time.monotonic() + deadline_s
+        while True:
+            ready = self._wait(give_up_s, [self.link.fileno(), self.stdout_fd, self.stderr_fd])
+            self._read_output(ready)
+            if self.link.fileno() not in ready:
+                continue
+            try:
+                header, segments, _ = frames.receive(self.link)
+            except ConnectionError:
+                raise frames.ClosedError from None
+            if header["kind"] != "progress":
+                self._read_output(ready=[self.stdout_fd, self.stderr_fd])
+                return header, [_take(segment) for segment in segments]
+            self.progress.append((header["fraction"], header["message"]))
+
+    def read_to_end(self) -> tuple[str, str]:
+        """(stdout, stderr), complete: reads until every process that holds the pipes is gone."""
+        open_fds = {self.stdout_fd, self.stderr_fd}
+        give_up_s = time.monotonic() + DEADLINE_S
+        while open_fds:
+            open_fds -= self._read_output(self._wait(give_up_s, list(open_fds)))
+        return self.stdout.decode(), self.stderr.decode()
+
+    def close(self) -> None:
+        self.link.close()
+        for descriptor in (self.stdout_fd, self.stderr_fd, self.pidfd):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _wait(self, give_up_s: float, descriptors: list[int]) -> list[int]:
+        ready, _, _ = select.select(descriptors, [], [], max(0.0, give_up_s - time.monotonic()))
+        if not ready:
+            raise TimeoutError(f"worker {self.id} (pid {self.pid}) is silent; stderr: {bytes(self.stderr)!r}")
+        return ready
+
+    def _read_output(self, ready: list[int]) -> set[int]:
+        """Read what is there; the descriptors that ended."""
+        ended = set()
+        for descriptor, kept in ((self.stdout_fd, self.stdout), (self.stderr_fd, self.stderr)):
+            while descriptor in ready:
+                try:
+                    data = os.read(descriptor, 1 << 16)
+                except BlockingIOError:
+                    break
+                if not data:
+                    ended.add(descriptor)
+                    break
+                kept += data
+        return ended
+
+
+class Zygote:
+    """A zygote process and its control socket. Use as a context manager: nothing survives it."""
+
+    def __init__(self, interpreter: str, preload: Sequence[str] = ()) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="pyflowd-test-")
+        self.scratch = self._folder.name
+        self.workers: dict[int, Worker] = {}
+        self.exits: dict[int, dict[str, Any]] = {}
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno()), *preload]
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self.warm, _ = self.receive()
+
+    def __enter__(self) -> Zygote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.control.close()
+        try:
+            self.process.wait(DEADLINE_S)
+        finally:
+            self.process.kill()
+            self.process.communicate()
+            for worker in self.workers.values():
+                worker.close()
+            self._folder.cleanup()
+
+    def receive(self, deadline_s: float = DEADLINE_S) -> tuple[dict[str, Any], list[int]]:
+        """The next frame of the zygote and the descriptors that came with it."""
+        if not select.select([self.control], [], [], deadline_s)[0]:
+            raise TimeoutError("the zygote is silent")
+        try:
+            header, _, descriptors = frames.receive(self.control)
+        except frames.ClosedError:
+            stderr = self.process.communicate(timeout=DEADLINE_S)[1]
+            raise AssertionError(f"the zygote left: {stderr.decode()}") from None
+        if header["kind"] == "exited":
+            for worker, pid, status, cpu_s, max_rss_kb in header["workers"]:
+                self.exits[worker] = {"pid": pid, "status": status, "cpu_s": cpu_s, "max_rss_kb": max_rss_kb}
+        return header, descriptors
+
+    def send_fork(self, ids: Sequence[int]) -> list[Worker]:
+        """Ask for workers without waiting for the answer: their links can be used at once."""
+        workers, theirs = [], []
+        for number in ids:
+            ours, link = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            stdout, stdout_end = os.pipe()
+            stderr, stderr_end = os.pipe()
+            os.set_blocking(stdout, False)
+            os.set_blocking(stderr, False)
+            workers.append(Worker(number, ours, stdout, stderr))
+            theirs += [link.detach(), stdout_end, stderr_end]
+        self.workers.update((worker.id, worker) for worker in workers)
+        packet, _, _ = frames.pack({"kind": "fork", "workers": list(ids), "scratch": self.scratch})
+        frames.send_packet(self.control, packet, theirs)
+        for descriptor in theirs:
+            os.close(descriptor)
+        return workers
+
+    def fork(self, count: int = 1) -> list[Worker]:
+        """New workers, once the zygote has said that they run."""
+        first = len(self.workers) + 1
+        workers = self.send_fork(range(first, first + count))
+        header, pidfds = self.receive()
+        while header["kind"] == "exited":
+            header, pidfds = self.receive()
+        assert header["kind"] == "forked", header
+        for (number, pid), pidfd in zip(header["workers"], pidfds, strict=True):
+            self.workers[number].pid, self.workers[number].pidfd = pid, pidfd
+        return workers
+
+    def wait_exit(self, worker: Worker) -> dict[str, Any]:
+        """The exit of `worker`, once it is reported."""
+        while worker.id not in self.exits:
+            self.receive()
+        return self.exits[worker.id]
+
+    def inspect(self, source: str) -> tuple[dict[str, Any], bytes]:
+        """(interface, compiled node) of a source text, by a worker of its own."""
+        (worker,) = self.fork()
+        header = {"kind": "inspect", "call": 1, "filenames": ["<node: test>"], "last": True}
+        worker.send(header, [source.encode("utf-8", "surrogatepass")])
+        answer, (compiled,) = worker.receive()
+        return answer["interfaces"][0], compiled
+
+    def compile(self, source: str) -> Code:
+        """A node ready to be called."""
+        interface, compiled = self.inspect(source)
+        assert interface["problem"] is None, interface["problem"]
+        return Code(source.encode("utf-8", "surrogatepass"), compiled, [pin["name"] for pin in interface["outputs"]])
+
+
+@dataclass(frozen=True)
+class Code:
+    """A node's source, compiled, with the names of its outputs."""
+
+    source: bytes
+    compiled: bytes
+    outputs: list[str]
+
+
+def send_call(worker: Worker, code: Code, inputs: dict[str, bytes] | None = None, **header: Any) -> None:
+    """Send a call; `header` overrides what is sent by default."""
+    inputs = inputs or {}
+    worker.calls += 1
+    call = {
+        "kind": "call",
+        "call": worker.calls,
+        "title": "Test node",
+        "inputs": list(inputs),
+        "outputs": code.outputs,
+        "seed": None,
+        "memory_bytes": None,
+        "cpu_s": None,
+        "last": True,
+    }
+    worker.send({**call, **header}, [code.compiled, code.source, *inputs.values()])
+
+
+def run_node(zygote: Zygote, source: str, inputs: dict[str, bytes] | None = None, **header: Any) -> Answer:
+    """Compile, fork, call, and wait for the answer."""
+    code = zygote.compile(source)
+    (worker,) = zygote.fork()
+    send_call(worker, code, inputs, **header)
+    answer, values = worker.receive()
+    return Answer(worker, answer, values)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call came to."""
+
+    worker: Worker
+    header: dict[str, Any]
+    values: list[bytes]
+
+    @property
+    def error(self) -> dict[str, Any]:
+        assert self.header["kind"] == "failed", self.header
+        error: dict[str, Any] = self.header["error"]
+        return error
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Output name -> JSON text."""
+        assert self.header["kind"] == "done", self.header["error"]
+        return dict(zip(self.header["outputs"], map(bytes.decode, self.values), strict=True))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def wait_gone(pid: int, deadline_s: float = DEADLINE_S) -> bool:
+    """Whether the process ended in time. The kernel tells: no polling."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([pidfd], [], [], deadline_s)[0])
+    finally:
+        os.close(pidfd)
+
+
+def _take(segment: frames.Segment) -> bytes:
+    try:
+        return segment.read()
+    finally:
+        segment.close()
+
+
+def zygotes(interpreter: str) -> Iterator[Zygote]:
+    """For a fixture: one zygote for many tests."""
+    with Zygote(interpreter) as zygote:
+        yield zygote
