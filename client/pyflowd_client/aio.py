@@ -206,13 +206,12 @@ class AsyncClient:
         """Whatever has come, the last words of a daemon that is gone included."""
         with contextlib.suppress(zmq.Again):
             while True:
-                self._conversation.receive(await self._socket.recv(zmq.NOBLOCK))
+                for frame in await self._socket.recv_multipart(zmq.NOBLOCK):
+                    self._conversation.receive(frame)
 
     async def _flush(self) -> None:
-        """Nobody to take it is not an error here: the listener notices, after what is still to be read."""
-        with contextlib.suppress(zmq.Again):
-            for message in self._conversation.outgoing():
-                await self._socket.send(message, zmq.NOBLOCK)
+        for message in self._conversation.outgoing():
+            await self._socket.send(message)
 
 
 @contextlib.asynccontextmanager

@@ -169,16 +169,14 @@ class Client:
         count = 0
         with contextlib.suppress(zmq.Again):
             while True:
-                self._conversation.receive(self._socket.recv(zmq.NOBLOCK))
+                for frame in self._socket.recv_multipart(zmq.NOBLOCK):
+                    self._conversation.receive(frame)
                 count += 1
         return count
 
     def _flush(self) -> None:
         for message in self._conversation.outgoing():
-            try:
-                self._socket.send(message, zmq.NOBLOCK)
-            except zmq.Again:  # nobody at the other end; what came before is still to be read
-                self._is_lost = True
+            self._socket.send(message)
 
 
 def connect(socket: str | os.PathLike[str] | None = None, *, autostart: bool = True) -> Client:

@@ -27,7 +27,7 @@ OPTIONS = (
     (zmq.LINGER, 200),  # ms that closing may take to get the goodbye out
     (zmq.SNDHWM, 0),
     (zmq.RCVHWM, 0),  # the protocol's window bounds what comes
-    (zmq.RECONNECT_IVL, -1),
+    (zmq.RECONNECT_IVL, 3_600_000),  # ms, for never: with -1 libzmq drops what has come and is not yet read
 )
 
 

@@ -71,7 +71,7 @@ async def _serve(
     watch = Watch(controller, loop, driver.feed)
 
     def after_turn() -> None:
-        server.flush()
+        server.end_turn()
         watch.arm()
 
     driver.connect(_performers(zygotes, planner, server, leave), after_turn)

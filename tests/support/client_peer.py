@@ -146,8 +146,9 @@ class FakeDaemon:
         self._router = self._context.socket(zmq.ROUTER)
         self._router.set(zmq.ROUTER_MANDATORY, 0)
         self._router.bind(f"ipc://{path}")
-        self._wake = self._context.socket(zmq.PAIR)
-        self._wake.bind(f"inproc://wake-{id(self)}")
+        self._wake, self._bell = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
+        self._wake.bind("inproc://wake")
+        self._bell.connect("inproc://wake")
 
     def serve(self) -> None:
         """Answer requests until a stop."""
@@ -160,9 +161,8 @@ class FakeDaemon:
                 break
             client, data = self._router.recv_multipart()
             self._answer(client, data)
-        self._wake.close(linger=0)
+        self._wake.close()
         self._router.close(linger=200)
-        self._context.term()
 
     def __enter__(self) -> "FakeDaemon":
         self._thread = threading.Thread(target=self.serve, name="fake daemon")
@@ -170,11 +170,10 @@ class FakeDaemon:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        if self._thread.is_alive():
-            with self._context.socket(zmq.PAIR) as bell:
-                bell.connect(f"inproc://wake-{id(self)}")
-                bell.send(b"")
+        self._bell.send(b"")
         self._thread.join()
+        self._bell.close(linger=0)
+        self._context.term()
 
     def _answer(self, client: bytes, data: bytes) -> None:
         request_id, request = codec.decode_request(data)

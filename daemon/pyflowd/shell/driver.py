@@ -27,6 +27,7 @@ class Driver:
         self._after_turn: Callable[[], None] = lambda: None
         self._is_running = False
         self._is_turn_marked = False
+        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connect(self, performers: Mapping[type[Effect], Perform], after_turn: Callable[[], None]) -> None:
@@ -35,13 +36,16 @@ class Driver:
         self._after_turn = after_turn
 
     def feed(self, stimulus: Stimulus) -> None:
-        """Something has happened."""
+        """Something has happened. After `close` nothing matters any more."""
+        if self._is_closed:
+            return
         self._queue.append(stimulus)
         if not self._is_running:
             self._run()
 
     def close(self) -> None:
-        """No more timers."""
+        """Take no more stimuli, ring no more timers."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
 
@@ -60,7 +64,8 @@ class Driver:
 
     def _end_turn(self) -> None:
         self._is_turn_marked = False
-        self._after_turn()
+        if not self._is_closed:
+            self._after_turn()
 
     def _set_timer(self) -> None:
         """The timer may be early, never late: a deadline that moved back costs one idle wake-up, not a new timer."""

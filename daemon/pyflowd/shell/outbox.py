@@ -16,7 +16,7 @@ from pyflowd.core.effects import CloseRun, OpenRun, Publish
 from pyflowd.core.ids import SessionId
 from pyflowd.core.values import Value
 from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire
-from pyflowd_client.protocol.events import Event, EventsLost, NodeFinished, RunFinished, RunStarted
+from pyflowd_client.protocol.events import Event, EventsLost, NodeFinished, NodeStarted, RunFinished, RunStarted
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.replies import Following
 from pyflowd_client.protocol.states import RunState
@@ -26,7 +26,8 @@ WINDOW_EVENTS = 1000
 RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
 
-Send = Callable[[SessionId, bytes], bool]
+Send = Callable[[SessionId, bytes], None]
+BEGINNINGS = (RunStarted, NodeStarted)
 
 
 @dataclass(slots=True)
@@ -69,13 +70,19 @@ class RunLog:
 
 
 class Outbox:
-    """All run logs. `send` gives a message to a session and tells whether it is still there."""
+    """All run logs. `send` gives a frame to a session. `is_urgent`: something waits that is not just a beginning."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._logs: dict[RunId, RunLog] = {}
         self._dirty: dict[RunId, None] = {}
         self._size_bytes = 0
+        self.is_urgent = False
+
+    @property
+    def is_dirty(self) -> bool:
+        """Something waits to be sent."""
+        return bool(self._dirty)
 
     def open(self, effect: OpenRun) -> None:
         """A new run, followed by who submitted it."""
@@ -103,6 +110,7 @@ class Outbox:
         if self._size_bytes > TOTAL_BYTES:
             self._shrink()
         self._dirty[event.run] = None
+        self.is_urgent |= not isinstance(event, BEGINNINGS)
 
     def follow(self, session: SessionId, run: RunId, from_seq: int) -> Following | None:
         """Send events from `from_seq` on, again if need be; None for an unknown run."""
@@ -120,6 +128,7 @@ class Outbox:
         if follower is not None:
             follower.ack(seq)
             self._dirty[run] = None
+            self.is_urgent = True
 
     def leave(self, session: SessionId) -> None:
         """A session is gone; runs stay."""
@@ -128,15 +137,15 @@ class Outbox:
 
     def flush(self) -> None:
         """Send what the windows allow, one message per run and follower."""
-        dirty, self._dirty = self._dirty, {}
+        dirty, self._dirty, self.is_urgent = self._dirty, {}, False
         for run in dirty:
             log = self._logs.get(run)
             if log is None:
                 continue
             for session, follower in list(log.followers.items()):
                 batch = self._batch(run, log, follower)
-                if batch and not self._send(session, encode_events(batch)):
-                    log.followers.pop(session, None)
+                if batch:
+                    self._send(session, encode_events(batch))
 
     def _batch(self, run: RunId, log: RunLog, follower: Follower) -> list[bytes]:
         batch: list[bytes] = []

@@ -31,6 +31,7 @@ from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VE
 MESSAGE_MOST_BYTES = 64 * 1024 * 1024
 QUEUED_MESSAGES_MOST = 20_000
 LAST_WORDS_MS = 1000
+GATHER_S = 0.002
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,10 @@ class Server:
         feed: Callable[[Stimulus], None],
         status: Callable[[], replies.DaemonStatus],
     ) -> None:
-        self.outbox = Outbox(self.send)
+        self.outbox = Outbox(self._queue)
+        self._pending: dict[SessionId, list[bytes]] = {}
+        self._is_urgent = False
+        self._pause: asyncio.TimerHandle | None = None
         self._default_python = default_python
         self._loop = loop
         self._feed = feed
@@ -79,43 +83,63 @@ class Server:
         """Send what is still queued, for a second at most, and be gone."""
         self._loop.remove_reader(self._router.fileno())
         self._loop.remove_reader(self._monitor.fileno())
+        if self._pause is not None:
+            self._pause.cancel()
         self._router.disable_monitor()
+        self._monitor.close(linger=0)
         self._router.close()
         self._context.term()
 
     # -- frames
 
-    def send(self, session: SessionId, data: bytes) -> bool:
-        """Queue a message; False when the client is gone, or has not read thousands of them."""
+    def answer(self, effect: Answer) -> None:
+        """Send the reply of a request."""
+        self._queue(effect.session, encode_reply(effect.request, effect.reply))
+        self._is_urgent |= not isinstance(effect.reply, replies.RunAccepted)
+
+    def end_turn(self) -> None:
+        """Send what has gathered, or let it gather a little more if nobody waits for it.
+
+        That a run was accepted and a node has begun is news only as long as its end is not: where that comes
+        within the pause, all travel in one message and wake the client once.
+        """
+        if self._is_urgent or self.outbox.is_urgent:
+            self.flush()
+        elif self._pending or self.outbox.is_dirty:
+            if self._pause is None:
+                self._pause = self._loop.call_later(GATHER_S, self.flush)
+        self.drain()
+
+    def flush(self) -> None:
+        """Send everything, one message for each client, then look again for what came in."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        self.outbox.flush()
+        pending, self._pending, self._is_urgent = self._pending, {}, False
+        for session, frames in pending.items():
+            self._send(session, frames)
+        self.drain()
+
+    def _queue(self, session: SessionId, frame: bytes) -> None:
+        self._pending.setdefault(session, []).append(frame)
+
+    def _send(self, session: SessionId, frames: list[bytes]) -> None:
+        """A client that is gone, or has not read thousands of messages, loses its session."""
         try:
-            self._router.send_multipart((bytes(session), data), zmq.NOBLOCK)
+            self._router.send_multipart([bytes(session), *frames], zmq.NOBLOCK)
         except zmq.ZMQError as error:
             log.info("session %s: %s", session.hex(), error)
             self._end_session(session)
-            return False
-        return True
-
-    def answer(self, effect: Answer) -> None:
-        """Send the reply of a request."""
-        self.send(effect.session, encode_reply(effect.request, effect.reply))
-
-    def flush(self) -> None:
-        """Send events, then look again for what came in."""
-        self.outbox.flush()
-        self.drain()
 
     def drain(self) -> None:
         """Take in everything there is; connections that ended come first, since their numbers are used again."""
         self._drain_monitor()
-        while True:
-            try:
-                parts = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return
-            self._receive(parts)
+        while _can_read(self._router):
+            self._receive(self._router.recv_multipart(zmq.NOBLOCK, copy=False))
 
     def _drain_monitor(self) -> None:
-        while cast(int, self._monitor.get(zmq.EVENTS)) & zmq.POLLIN:
+        while _can_read(self._monitor):
             message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
             for session in self._sessions.of_descriptor(message["value"]):
                 self._end_session(session)
@@ -137,7 +161,7 @@ class Server:
             self._refuse(session, request_id, ErrorCode.INTERNAL, "The daemon failed; its log says more.")
 
     def _refuse(self, session: SessionId, request_id: int | None, code: ErrorCode, message: str) -> None:
-        self.send(session, encode_reply(request_id, replies.Refused(error=ErrorInfo(code=code, message=message))))
+        self._reply(session, request_id, replies.Refused(error=ErrorInfo(code=code, message=message)))
 
     # -- requests
 
@@ -161,14 +185,14 @@ class Server:
                 self._feed(StopAsked(session=session, request=request_id, drain=request.drain))
             case requests.Ack():
                 self.outbox.ack(session, request.run, request.seq)
-                self._loop.call_soon(self.flush)
+                self._loop.call_soon(self.end_turn)
             case _:
                 self._reply(session, request_id, self._answer_at_once(session, request))
 
-    def _reply(self, session: SessionId, request_id: int, reply: replies.Reply) -> None:
-        self.send(session, encode_reply(request_id, reply))
-        if isinstance(reply, replies.Following):
-            self._loop.call_soon(self.flush)
+    def _reply(self, session: SessionId, request_id: int | None, reply: replies.Reply) -> None:
+        self._queue(session, encode_reply(request_id, reply))
+        self._is_urgent = True
+        self._loop.call_soon(self.end_turn)
 
     def _answer_at_once(self, session: SessionId, request: requests.Request) -> replies.Reply:
         match request:
@@ -231,3 +255,8 @@ class Server:
         if converted is None:
             raise Refusal(ErrorCode.BAD_GRAPH, reasons)
         return converted
+
+
+def _can_read(socket: "zmq.Socket[bytes]") -> bool:
+    """Cheaper than an exception, which is what reading from an empty socket costs."""
+    return bool(cast(int, socket.get(zmq.EVENTS)) & zmq.POLLIN)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import socket
 import sys
+from _signal import pthread_sigmask
 
 from . import failures, frames, inspection, linux, node_call, rehearsal
 
@@ -72,7 +74,7 @@ def _become_worker(birth: Birth) -> None:
     tempfile: Any = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = None  # found before TMPDIR was ours
-    signal.pthread_sigmask(signal.SIG_SETMASK, node_call.INTERRUPT)
+    pthread_sigmask(signal.SIG_SETMASK, node_call.INTERRUPT)
     _scatter_random_states()
     gc.enable()
 
@@ -120,10 +122,7 @@ def _answer(link: socket.socket, header: Header, segments: Sequence[Segment]) ->
 
 
 def _has_frame(link: socket.socket) -> bool:
-    try:
-        return bool(link.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    except BlockingIOError:
-        return False
+    return bool(select.select([link], [], [], 0)[0])
 
 
 def _has_children() -> bool:

@@ -38,7 +38,13 @@ SEALED = SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE
 
 _LENGTH = struct.Struct("<I")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4)
+_FIRST_BYTE = bytearray(1)
+# As plain integers: the enum members of `socket` are combined by Python code, at each use.
+_PEEK = int(socket.MSG_PEEK | socket.MSG_TRUNC)
+_CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode
+_scan_json = json.JSONDecoder().scan_once
 
 
 class FrameError(Exception):
@@ -136,12 +142,14 @@ def send_packet(link: socket.socket, packet: bytes, descriptors: Sequence[int] =
 
 def receive(link: socket.socket) -> tuple[Header, list[Segment], list[int]]:
     """The next frame as (header, [Segment], [descriptor left over]); ClosedError, FrameError, or BlockingIOError."""
-    packet, ancillary, flags, _ = link.recvmsg(MAX_PACKET_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
+    # Asking for the size first costs less than a buffer for the largest packet: fresh pages are dear in a fresh process.
+    size = link.recv_into(_FIRST_BYTE, 1, _PEEK)
+    packet, ancillary, flags, _ = link.recvmsg(min(size, MAX_PACKET_BYTES), _ANCILLARY_BYTES, _CLOEXEC)
     descriptors = _descriptors(ancillary)
     try:
         if not packet:
             raise ClosedError()
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        if flags & _CUT:
             raise FrameError("longer than a packet may be")
         return unpack(packet, descriptors)
     except BaseException:
@@ -158,10 +166,11 @@ def unpack(packet: bytes, descriptors: Sequence[int] = ()) -> tuple[Header, list
     if start > len(packet):
         raise FrameError("header longer than the packet")
     try:
-        header = json.loads(packet[4:start])
-    except (ValueError, RecursionError):
+        text = packet[4:start].decode()
+        header, end = _scan_json(text, 0)
+    except (ValueError, RecursionError, StopIteration):
         raise FrameError("header is not JSON") from None
-    if type(header) is not dict:
+    if type(header) is not dict or end != len(text):
         raise FrameError("header is not an object")
     segments, left = _segments(packet, start, header.get("segments", ()), list(descriptors))
     return header, segments, left

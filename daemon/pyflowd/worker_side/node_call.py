@@ -13,6 +13,8 @@ import os
 import resource
 import signal
 import sys
+import time
+from _signal import pthread_sigmask  # without the enum members that `signal` makes of its result
 
 from . import failures, frames, limits, linux, values
 from .failures import CallError
@@ -46,7 +48,7 @@ class NodeCall:
 
     def perform(self) -> None:
         """Run the node and answer, exactly once."""
-        started_s = _cpu_s()
+        started_s = time.process_time()
         outputs: Outputs = []
         failure: Failure | None = None
         try:
@@ -109,8 +111,7 @@ class NodeCall:
 
     def _answer(self, outputs: Outputs, failure: Failure | None, started_s: float) -> None:
         header: Header = {"call": self._header["call"]}
-        header["cpu_s"] = round(_cpu_s() - started_s, 6)
-        header["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        header["cpu_s"], header["peak_memory_bytes"] = _usage(started_s)
         self._progress.end()
         if failure is None:
             try:
@@ -153,10 +154,10 @@ def flush_output() -> None:
 
 def _interruptibly(function: Callable[[], Any]) -> Any:
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
+        pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
         return function()
     finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPT)
+        pthread_sigmask(signal.SIG_BLOCK, INTERRUPT)
 
 
 def _encoded(name: str, value: Any) -> tuple[str, str, str | None, Segment]:
@@ -177,10 +178,11 @@ def _seed(seed: int | None) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def _cpu_s() -> float:
-    """CPU time of this process and of the children it waited for."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+def _usage(started_s: float) -> tuple[float, int]:
+    """(CPU seconds since `started_s`, with those of children that ended; peak memory of the process in bytes)."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = time.process_time() - started_s + children.ru_utime + children.ru_stime
+    return round(cpu_s, 6), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _leave_forked_process(error: BaseException | None) -> None:
