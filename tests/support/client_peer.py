@@ -4,6 +4,7 @@ What a run does is decided by its document: the name of a story, and words for i
 own arguments, so that a client can start it, and a test can kill it.
 """
 
+import contextlib
 import os
 import sys
 import threading
@@ -77,13 +78,17 @@ def fail(teller: Teller, request: requests.SubmitRun) -> None:
     teller.begin("Good", "Bad")
     teller.done("Good", n=1)
     code = ErrorCode(request.document.split()[1])
-    teller.failed("Bad", code, "it did not work", type="ValueError", traceback='Traceback:\n  line 3, in "Bad"\nValueError: no')
+    teller.failed(
+        "Bad", code, "it did not work", type="ValueError", traceback='Traceback:\n  line 3, in "Bad"\nValueError: no'
+    )
     teller.end(RunState.FAILED)
 
 
 def refuse(teller: Teller, request: requests.SubmitRun) -> None:
     """The graph has an error."""
-    teller.tell(events.Diagnostic, severity="error", code="cycle", message="A and B wait for each other", node="a", title="A")
+    teller.tell(
+        events.Diagnostic, severity="error", code="cycle", message="A and B wait for each other", node="a", title="A"
+    )
     teller.end(RunState.FAILED, ErrorInfo(code=ErrorCode.BAD_GRAPH, message="the graph has errors"))
 
 
@@ -132,7 +137,9 @@ class Follower:
 class FakeDaemon:
     """Serves one socket until told to stop. `refuse_hello` answers every greeting with that error."""
 
-    def __init__(self, path: Path, *, refuse_hello: ErrorInfo | None = None, lose: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, path: Path, *, refuse_hello: ErrorInfo | None = None, lose: frozenset[int] = frozenset()
+    ) -> None:
         """`lose`: sequence numbers that are not sent the first time."""
         self.path = path
         self.asked: list[requests.Request] = []
@@ -169,8 +176,11 @@ class FakeDaemon:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._bell.send(b"")
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(zmq.Again):  # it was stopped by a client
+            self._bell.send(b"", zmq.NOBLOCK)
         self._thread.join()
         self._bell.close(linger=0)
         self._context.term()
@@ -224,7 +234,9 @@ class FakeDaemon:
     def _follow(self, client: bytes, request: requests.FollowRun) -> replies.Reply:
         teller = self._runs.get(request.run)
         if teller is None:
-            return replies.Refused(error=ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"no run is called {request.run}"))
+            return replies.Refused(
+                error=ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"no run is called {request.run}")
+            )
         self._followers[client, request.run] = Follower(request.from_seq - 1)
         state = RunState.SUCCEEDED if teller.is_over else RunState.RUNNING
         return replies.Following(run=request.run, state=state, first_seq=1, last_seq=len(teller.encoded))
@@ -232,7 +244,9 @@ class FakeDaemon:
     def _cancel(self, request: requests.CancelRun) -> replies.Reply:
         teller = self._runs.get(request.run)
         if teller is None:
-            return replies.Refused(error=ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"no run is called {request.run}"))
+            return replies.Refused(
+                error=ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"no run is called {request.run}")
+            )
         if not teller.is_over:
             teller.end(RunState.CANCELLED)
         return replies.Done()

@@ -10,9 +10,13 @@ from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
+from markdown_it.token import Token
 
 DEEPEST_LEVEL = 3
 _ATX_HEADING = re.compile(r"(#{1,6})(?:[ \t]+|$)")
+_OPENING = re.compile(r"(`{3,})[^`]*")
+_CLOSING = re.compile(r" {0,3}(`{3,})[ \t]*")
+_UNFOLDABLE = re.compile(r"[ \t>*+\-\d.)]*(?:<|~~~)|[ \t>*+\-\d.)]+```")
 
 
 class Fence(NamedTuple):
@@ -36,28 +40,60 @@ class Section:
 
 def read_outline(text: str) -> list[Section]:
     r"""The sections of a text that has only "\n" as line end and no NUL; the first has level 0."""
-    sections = [Section(0, "", 0)]
-    starts = [0]
-    ends = []
-    tokens = iter(_PARSER.parse(text))
+    lines = text.split("\n")
+    numbers = _fold(lines)
+    sections, starts, ends = [Section(0, "", 0)], [0], []
+    tokens = iter(_PARSER.parse("\n".join([lines[number] for number in numbers])))
     for token in tokens:
-        first, last = token.map or (0, 0)
         if token.type == "fence":
-            sections[-1].fences.append(Fence(token.info.strip(), token.content, first + 2))
+            sections[-1].fences.append(_unfold(token, lines, numbers))
         elif token.type == "heading_open" and int(token.tag[1]) <= DEEPEST_LEVEL:
             heading = next(tokens).content if token.nesting else token.content
-            sections.append(Section(int(token.tag[1]), heading, first + 1))
-            ends.append(first)
-            starts.append(last)
-    lines = text.split("\n")
+            start, end = token.map or (0, 0)
+            sections.append(Section(int(token.tag[1]), heading, numbers[start] + 1))
+            ends.append(numbers[start])
+            starts.append(numbers[end - 1] + 1)
     ends.append(len(lines))
     for section, start, end in zip(sections, starts, ends, strict=True):
         section.body = "\n".join(lines[start:end])
     return sections
 
 
+def _fold(lines: list[str]) -> list[int]:
+    """The numbers of the lines that markdown-it has to see: not the contents of fences, which are most of a graph.
+
+    A line that opens a fence in the first column does so wherever it stands, except in another fence or in HTML.
+    So a text that may have either elsewhere than in such a fence is seen whole.
+    """
+    seen: list[int] = []
+    opened, mark = 0, ""
+    for number, line in enumerate(lines):
+        if mark:
+            closing = _CLOSING.fullmatch(line) if mark in line else None
+            if closing is None:
+                continue
+            mark = ""
+        elif line.startswith("```"):
+            opening = _OPENING.fullmatch(line)
+            opened, mark = number, opening[1] if opening else ""
+        elif _UNFOLDABLE.match(line):
+            return list(range(len(lines)))
+        seen.append(number)
+    if mark:
+        seen += range(opened + 1, len(lines))
+    return seen
+
+
+def _unfold(token: Token, lines: list[str], numbers: list[int]) -> Fence:
+    start, end = token.map or (0, 0)
+    first, last = numbers[start], numbers[end - 1]
+    is_folded = last - first != end - 1 - start
+    content = "\n".join([*lines[first + 1 : last], ""]) if is_folded else token.content
+    return Fence(token.info.strip(), content, first + 2)
+
+
 def _read_atx_heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """markdown-it's rule for `# heading`, but with one token where its own makes three: most of a graph is headings."""
+    """markdown-it's rule for `# heading`, but tried first, and with one token where its own makes three."""
     if state.is_code_block(start):
         return False
     opening = _ATX_HEADING.match(state.src, state.bMarks[start] + state.tShift[start], state.eMarks[start])
@@ -79,7 +115,9 @@ def _read_atx_heading(state: StateBlock, start: int, end: int, silent: bool) -> 
 def _new_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark")
     parser.core.ruler.enableOnly(["normalize", "block"])
-    parser.block.ruler.at("heading", _read_atx_heading, {"alt": ["paragraph", "reference", "blockquote"]})
+    parser.block.ruler.disable("heading")
+    what_it_ends = ["paragraph", "reference", "blockquote"]
+    parser.block.ruler.before("code", "outline_heading", _read_atx_heading, {"alt": what_it_ends})
     return parser
 
 

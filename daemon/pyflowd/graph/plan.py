@@ -46,6 +46,7 @@ class PlanNode:
     """One node to run.
 
     missing: the parameters that get no value although they need one.
+    in_widgets: those of them that the editor's widgets have, and the document has not.
     problem: why its code cannot run; its pins are unknown then.
     """
 
@@ -59,7 +60,7 @@ class PlanNode:
     predecessors: tuple[int, ...]
     successors: tuple[int, ...]
     missing: tuple[str, ...]
-    keeps_values_in_widgets: bool
+    in_widgets: frozenset[str]
     problem: Diagnostic | None
 
 
@@ -173,6 +174,11 @@ class _Draft:
         node, code, incoming = self._nodes[number], self._hashes[number], self._incoming[number]
         interface = self._interfaces[code]
         inputs = {pin.name: self._input(node, pin.name, incoming) for pin in interface.inputs}
+        missing = tuple(
+            pin.name
+            for pin in interface.inputs
+            if inputs[pin.name] is None and (pin.required or pin.name in incoming.lost)
+        )
         return PlanNode(
             index=self._index_of[number],
             id=node.id,
@@ -183,12 +189,8 @@ class _Draft:
             outputs=tuple(pin.name for pin in interface.outputs),
             predecessors=tuple(sorted(self._index_of[before] for before in incoming.predecessors)),
             successors=tuple(sorted(self._successors[number])),
-            missing=tuple(
-                pin.name
-                for pin in interface.inputs
-                if inputs[pin.name] is None and (pin.required or pin.name in incoming.lost)
-            ),
-            keeps_values_in_widgets=bool(node.gui_get_values_code.strip()) and not node.gui_state,
+            missing=missing,
+            in_widgets=frozenset(pin for pin in missing if _is_in_widgets(node, pin)),
             problem=_problem(node, interface),
         )
 
@@ -258,7 +260,7 @@ def _input_problem(plan: Plan, target: str, found: Sequence[int]) -> str | None:
 def _missing(node: PlanNode, pins: Sequence[str]) -> Diagnostic:
     named = ", ".join(f'"{pin}"' for pin in pins)
     remedy = f"pass --input '{node.id}.{pins[0]}=VALUE'"
-    if node.keeps_values_in_widgets:
+    if not node.in_widgets.isdisjoint(pins):
         message = (
             f'"{node.title}" gets no value for {named}: it is set in the widgets of the editor, and the document '
             f"does not have it. Save the graph from the editor, or {remedy}."
@@ -298,6 +300,12 @@ def _cycle(order: "Order", nodes: Sequence[Node]) -> Diagnostic:
 def _is_cyclic(order: "Order", part: Iterable[int]) -> bool:
     members = list(part)
     return len(members) > 1 or order.has_edge(members[0], members[0])
+
+
+def _is_in_widgets(node: Node, pin: str) -> bool:
+    """True when the code that reads the node's widgets names the pin, and its values were never saved."""
+    code = node.gui_get_values_code
+    return not node.gui_state and (f"'{pin}'" in code or f'"{pin}"' in code)
 
 
 def _problem(node: Node, interface: CodeInterface) -> Diagnostic | None:

@@ -105,9 +105,8 @@ class Server:
         """
         if self._is_urgent or self.outbox.is_urgent:
             self.flush()
-        elif self._pending or self.outbox.is_dirty:
-            if self._pause is None:
-                self._pause = self._loop.call_later(GATHER_S, self.flush)
+        elif self._pause is None and (self._pending or self.outbox.is_dirty):
+            self._pause = self._loop.call_later(GATHER_S, self.flush)
         self.drain()
 
     def flush(self) -> None:

@@ -13,7 +13,7 @@ import select
 import signal
 import socket
 import sys
-from _signal import pthread_sigmask
+from _signal import pthread_sigmask  # type: ignore[import-not-found]
 
 from . import failures, frames, inspection, linux, node_call, rehearsal
 

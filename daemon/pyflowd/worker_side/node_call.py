@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 import time
-from _signal import pthread_sigmask  # without the enum members that `signal` makes of its result
+from _signal import pthread_sigmask  # type: ignore[import-not-found]  # without the enum members that `signal` makes of its result
 
 from . import failures, frames, limits, linux, values
 from .failures import CallError

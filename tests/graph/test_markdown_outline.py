@@ -1,0 +1,49 @@
+"""The outline agrees with stock markdown-it on any text, although it shows it less and adds a rule of its own."""
+
+from hypothesis import example, given, settings
+from markdown_it import MarkdownIt
+from support.graphs import blocks
+
+from pyflowd.graph.markdown_outline import Section, read_outline
+
+STOCK = MarkdownIt("commonmark")
+
+
+def stock_outline(text: str) -> list[tuple[int, str, int, list[tuple[str, str, int]]]]:
+    outline: list[tuple[int, str, int, list[tuple[str, str, int]]]] = [(0, "", 0, [])]
+    tokens = STOCK.parse(text)
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        line = token.map[0] + 1 if token.map else 0
+        if token.type == "heading_open" and token.tag in ("h1", "h2", "h3"):
+            assert following is not None
+            outline.append((int(token.tag[1]), following.content, line, []))
+        elif token.type == "fence":
+            outline[-1][3].append((token.info.strip(), token.content, line + 1))
+    return outline
+
+
+def shape(sections: list[Section]) -> list[tuple[int, str, int, list[tuple[str, str, int]]]]:
+    return [(part.level, part.heading, part.line, [tuple(fence) for fence in part.fences]) for part in sections]
+
+
+@given(text=blocks)
+@example(text="```\n# a\n```\n# b")
+@example(text="````\n```\n# a\n````  \n# b")
+@example(text="```python\n# never closed\n\n## a")
+@example(text="<!--\n```\n-->\n# a\n```\n")
+@example(text="- item\n  ```\n# a\n```\n# b")
+@example(text="  ```\n# a\n```\n# b")
+@example(text="~~~\n```\n~~~\n# a")
+@example(text="``` a`b\n# a\n```\n# b")
+@example(text="```\n\t```\n    ```\n   ````\n# a")
+@example(text="# a #\n## b ## #\n### #\n####### c\n#d\n#\te")
+@example(text="a\nb\n===\nc\n---\n\n    # code")
+@settings(max_examples=1500, deadline=None)
+def test_headings_and_fences_are_those_of_stock_markdown(text: str) -> None:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    assert shape(read_outline(text)) == stock_outline(text)
+
+
+def test_bodies_are_the_lines_between_headings_as_they_are() -> None:
+    outline = read_outline("before\n# a\n\n* b  \n```\nc\n\n```\n\n## d\n e\n")
+    assert [part.body for part in outline] == ["before", "\n* b  \n```\nc\n\n```\n", " e\n"]
