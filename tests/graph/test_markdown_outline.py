@@ -2,9 +2,9 @@
 
 from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
-from support.graphs import blocks
 
 from pyflowd.graph.markdown_outline import Section, read_outline
+from support.graphs import blocks
 
 STOCK = MarkdownIt("commonmark")
 
@@ -12,11 +12,10 @@ STOCK = MarkdownIt("commonmark")
 def stock_outline(text: str) -> list[tuple[int, str, int, list[tuple[str, str, int]]]]:
     outline: list[tuple[int, str, int, list[tuple[str, str, int]]]] = [(0, "", 0, [])]
     tokens = STOCK.parse(text)
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for number, token in enumerate(tokens):
         line = token.map[0] + 1 if token.map else 0
         if token.type == "heading_open" and token.tag in ("h1", "h2", "h3"):
-            assert following is not None
-            outline.append((int(token.tag[1]), following.content, line, []))
+            outline.append((int(token.tag[1]), tokens[number + 1].content, line, []))
         elif token.type == "fence":
             outline[-1][3].append((token.info.strip(), token.content, line + 1))
     return outline

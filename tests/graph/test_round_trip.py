@@ -2,10 +2,10 @@
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from support.graphs import blocks, facts, graph, node, texts, whole_graphs
 
 from pyflowd.graph.document import Format, Reading, read_document, write_document
 from pyflowd.graph.model import Graph, Node
+from support.graphs import blocks, facts, graph, node, texts, whole_graphs
 
 thorough = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 both_forms = pytest.mark.parametrize("form", ["md", "json"])
@@ -63,7 +63,8 @@ def test_writing_is_stable(whole: Graph) -> None:
 @given(before=blocks, inside=texts)
 @thorough
 def test_reading_never_raises_and_what_it_read_survives(before: str, inside: str) -> None:
-    text = f"# t\n\n{before}\n\n## Node: a (ID: a)\n{inside}\n### Logic\n```python\n{before}\n```\n## Connections\n{before}"
+    node_text = f"## Node: a (ID: a)\n{inside}\n### Logic\n```python\n{before}\n```\n"
+    text = f"# t\n\n{before}\n\n{node_text}\n## Connections\n{before}"
     whole = read_document(text).graph
     if whole is not None:
         assert facts(read_without_complaint(write_document(whole, "md"))) == facts(whole)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -295,7 +296,7 @@ class FakeDaemon:
 
 def main(arguments: list[str]) -> None:
     """Serve as a process: takes --socket and --ready-fd, ignores what else the daemon takes."""
-    options = dict(zip(arguments, arguments[1:], strict=False))
+    options = dict(pairwise(arguments))
     daemon = FakeDaemon(Path(options["--socket"]))
     if "--ready-fd" in options:
         os.write(int(options["--ready-fd"]), b".")

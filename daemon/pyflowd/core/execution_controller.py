@@ -88,6 +88,17 @@ class Usage:
     peak_memory_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a node of a run ended; no call when it never began."""
+
+    state: NodeState
+    error: ErrorInfo | None
+    call: Call | None = None
+    usage: Usage = Usage()
+    outputs: tuple[tuple[str, Value], ...] = ()
+
+
 Waiter = RunId | CheckWaiter
 Work = NodeWork | InspectionWork
 
@@ -411,7 +422,7 @@ class ExecutionController:
     def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
         self.pool.drop(run.id)
         for index in executor.cancel_pending():
-            self._tell_finished(run, index, state=NodeState.CANCELLED, error=error)
+            self._tell_finished(run, index, Ending(NodeState.CANCELLED, error))
 
     def _finish_run(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
         run.to(state)
@@ -526,7 +537,7 @@ class ExecutionController:
                 run, events.Diagnostic, severity="warning", code="node", message=warning, node=node.id, title=node.title
             )
         ready = run.executor.done(call.work.node, done.outputs)
-        self._tell_finished(run, call.work.node, state=NodeState.DONE, call=call, usage=usage, outputs=done.outputs)
+        self._tell_finished(run, call.work.node, Ending(NodeState.DONE, None, call, usage, done.outputs))
         self._enqueue_nodes(run, ready)
         self._settle_run(run)
 
@@ -551,10 +562,10 @@ class ExecutionController:
         self._tell_output(run, call, call.output.finish())
         if error.code is ErrorCode.CANCELLED and run.is_cancelled:
             run.executor.cancelled(work.node)
-            self._tell_finished(run, work.node, state=NodeState.CANCELLED, call=call, usage=usage, error=error)
+            self._tell_finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
         else:
             skipped = run.executor.failed(work.node)
-            self._tell_finished(run, work.node, state=NodeState.FAILED, call=call, usage=usage, error=error)
+            self._tell_finished(run, work.node, Ending(NodeState.FAILED, error, call, usage))
             self._tell_skipped(run, run.executor, skipped)
         self._settle_run(run)
 
@@ -734,19 +745,9 @@ class ExecutionController:
         for item in skipped:
             node = executor.plan.nodes[item.node]
             error = ErrorInfo(code=ErrorCode.SKIPPED, message=f"'{node.title}' was skipped: {item.reason}")
-            self._tell_finished(run, item.node, state=NodeState.SKIPPED, error=error)
+            self._tell_finished(run, item.node, Ending(NodeState.SKIPPED, error))
 
-    def _tell_finished(
-        self,
-        run: Run,
-        index: int,
-        *,
-        state: NodeState,
-        call: Call | None = None,
-        usage: Usage | None = None,
-        error: ErrorInfo | None = None,
-        outputs: tuple[tuple[str, Value], ...] = (),
-    ) -> None:
+    def _tell_finished(self, run: Run, index: int, ending: Ending) -> None:
         assert run.executor is not None
         node = run.executor.plan.nodes[index]
         self._publish(
@@ -754,10 +755,10 @@ class ExecutionController:
             events.NodeFinished,
             node=node.id,
             title=node.title,
-            state=state,
-            outputs=dict(outputs),
-            error=error,
-            duration_s=self._now - call.started_at if call else 0.0,
-            cpu_s=usage.cpu_s if usage else 0.0,
-            peak_memory_bytes=usage.peak_memory_bytes if usage else 0,
+            state=ending.state,
+            outputs=dict(ending.outputs),
+            error=ending.error,
+            duration_s=self._now - ending.call.started_at if ending.call else 0.0,
+            cpu_s=ending.usage.cpu_s,
+            peak_memory_bytes=ending.usage.peak_memory_bytes,
         )

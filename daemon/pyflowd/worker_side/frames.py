@@ -44,7 +44,7 @@ _PEEK = int(socket.MSG_PEEK | socket.MSG_TRUNC)
 _CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 _CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode
-_scan_json = json.JSONDecoder().scan_once
+_scan_json = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 class FrameError(Exception):
@@ -142,7 +142,7 @@ def send_packet(link: socket.socket, packet: bytes, descriptors: Sequence[int] =
 
 def receive(link: socket.socket) -> tuple[Header, list[Segment], list[int]]:
     """The next frame as (header, [Segment], [descriptor left over]); ClosedError, FrameError, or BlockingIOError."""
-    # Asking for the size first costs less than a buffer for the largest packet: fresh pages are dear in a fresh process.
+    # Asking for the size first costs less than a buffer for the largest packet: a fresh process pays for each page.
     size = link.recv_into(_FIRST_BYTE, 1, _PEEK)
     packet, ancillary, flags, _ = link.recvmsg(min(size, MAX_PACKET_BYTES), _ANCILLARY_BYTES, _CLOEXEC)
     descriptors = _descriptors(ancillary)

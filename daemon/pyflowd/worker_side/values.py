@@ -50,7 +50,7 @@ def _refuse(part: Any) -> Any:
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=_refuse).encode
 _decoder = json.JSONDecoder()
-_scan = _decoder.scan_once
+_scan = _decoder.scan_once  # type: ignore[attr-defined]
 
 
 def decode_input(pin: str, data: bytes) -> Any:
