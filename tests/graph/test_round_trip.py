@@ -7,7 +7,7 @@ from pyflowd.graph.document import Format, Reading, read_document, write_documen
 from pyflowd.graph.model import Graph, Node
 from support.graphs import blocks, facts, graph, node, texts, whole_graphs
 
-thorough = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 both_forms = pytest.mark.parametrize("form", ["md", "json"])
 
 NODE_OF_EACH_KIND = Graph(

@@ -172,15 +172,17 @@ def unpack(packet: bytes, descriptors: Sequence[int] = ()) -> tuple[Header, list
         raise FrameError("header is not JSON") from None
     if type(header) is not dict or end != len(text):
         raise FrameError("header is not an object")
-    segments, left = _segments(packet, start, header.get("segments", ()), list(descriptors))
+    segments, left = _segments(packet, start, header.get("segments", []), list(descriptors))
     return header, segments, left
 
 
 def _segments(packet: bytes, offset: int, lengths: Any, descriptors: list[int]) -> tuple[list[Segment], list[int]]:
     segments: list[Segment] = []
-    if type(lengths) not in (list, tuple) or not all(type(n) is int for n in lengths):
-        raise FrameError("segments is not a list of lengths")
+    if type(lengths) is not list:
+        raise FrameError("segments is not a list")
     for length in lengths:
+        if type(length) is not int:
+            raise FrameError("the length of a segment is not an integer")
         if length >= 0:
             segments.append(Segment(data=packet[offset : offset + length]))
             offset += length
@@ -204,6 +206,8 @@ def _sealed_segment(descriptor: int, size: int) -> Segment:
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    if not ancillary:
+        return []
     received: array.array[int] = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

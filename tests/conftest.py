@@ -1,0 +1,42 @@
+"""Every test leaves the process as it found it: no child, no thread, no descriptor more than before."""
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+ALLOWED_NEW_DESCRIPTORS = 2  # the interpreter and pytest open a file now and then (a plugin's log, a lazy import)
+
+
+@pytest.fixture(autouse=True)
+def no_leaks() -> Iterator[None]:
+    """Fails a test that leaves processes, threads or descriptors behind."""
+    this = psutil.Process()
+    threads = set(threading.enumerate())
+    children = {child.pid for child in this.children()}  # what a daemon starts is looked after in support.daemons
+    descriptors = this.num_fds()
+    yield
+    gc.collect()
+    left = [child for child in this.children() if child.pid not in children and _is_alive(child)]
+    assert not left, f"processes left behind: {left}"
+    started = [thread.name for thread in threading.enumerate() if thread not in threads and not thread.daemon]
+    assert not started, f"threads left behind: {started}"
+    assert this.num_fds() <= descriptors + ALLOWED_NEW_DESCRIPTORS, sorted(_descriptors())
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _descriptors() -> Iterator[str]:
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            yield os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue
