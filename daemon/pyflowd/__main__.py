@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pyflowd import __version__
-from pyflowd.app import serve
+from pyflowd.app import BugError, serve
 from pyflowd.environments.interpreter import InterpreterError
 from pyflowd.settings import SettingsError, read_settings
 from pyflowd.shell.lock import AlreadyRunningError
@@ -29,6 +29,8 @@ def _run(arguments: argparse.Namespace) -> int:
         serve(settings, location, leaves_when_idle=arguments.leave_when_idle, ready_fd=arguments.ready_fd)
     except (SettingsError, LocationRefused, InterpreterError, ValueError) as error:
         return _complain(error, ExitStatus.CONFIGURATION)
+    except BugError as error:
+        return _complain(error, ExitStatus.UNAVAILABLE)
     except AlreadyRunningError as error:
         return _complain(error, ExitStatus.BUSY)
     return ExitStatus.DONE

@@ -28,6 +28,12 @@ from pyflowd.shell.zygotes import Zygotes
 from pyflowd.status import StatusReport
 from pyflowd_client.location import Location
 
+
+
+class BugError(RuntimeError):
+    """An exception that only a bug of ours can raise ended the daemon."""
+
+
 Performers = Mapping[type[effects.Effect], Callable[[Any], None]]
 
 log = logging.getLogger(__name__)
@@ -74,7 +80,13 @@ async def _serve(
         server.end_turn()
         watch.arm()
 
-    driver.connect(_performers(zygotes, planner, server, leave), after_turn)
+    failed: list[bool] = []
+
+    def on_bug() -> None:
+        failed.append(True)
+        leave.set()
+
+    driver.connect(_performers(zygotes, planner, server, leave), after_turn, on_bug)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, driver.feed, StopAsked(drain=False))
     driver.feed(EnvironmentWanted(environment=EnvironmentId(python)))
@@ -93,6 +105,8 @@ async def _serve(
         poller.close()
         shutil.rmtree(scratch, ignore_errors=True)
         log.info("left")
+    if failed:
+        raise BugError("the daemon ended itself after an error of its own; the log says which")
 
 
 def _performers(zygotes: Zygotes, planner: Planner, server: Server, leave: asyncio.Event) -> Performers:

@@ -507,7 +507,7 @@ class ExecutionController:
         if worker is None:
             return None
         if worker.call is None or worker.call.id != call_id:
-            self._kill(worker_id)
+            self._condemn(worker, "an answer to a call it was not given")
             return None
         self._forget_call(worker.call)
         self._deadlines.set(LeaveDeadline(worker_id), self._now + self._policy.graces.leave_s)
@@ -524,12 +524,14 @@ class ExecutionController:
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
             return
         usage = Usage(done.cpu_s, max(done.peak_memory_bytes, call.peak_memory_bytes))
+        run = self.runs[call.work.run]
+        assert run.executor is not None
+        if tuple(name for name, _ in done.outputs) != run.executor.plan.nodes[call.work.node].outputs:
+            call.verdict = call.verdict or verdicts.bad_frame("other outputs than the node has")
         if call.verdict is not None:
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
             self._fail_node(call, call.work, call.verdict, usage)
             return
-        run = self.runs[call.work.run]
-        assert run.executor is not None
         self._tell_output(run, call, call.output.finish())
         for warning in done.warnings:
             node = run.executor.plan.nodes[call.work.node]
@@ -547,7 +549,9 @@ class ExecutionController:
             return
         error = failed.error
         if call.verdict is not None:
-            error = replace(call.verdict, traceback=error.traceback)
+            error = verdicts.with_traceback(call.verdict, error.traceback)
+        elif error.code is ErrorCode.CANCELLED:  # nobody asked for it: the node raised KeyboardInterrupt by itself
+            error = verdicts.with_code(error, ErrorCode.EXCEPTION)
         self._fail(call, error, Usage(failed.cpu_s, max(failed.peak_memory_bytes, call.peak_memory_bytes)))
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
@@ -681,9 +685,12 @@ class ExecutionController:
     def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
         worker = self.pool.workers.get(misbehaved.worker)
         if worker is not None:
-            if worker.call is not None and worker.call.verdict is None:
-                worker.call.verdict = verdicts.bad_frame(misbehaved.reason)
-            self._kill(worker.id)
+            self._condemn(worker, misbehaved.reason)
+
+    def _condemn(self, worker: Worker, reason: str) -> None:
+        if worker.call is not None and worker.call.verdict is None:
+            worker.call.verdict = verdicts.bad_frame(reason)
+        self._kill(worker.id)
 
     def _kill(self, worker_id: WorkerId) -> None:
         worker = self.pool.workers.get(worker_id)

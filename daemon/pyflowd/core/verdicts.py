@@ -53,6 +53,16 @@ def bad_frame(reason: str) -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.BAD_FRAME, message=message)
 
 
+def with_traceback(verdict: ErrorInfo, traceback: str | None) -> ErrorInfo:
+    """Our verdict, with where the node was when it was interrupted."""
+    return ErrorInfo(code=verdict.code, message=verdict.message, type=verdict.type, traceback=traceback)
+
+
+def with_code(error: ErrorInfo, code: ErrorCode) -> ErrorInfo:
+    """The same error under another code."""
+    return ErrorInfo(code=code, message=error.message, type=error.type, traceback=error.traceback)
+
+
 def _size(count: int) -> str:
     value, units = float(count), ["bytes", "kB", "MB", "GB"]
     while value >= 1000 and len(units) > 1:

@@ -4,6 +4,7 @@ A performer may cause another stimulus; it waits in the queue until the effects 
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,6 +13,8 @@ from typing import Any
 from pyflowd.core.effects import Effect
 from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.stimuli import DeadlinePassed, Stimulus
+
+log = logging.getLogger(__name__)
 
 Perform = Callable[[Any], None]
 
@@ -25,15 +28,22 @@ class Driver:
         self._queue: deque[Stimulus] = deque()
         self._performers: Mapping[type[Effect], Perform] = {}
         self._after_turn: Callable[[], None] = lambda: None
+        self._on_bug: Callable[[], None] = lambda: None
         self._is_running = False
         self._is_turn_marked = False
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def connect(self, performers: Mapping[type[Effect], Perform], after_turn: Callable[[], None]) -> None:
-        """Who performs which effect."""
+    def connect(
+        self, performers: Mapping[type[Effect], Perform], after_turn: Callable[[], None], on_bug: Callable[[], None]
+    ) -> None:
+        """Who performs which effect, what follows each turn, and what follows an exception of our own.
+
+        After that the state is half-changed: going on could falsify results, so `on_bug` shall end the daemon.
+        """
         self._performers = performers
         self._after_turn = after_turn
+        self._on_bug = on_bug
 
     def feed(self, stimulus: Stimulus) -> None:
         """Something has happened. After `close` nothing matters any more."""
@@ -55,6 +65,10 @@ class Driver:
             while self._queue:
                 for effect in self._controller.handle(self._queue.popleft(), time.monotonic()):
                     self._performers[type(effect)](effect)
+        except Exception:
+            log.critical("a bug in pyflowd: the daemon ends, its runs with it", exc_info=True)
+            self._is_closed = True
+            self._on_bug()
         finally:
             self._is_running = False
         self._set_timer()

@@ -48,7 +48,7 @@ def live(birth: Birth) -> None:
         _become_worker(birth)
         link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, LINK)
         if not _has_frame(link):
-            rehearsal.rehearse(_answer)
+            rehearsal.rehearse(answer)
         _serve(link)
         status = 0 if _has_children() else CLEAN_EXIT
     except BaseException as error:
@@ -100,13 +100,14 @@ def _serve(link: socket.socket) -> None:
             os.close(descriptor)
         if served:
             signal.sigtimedwait(node_call.INTERRUPT, 0)  # it came too late for the call that it was meant for
-        _answer(link, header, segments)
+        answer(link, header, segments)
         served = True
         if header["last"]:
             return
 
 
-def _answer(link: socket.socket, header: Header, segments: Sequence[Segment]) -> None:
+def answer(link: socket.socket, header: Header, segments: Sequence[Segment]) -> None:
+    """Answer one frame of the daemon."""
     if header["kind"] == "call":
         node_call.NodeCall(link, header, segments).perform()
     elif header["kind"] == "inspect":

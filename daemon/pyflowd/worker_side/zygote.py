@@ -24,7 +24,7 @@ import sys
 import time
 import types
 
-from . import child, frames, limits, linux
+from . import child, frames, limits, linux, rehearsal
 from .reaper import Reaper
 
 TYPE_CHECKING = False
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0
 EXITS_PER_FRAME = 1000
+# After so many calls the interpreter has specialised its bytecode and filled its caches: writes, and so copied pages,
+# that no worker has to make any more.
+REHEARSALS = 64
 
 
 class Zygote:
@@ -124,6 +127,8 @@ def main(control_descriptor: int, preload: list[str]) -> None:
     sys.argv = [""]
     zygote = Zygote(control)
     gc.collect()
+    for _ in range(REHEARSALS):
+        rehearsal.rehearse(child.answer)
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages they all share
     gc.disable()
     with contextlib.suppress(ConnectionError):
