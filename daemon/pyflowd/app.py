@@ -29,7 +29,6 @@ from pyflowd.status import StatusReport
 from pyflowd_client.location import Location
 
 
-
 class BugError(RuntimeError):
     """An exception that only a bug of ours can raise ended the daemon."""
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl, running_daemon
 
 from pyflowd_client import DaemonLost, DaemonUnavailable, connect
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.events import NodeOutput, NodeStarted
+from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl, running_daemon
 
 SLEEPER = node("import time\nprint('up')\ntime.sleep(600)\nreturn 1")
 
@@ -192,8 +192,9 @@ def test_another_user_is_refused(tmp_path: Path) -> None:
         os.chmod(daemon.folder, 0o755)
         os.chmod(daemon.socket, 0o777)
         script = (
-            "import os, sys; os.setgid(65534); os.setuid(65534)\n"
+            "import os, pyflowd_client.aio\n"
             "from pyflowd_client import Refused, connect\n"
+            "os.setgid(65534); os.setuid(65534)\n"
             f"try: connect({str(daemon.socket)!r}, autostart=False)\n"
             "except Refused as refused: print(refused.code)\n"
         )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.daemons import ADD, RunningDaemon, graph, node, running_daemon
 
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.events import NodeFinished, NodeOutput
 from pyflowd_client.protocol.states import NodeState, RunState
+from support.daemons import ADD, RunningDaemon, graph, node, running_daemon
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +213,7 @@ def test_code_that_is_no_node_is_refused_by_title(client: Client, code: str, wor
     assert run.error.code is ErrorCode.BAD_GRAPH
     checked = client.check(graph(code, ADD, n0="Broken"))
     assert not checked.runnable
+    assert len(checked.findings) == 1
     assert "Broken" in checked.findings[0].message
     assert words in checked.findings[0].message
     partial = client.run_document(graph(code, ADD, n0="Broken"), partial=True)

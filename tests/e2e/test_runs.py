@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl, running_daemon
 
 from pyflowd_client import Refused, RunFailed
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.events import Diagnostic, NodeFinished, NodeOutput, NodeProgress, RunFinished, RunStarted
 from pyflowd_client.protocol.states import NodeState, RunState
+from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl, running_daemon
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -74,7 +74,7 @@ def test_output_is_captured_at_the_descriptors_and_comes_before_the_end(client: 
         "subprocess.run(['echo', 'child'])\nprint('wrong', file=sys.stderr)\nreturn 1"
     )
     events = list(client.run_document(graph(code)))
-    texts = {stream: "" for stream in ("stdout", "stderr")}
+    texts = dict.fromkeys(("stdout", "stderr"), "")
     for event in events:
         if isinstance(event, NodeOutput):
             texts[event.stream] += event.text

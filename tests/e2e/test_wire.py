@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import zmq
+
 from support.daemons import ADD, RunningDaemon, graph, running_daemon
 
 HELLO = {"request": "hello", "id": 1, "oldest_protocol": 1, "protocol": 1, "client": "test"}

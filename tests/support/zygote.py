@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -12,10 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 import pyflowd.worker_side
 from pyflowd.worker_side import frames
@@ -86,6 +89,14 @@ class Worker:
                 return header, [_take(segment) for segment in segments]
             self.progress.append((header["fraction"], header["message"]))
 
+    def wait_progress(self) -> str:
+        """The message of the next progress report: the node has come that far."""
+        self._wait(time.monotonic() + DEADLINE_S, [self.link.fileno()])
+        header, _, _ = frames.receive(self.link)
+        assert header["kind"] == "progress", header
+        message: str = header["message"]
+        return message
+
     def read_to_end(self) -> tuple[str, str]:
         """(stdout, stderr), complete: reads until every process that holds the pipes is gone."""
         open_fds = {self.stdout_fd, self.stderr_fd}
@@ -130,6 +141,7 @@ class Zygote:
         self.scratch = self._folder.name
         self.workers: dict[int, Worker] = {}
         self.exits: dict[int, dict[str, Any]] = {}
+        self._next_id = 1
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno()), *preload]
@@ -192,8 +204,8 @@ class Zygote:
 
     def fork(self, count: int = 1) -> list[Worker]:
         """New workers, once the zygote has said that they run."""
-        first = len(self.workers) + 1
-        workers = self.send_fork(range(first, first + count))
+        workers = self.send_fork(range(self._next_id, self._next_id + count))
+        self._next_id += count
         header, pidfds = self.receive()
         while header["kind"] == "exited":
             header, pidfds = self.receive()
@@ -207,6 +219,29 @@ class Zygote:
         while worker.id not in self.exits:
             self.receive()
         return self.exits[worker.id]
+
+    def dismiss_workers(self) -> None:
+        """End every worker that still lives and give back what it held here."""
+        for worker in self.workers.values():
+            if worker.id not in self.exits:
+                with contextlib.suppress(ProcessLookupError):
+                    worker.kill()
+                self.wait_exit(worker)
+            worker.close()
+        self.workers.clear()
+        self.exits.clear()
+
+    def descendants(self, worker: Worker) -> list[int]:
+        """The processes below a worker."""
+        return [child.pid for child in psutil.Process(worker.pid).children(recursive=True)]
+
+    def wait_descendants(self, worker: Worker, count: int) -> None:
+        """Wait until a worker has so many descendants."""
+        _poll_until(lambda: len(self.descendants(worker)) >= count)
+
+    def wait_quiet(self) -> None:
+        """Wait until the zygote has no children: no workers, and no one who cleans up after them."""
+        _poll_until(lambda: not psutil.Process(self.process.pid).children())
 
     def inspect(self, source: str) -> tuple[dict[str, Any], bytes]:
         """(interface, compiled node) of a source text, by a worker of its own."""
@@ -301,14 +336,16 @@ def wait_gone(pid: int, deadline_s: float = DEADLINE_S) -> bool:
         os.close(pidfd)
 
 
+def _poll_until(condition: Callable[[], bool]) -> None:
+    """For what the kernel sends no news of: a process that someone else starts, or a grandchild that ends."""
+    give_up_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < give_up_s, "it did not come true in time"
+        time.sleep(0.005)
+
+
 def _take(segment: frames.Segment) -> bytes:
     try:
         return segment.read()
     finally:
         segment.close()
-
-
-def zygotes(interpreter: str) -> Iterator[Zygote]:
-    """For a fixture: one zygote for many tests."""
-    with Zygote(interpreter) as zygote:
-        yield zygote

@@ -336,7 +336,8 @@ class ExecutionController:
         preparation = self._preparations.get((built.key, built.environment))
         if preparation is None:
             return
-        diagnostics = preparation.diagnostics + built.diagnostics
+        refusals = built.diagnostics if built.plan is None else ()  # those of a plan come with its binding
+        diagnostics = preparation.diagnostics + refusals
         prepared = Prepared(built.plan, diagnostics, preparation.codes, preparation.size_bytes)
         self._memory.keep_plan(built.key, built.environment, prepared)
         self._finish_preparation(preparation, prepared)

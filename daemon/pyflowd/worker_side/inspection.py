@@ -32,10 +32,10 @@ def inspect_source(text: bytes, filename: str) -> tuple[Interface, bytes | None]
             source = text.decode("utf-8", "surrogatepass")
             tree = compile(source, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
             assert isinstance(tree, ast.Module)
+            code = compile(tree, filename, "exec", dont_inherit=True)
             entry = _entry(tree)
             if entry is None:
                 return _problem(*_missing_entry(tree)), None
-            code = compile(tree, filename, "exec", dont_inherit=True)
             positional = [argument.arg for argument in entry.args.posonlyargs]
             return _interface(entry), marshal.dumps((entry.name, positional, code))
     except SyntaxError as error:

@@ -60,9 +60,11 @@ class NodeCall:
         if os.getpid() != self._pid:
             _leave_forked_process(None)
         try:
-            _interruptibly(self._settle)
+            if self._header["last"] and not (failure and failure["code"] == "cancelled"):
+                _interruptibly(finish_process)
         except BaseException as error:
             failure = failure or failures.describe(error)
+        flush_output()
         self._answer(outputs, failure, started_s)
         if self._module is not None and not self._header["last"]:
             self._module.forget()
@@ -102,12 +104,6 @@ class NodeCall:
             message = "the node returned %d values for %d outputs: the rest is ignored" % (len(result), declared)
             self._warnings.append(message)
         return result
-
-    def _settle(self) -> None:
-        """Wait for the node's threads and run its exit functions, if the process ends with it; write everything out."""
-        if self._header["last"]:
-            finish_process()
-        flush_output()
 
     def _answer(self, outputs: Outputs, failure: Failure | None, started_s: float) -> None:
         header: Header = {"call": self._header["call"]}

@@ -1,0 +1,146 @@
+"""Single behaviours of the bare controller."""
+
+import pytest
+
+from pyflowd.core import stimuli
+from pyflowd.core.machines import NODE_MOVES, IllegalMoveError, move
+from pyflowd_client.protocol import events
+from pyflowd_client.protocol.errors import ErrorCode
+from pyflowd_client.protocol.states import NodeState, RunState
+from support.world import GOOD, World, shape
+
+
+def ready_world(**options: int) -> World:
+    world = World(**options)
+    world.submit(shape(1, set()))
+    world.settle()
+    return world
+
+
+def kinds(world: World, request: int) -> list[str]:
+    return [event.NAME for event in world.events[world.run_of(request)]]
+
+
+def test_a_run_tells_its_beginning_each_node_and_its_end() -> None:
+    world = ready_world()
+    request = world.submit(shape(2, {(0, 1)}))
+    world.settle()
+    node = ["node_started", "node_finished"]
+    assert kinds(world, request) == ["run_started", *node, *node, "run_finished"]
+
+
+def test_equal_graphs_are_read_and_inspected_once() -> None:
+    world = ready_world()
+    request = world.submit(shape(1, set()))
+    assert "run_started" in kinds(world, request)
+
+
+def test_runs_take_turns() -> None:
+    world = ready_world(running=1)
+    first, second = world.submit(shape(5, set())), world.submit(shape(5, set()))
+    for _ in range(5):
+        [worker] = world.busy()
+        world.answer(worker)
+    counts = [kinds(world, request).count("node_finished") for request in (first, second)]
+    assert counts == [3, 2]
+
+
+def test_a_call_over_time_is_interrupted_then_killed_and_its_late_answer_does_not_count() -> None:
+    world = ready_world()
+    request = world.submit(shape(1, set()))
+    [worker] = world.busy()
+    world.wait(10.0)
+    assert world.processes[worker].signals == ["interrupt"]
+    world.wait(1.0)
+    assert world.processes[worker].signals == ["interrupt", "kill"]
+    world.answer(worker)
+    finished = world.events[world.run_of(request)][-2]
+    assert isinstance(finished, events.NodeFinished)
+    assert finished.state is NodeState.FAILED
+    assert finished.error is not None
+    assert finished.error.code is ErrorCode.TIME_LIMIT
+
+
+def test_a_worker_that_answered_and_stays_is_killed() -> None:
+    world = ready_world()
+    world.submit(shape(1, set()))
+    [worker] = world.busy()
+    world.answer(worker)
+    world.wait(1.0)
+    assert world.processes[worker].signals == ["kill"]
+
+
+def test_memory_over_the_limit_kills_at_once() -> None:
+    world = ready_world()
+    request = world.submit(shape(1, set()), memory_bytes=100_000_000)
+    [worker] = world.busy()
+    world.feed(stimuli.MemorySampled(resident_bytes={worker: 200_000_000}))
+    assert world.processes[worker].signals == ["kill"]
+    world.exit(worker, 9)
+    finished = world.events[world.run_of(request)][-2]
+    assert isinstance(finished, events.NodeFinished)
+    assert finished.error is not None
+    assert finished.error.code is ErrorCode.MEMORY_LIMIT
+    assert finished.peak_memory_bytes == 200_000_000
+
+
+def test_an_environment_that_never_comes_up_ends_its_runs_and_is_not_tried_at_once_again() -> None:
+    world = World()
+    request = world.submit(shape(1, set()))
+    world.lose_zygote(world.warming[0])
+    [finished] = world.events[world.run_of(request)]
+    assert isinstance(finished, events.RunFinished)
+    assert finished.error is not None
+    assert finished.error.code is ErrorCode.ENVIRONMENT
+    world.submit(shape(1, set()))
+    assert not world.warming
+    world.wait(1.0)
+    world.submit(shape(1, set()))
+    assert world.warming
+
+
+def test_sources_that_kill_the_compiler_are_found_by_looking_at_each_alone() -> None:
+    world = World()
+    request = world.submit(shape(1, set()).replace(GOOD, "deadly"), partial=True)
+    world.warm()
+    world.fork()
+    [worker] = world.busy()
+    world.exit(worker, 11)
+    told = world.events[world.run_of(request)]
+    assert [event.code for event in told if isinstance(event, events.Diagnostic)] == ["syntax_error"]
+
+
+def test_a_drained_daemon_leaves_when_its_last_run_is_over() -> None:
+    world = ready_world()
+    world.submit(shape(1, set()))
+    world.feed(stimuli.StopAsked(drain=True))
+    assert not world.has_left
+    world.settle()
+    assert world.has_left
+
+
+def test_an_idle_daemon_leaves_only_when_nobody_is_connected() -> None:
+    world = World(leave_after_s=60.0)
+    world.feed(stimuli.SessionsCounted(sessions=1))
+    world.wait(100.0)
+    assert not world.has_left
+    world.feed(stimuli.SessionsCounted(sessions=0))
+    world.wait(59.0)
+    assert not world.has_left
+    world.wait(1.0)
+    assert world.has_left
+
+
+def test_cancelling_a_run_that_waits_for_its_plan_ends_it() -> None:
+    world = World()
+    request = world.submit(shape(1, set()))
+    world.requests += 1
+    world.feed(stimuli.CancelAsked(session=b"s", request=world.requests, run=world.run_of(request)))  # type: ignore[arg-type]
+    [finished] = world.events[world.run_of(request)]
+    assert isinstance(finished, events.RunFinished)
+    assert finished.state is RunState.CANCELLED
+
+
+def test_an_illegal_move_is_refused_with_its_name() -> None:
+    with pytest.raises(IllegalMoveError, match="node 1: done > running"):
+        move(NODE_MOVES, "node 1", NodeState.DONE, NodeState.RUNNING)

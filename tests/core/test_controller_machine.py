@@ -1,0 +1,129 @@
+"""Any order of submits, answers, deaths, cancels and time-outs keeps the controller's promises."""
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pyflowd.core import stimuli
+from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+from pyflowd.core.machines import ZygoteState
+from pyflowd_client.protocol.ids import RunId
+from support.world import BROKEN, PYTHON, SESSION, World, shape
+
+ENVIRONMENTS = st.sampled_from([PYTHON, EnvironmentId("/opt/python")])
+
+
+class ControllerMachine(RuleBasedStateMachine):
+    """Rules are what the outside can do; the world notes what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+
+    @rule(
+        count=st.integers(1, 6),
+        pairs=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=8),
+        environment=ENVIRONMENTS,
+        partial=st.booleans(),
+    )
+    def submit(self, count: int, pairs: set[tuple[int, int]], environment: EnvironmentId, partial: bool) -> None:
+        edges = {(a, b) for a, b in pairs if a < b < count}
+        self.world.submit(shape(count, edges), environment=environment, partial=partial)
+
+    @rule(partial=st.booleans())
+    def submit_with_a_broken_node(self, partial: bool) -> None:
+        self.world.submit(shape(3, {(0, 1)}).replace('"good"', f'"{BROKEN}"', 1), partial=partial)
+
+    @rule()
+    def submit_a_cycle(self) -> None:
+        self.world.submit(shape(2, {(0, 1), (1, 0)}))
+
+    @rule()
+    def submit_garbage(self) -> None:
+        self.world.submit("]not a graph[")
+
+    @rule()
+    def check_a_graph(self) -> None:
+        self.world.requests += 1
+        submission = stimuli.Submission(
+            document=shape(2, {(0, 1)}), name=None, key="checked", environment=PYTHON, inputs={}
+        )
+        self.world.feed(stimuli.CheckAsked(session=SESSION, request=self.world.requests, submission=submission))
+
+    @rule()
+    def warm(self) -> None:
+        self.world.warm()
+
+    @rule()
+    def fork(self) -> None:
+        self.world.fork()
+
+    @precondition(lambda self: self.world.forking)
+    @rule()
+    def fail_to_fork(self) -> None:
+        worker = self.world.forking.pop(0)
+        environment = self.world.processes.pop(worker).environment
+        self.world.ended[worker] += 1
+        self.world.feed(stimuli.ForkFailed(environment=environment, workers=(worker,), message="no memory"))
+
+    @precondition(lambda self: self.world.busy())
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        self.world.answer(data.draw(st.sampled_from(self.world.busy())))
+
+    @precondition(lambda self: self.world.busy())
+    @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        self.world.fail(data.draw(st.sampled_from(self.world.busy())))
+
+    @precondition(lambda self: self.world.processes)
+    @rule(data=st.data(), status=st.sampled_from([0, 256, 9, 11, 24]))
+    def die(self, data: st.DataObject, status: int) -> None:
+        self.world.exit(data.draw(st.sampled_from(sorted(self.world.processes))), status)
+
+    @precondition(lambda self: self.world.processes)
+    @rule(data=st.data())
+    def lie(self, data: st.DataObject) -> None:
+        """An answer to a call that the worker was never given."""
+        worker = data.draw(st.sampled_from(sorted(self.world.processes)))
+        self.world.feed(
+            stimuli.CallDone(worker=worker, call=CallId(10**9), outputs=(), warnings=(), cpu_s=0.0, peak_memory_bytes=0)
+        )
+
+    @rule(worker=st.integers(1, 30))
+    def speak_from_the_grave(self, worker: int) -> None:
+        """News of workers that may be long gone."""
+        self.world.feed(stimuli.WorkerWrote(worker=WorkerId(worker), stream="stdout", data=b"boo\n"))
+        self.world.feed(stimuli.MemorySampled(resident_bytes={WorkerId(worker): 10**12}))
+
+    @rule(environment=ENVIRONMENTS)
+    def lose_zygote(self, environment: EnvironmentId) -> None:
+        zygote = self.world.controller.pool.zygotes.get(environment)
+        if zygote is not None and zygote.state in (ZygoteState.WARM, ZygoteState.WARMING):
+            self.world.lose_zygote(environment)
+
+    @rule(number=st.integers(1, 8))
+    def cancel(self, number: int) -> None:
+        self.world.requests += 1
+        self.world.feed(stimuli.CancelAsked(session=SESSION, request=self.world.requests, run=RunId(f"r-{number}")))
+
+    @rule(span_s=st.sampled_from([0.5, 1.0, 5.0, 11.0, 70.0]))
+    def wait(self, span_s: float) -> None:
+        self.world.wait(span_s)
+
+    @invariant()
+    def promises_hold(self) -> None:
+        self.world.check()
+
+    def teardown(self) -> None:
+        """When all goes well from here, everything comes to an end, and nothing is left."""
+        self.world.settle()
+        self.world.wait(100.0)
+        self.world.settle()
+        self.world.check_over()
+
+
+TestController = ControllerMachine.TestCase
+TestController.settings = settings(
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)

@@ -1,0 +1,299 @@
+"""A world for the bare controller: it performs effects in memory, and notes what must always hold.
+
+No mock: documents are really read and planned; processes are entries in dicts that a test lets answer, or die.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pyflowd.core import effects, stimuli
+from pyflowd.core.execution_controller import ExecutionController, Policy
+from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
+from pyflowd.core.limits import CallLimits, Graces, PoolLimits
+from pyflowd.core.values import Value
+from pyflowd.graph.document import read_document
+from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
+from pyflowd.graph.plan import build_plan
+from pyflowd_client.protocol import events, replies
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.protocol.states import FINAL_RUN_STATES
+from support.daemons import graph
+
+SESSION = SessionId(b"session")
+PYTHON = EnvironmentId("/usr/bin/python3")
+GOOD, BROKEN = "good", "broken"
+
+
+class Payload:
+    """A value that knows whether it was given back."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.size = len(text)
+        self.closed = 0
+
+    def read(self) -> bytes:
+        assert not self.closed
+        return self.text
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Process:
+    """One worker, as far as the controller can tell."""
+
+    environment: EnvironmentId
+    pid: int | None = None
+    call: effects.SendCall | effects.SendInspection | None = None
+    signals: list[str] = field(default_factory=list)
+
+
+class World:
+    """Performs effects. What needs an outcome from outside waits in `processes`, `forking` and `warming`."""
+
+    def __init__(self, *, running: int = 2, spares: int = 2, leave_after_s: float | None = None) -> None:
+        policy = Policy(
+            pool=PoolLimits(running=running, spares=spares, refill=1),
+            call=CallLimits(wall_s=10.0),
+            graces=Graces(),
+            leave_after_s=leave_after_s,
+        )
+        self.controller = ExecutionController(policy, run_prefix="r")
+        self.now = 0.0
+        self.requests = 0
+        self.replies: dict[int, list[replies.Reply]] = {}
+        self.events: dict[RunId, list[events.Event]] = {}
+        self.processes: dict[WorkerId, Process] = {}
+        self.forking: list[WorkerId] = []
+        self.warming: list[EnvironmentId] = []
+        self.payloads: list[Payload] = []
+        self.asked_for: Counter[WorkerId] = Counter()
+        self.ended: Counter[WorkerId] = Counter()
+        self.has_left = False
+
+    def feed(self, stimulus: stimuli.Stimulus) -> None:
+        """Let it happen, and perform what follows."""
+        for effect in self.controller.handle(stimulus, self.now):
+            self._perform(effect)
+
+    def submit(
+        self,
+        document: str,
+        inputs: dict[str, str] | None = None,
+        environment: EnvironmentId = PYTHON,
+        **options: object,
+    ) -> int:
+        """A client submits a graph; the number of its request."""
+        self.requests += 1
+        submission = stimuli.Submission(
+            document=document, name="g.json", key=document, environment=environment, inputs=inputs or {}
+        )
+        self.feed(
+            stimuli.RunSubmitted(
+                session=SESSION,
+                request=self.requests,
+                submission=submission,
+                options=RunOptions(**options),  # type: ignore[arg-type]
+            )
+        )
+        return self.requests
+
+    def run_of(self, request: int) -> RunId:
+        """The run that a request made."""
+        [reply] = self.replies[request]
+        assert isinstance(reply, replies.RunAccepted)
+        return reply.run
+
+    def warm(self) -> None:
+        """Zygotes come up."""
+        while self.warming:
+            self.feed(stimuli.ZygoteWarmed(environment=self.warming.pop(0), pid=1, version="3.11.7"))
+
+    def fork(self) -> None:
+        """Processes come to life."""
+        while self.forking:
+            worker = self.forking.pop(0)
+            process = self.processes.get(worker)
+            if process is not None:
+                process.pid = 1000 + worker
+                self.feed(stimuli.WorkersForked(environment=process.environment, pids={worker: process.pid}))
+
+    def busy(self) -> list[WorkerId]:
+        """The workers that have something to answer."""
+        return [worker for worker, process in self.processes.items() if process.call is not None]
+
+    def answer(self, worker: WorkerId) -> None:
+        """A worker returns what was asked of it, and leaves."""
+        call, self.processes[worker].call = self.processes[worker].call, None
+        if isinstance(call, effects.SendCall):
+            values = [self._value(b"1") for _ in call.outputs]
+            self.feed(
+                stimuli.CallDone(
+                    worker=worker,
+                    call=call.call,
+                    outputs=tuple(zip(call.outputs, values, strict=True)),
+                    warnings=(),
+                    cpu_s=0.1,
+                    peak_memory_bytes=1,
+                )
+            )
+        elif call is not None:
+            found = tuple(interface(source) for source in call.sources)
+            codes = tuple(b"code" for _ in found)
+            self.feed(stimuli.CodeInspected(worker=worker, call=call.call, interfaces=found, codes=codes))
+
+    def fail(self, worker: WorkerId) -> None:
+        """A worker's node raises."""
+        call, self.processes[worker].call = self.processes[worker].call, None
+        assert call is not None
+        error = ErrorInfo(code=ErrorCode.EXCEPTION, message="no", type="E")
+        self.feed(stimuli.CallFailed(worker=worker, call=call.call, error=error, cpu_s=0.0, peak_memory_bytes=0))
+
+    def exit(self, worker: WorkerId, status: int = 0) -> None:
+        """A process is dead."""
+        if worker in self.forking:
+            self.forking.remove(worker)
+        del self.processes[worker]
+        self.ended[worker] += 1
+        self.feed(stimuli.WorkerExited(worker=worker, status=status, cpu_s=0.0, peak_memory_bytes=0))
+
+    def lose_zygote(self, environment: EnvironmentId) -> None:
+        """A fork server ends, whatever it was doing."""
+        for worker in [w for w, process in self.processes.items() if process.environment == environment]:
+            if worker in self.forking:
+                self.forking.remove(worker)
+            del self.processes[worker]
+            self.ended[worker] += 1
+        if environment in self.warming:
+            self.warming.remove(environment)
+        self.feed(stimuli.ZygoteLost(environment=environment, reason="gone"))
+
+    def wait(self, span_s: float) -> None:
+        """Time passes, deadlines ring."""
+        end = self.now + span_s
+        while (due := self.controller.next_deadline()) is not None and due <= end:
+            self.now = max(self.now, due)
+            self.feed(stimuli.DeadlinePassed())
+        self.now = end
+
+    def settle(self) -> None:
+        """Everything goes well from here on: nothing may be left to do."""
+        for _ in range(10_000):
+            self.warm()
+            self.fork()
+            for worker, process in list(self.processes.items()):
+                if process.call is not None:
+                    self.answer(worker)
+                if worker in self.processes and worker not in self._spares():
+                    self.exit(worker)
+            if not self.busy() and not self.forking and not self.warming:
+                break
+        else:
+            raise AssertionError("the controller does not come to rest")
+
+    def check(self) -> None:
+        """What must hold after every stimulus."""
+        self.controller.pool.check()
+        assert all(len(told) == 1 for told in self.replies.values())
+        assert set(self.ended.values()) <= {1}
+        assert set(self.asked_for.values()) <= {1}
+        assert set(self.processes) == set(self.controller.pool.workers)
+        assert all(payload.closed <= 1 for payload in self.payloads)
+        for told in self.events.values():
+            assert [event.seq for event in told] == list(range(1, len(told) + 1))
+            ends = [event for event in told if isinstance(event, events.RunFinished)]
+            assert not ends or (len(ends) == 1 and told[-1] is ends[0])
+            finished = Counter(event.node for event in told if isinstance(event, events.NodeFinished))
+            assert set(finished.values()) <= {1}
+
+    def check_over(self) -> None:
+        """What must hold when everything is over."""
+        self.check()
+        assert all(run.state in FINAL_RUN_STATES for run in self.controller.runs.values())
+        assert len(self.replies) == self.requests
+        assert all(payload.closed == 1 for payload in self.payloads)
+        for told in self.events.values():
+            started = [event for event in told if isinstance(event, events.RunStarted)]
+            finished = [event for event in told if isinstance(event, events.NodeFinished)]
+            assert isinstance(told[-1], events.RunFinished)
+            assert len(finished) == sum(event.nodes for event in started)
+
+    def _spares(self) -> set[WorkerId]:
+        return {worker for zygote in self.controller.pool.zygotes.values() for worker in zygote.spares}
+
+    def _value(self, text: bytes) -> Value:
+        payload = Payload(text)
+        self.payloads.append(payload)
+        return Value(payload=payload, type="int")
+
+    def _perform(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.Answer():
+                self.replies.setdefault(effect.request, []).append(effect.reply)
+            case effects.Publish():
+                self.events.setdefault(effect.event.run, []).append(effect.event)
+            case effects.ReadGraph():
+                reading = read_document(effect.document, effect.name)
+                self.feed(
+                    stimuli.GraphRead(
+                        key=effect.key,
+                        environment=effect.environment,
+                        graph=reading.graph,
+                        diagnostics=reading.diagnostics,
+                    )
+                )
+            case effects.BuildPlan():
+                planning = build_plan(effect.graph, effect.interfaces)
+                self.feed(
+                    stimuli.PlanBuilt(
+                        key=effect.key,
+                        environment=effect.environment,
+                        plan=planning.plan,
+                        diagnostics=planning.diagnostics,
+                    )
+                )
+            case effects.StartZygote():
+                self.warming.append(effect.environment)
+            case effects.ForkWorkers():
+                for worker in effect.workers:
+                    self.asked_for[worker] += 1
+                    self.processes[worker] = Process(effect.environment)
+                    self.forking.append(worker)
+            case effects.SendCall() | effects.SendInspection():
+                assert self.processes[effect.worker].call is None
+                self.processes[effect.worker].call = effect
+            case effects.InterruptWorker():
+                self.processes[effect.worker].signals.append("interrupt")
+            case effects.KillWorker():
+                self.processes[effect.worker].signals.append("kill")
+            case effects.Release():
+                for payload in effect.payloads:
+                    payload.close()
+            case effects.Leave():
+                self.has_left = True
+            case _:
+                pass
+
+
+def interface(source: str) -> CodeInterface:
+    """One optional input, one output; or a problem, where the source says so."""
+    if source == BROKEN:
+        return CodeInterface(problem=CodeProblem(code="no_entry", message="has no entry"))
+    return CodeInterface(
+        inputs=(InputPin(name="x", type="int", required=False),), outputs=(OutputPin(name="output_1", type="int"),)
+    )
+
+
+def shape(count: int, edges: set[tuple[int, int]]) -> str:
+    """A graph of good nodes; the edges (a, b) carry a's output to b's input, or only order where b has one already."""
+    taken: set[int] = set()
+    wired = []
+    for source, target in sorted(edges):
+        pins = ("exec_out", "exec_in") if target in taken else ("output_1", "x")
+        taken.add(target)
+        wired.append((f"n{source}", pins[0], f"n{target}", pins[1]))
+    return graph(*[GOOD] * count, edges=tuple(wired))

@@ -1,0 +1,153 @@
+"""The zygote itself: how it starts, forks many, and goes without leaving anyone."""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from support.zygote import ENVIRONMENT, WORKER_SIDE, Zygote, find_interpreters, is_alive, run_node, send_call, wait_gone
+
+OWN = find_interpreters()[0]
+STAY = "import time\n@node_entry\ndef f():\n    progress(0)\n    time.sleep(60)\n"
+TRIVIAL = "import sys\nknown = set(sys.modules)\n@node_entry\ndef f() -> list:\n    return sorted(known)\n"
+
+
+def test_a_zygote_says_what_it_is(anywhere: Zygote) -> None:
+    warm = anywhere.warm
+    code = "import importlib.util as u, sys; print('%d.%d.%d' % sys.version_info[:3], u.MAGIC_NUMBER.hex(), sys.prefix)"
+    expected = subprocess.run([warm["executable"], "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert expected.stdout.split() == [warm["version"], warm["magic"], warm["prefix"]]
+    assert warm["implementation"] == "cpython"
+    assert warm["pid"] == anywhere.process.pid
+    assert warm["threads"] == 1
+
+
+def test_a_batch_of_workers_comes_with_pidfds_of_their_own(anywhere: Zygote) -> None:
+    code = anywhere.compile("import os\n@node_entry\ndef f() -> int:\n    return os.getpid()\n")
+    workers = anywhere.fork(40)
+    for worker in reversed(workers):
+        send_call(worker, code)
+        assert worker.receive()[1] == [str(worker.pid).encode()]
+        anywhere.wait_exit(worker)
+        assert wait_gone(worker.pid)
+    assert len({worker.pid for worker in workers}) == 40
+
+
+def test_a_refused_fork_is_reported_with_the_workers_it_concerns(zygote: Zygote) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("the kernel refuses no fork to root")
+    resource.prlimit(zygote.process.pid, resource.RLIMIT_NPROC, (1, 1))
+    zygote.send_fork([900, 901])
+    assert zygote.receive()[0]["workers"] == []
+    assert zygote.receive()[0] == {"kind": "fork_failed", "workers": [900, 901]}
+
+
+def test_signals_of_a_terminal_do_not_end_a_zygote(zygote: Zygote) -> None:
+    zygote.process.send_signal(signal.SIGINT)
+    zygote.process.send_signal(signal.SIGTERM)
+    (worker,) = zygote.fork()
+    assert is_alive(worker.pid)
+
+
+def test_every_worker_goes_when_the_daemon_goes() -> None:
+    source = """
+import os, signal, subprocess, time
+@node_entry
+def f():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    progress(0, str(subprocess.Popen(["sleep", "60"], start_new_session=True).pid))
+    open("file", "w").close()
+    time.sleep(60)
+"""
+    with Zygote(OWN) as zygote:
+        code = zygote.compile(source)
+        busy, spare = zygote.fork(2)
+        send_call(busy, code)
+        stranger = int(busy.wait_progress())
+        zygote.control.close()
+        assert zygote.process.wait(10) == 0
+        assert [pid for pid in (busy.pid, spare.pid, stranger) if is_alive(pid)] == []
+        assert os.listdir(zygote.scratch) == []
+
+
+def test_a_stranger_that_was_not_looked_for_yet_goes_with_the_zygote() -> None:
+    source = """
+import os, subprocess
+@node_entry
+def f():
+    progress(0, str(subprocess.Popen(["sleep", "60"], start_new_session=True).pid))
+    os._exit(0xB7)
+"""
+    with Zygote(OWN) as zygote:
+        code = zygote.compile(source)
+        (worker,) = zygote.fork()
+        send_call(worker, code)
+        stranger = int(worker.wait_progress())
+        zygote.control.close()
+        assert zygote.process.wait(10) == 0
+        assert not is_alive(stranger)
+
+
+def test_workers_die_with_a_zygote_that_was_killed() -> None:
+    zygote = Zygote(OWN)
+    try:
+        code = zygote.compile(STAY)
+        busy, spare = zygote.fork(2)
+        send_call(busy, code)
+        busy.wait_progress()
+        zygote.process.kill()
+        assert wait_gone(busy.pid)
+        assert wait_gone(spare.pid)
+    finally:
+        zygote.__exit__()
+
+
+def test_preloaded_modules_are_there_in_every_worker_and_failures_are_told() -> None:
+    with Zygote(OWN, ["decimal", "no_such_module"]) as zygote:
+        ((name, seconds),) = zygote.warm["preloaded"]
+        assert (name, seconds > 0) == ("decimal", True)
+        ((missing, message),) = zygote.warm["preload_failed"]
+        assert (missing, message) == ("no_such_module", "ModuleNotFoundError: No module named 'no_such_module'")
+        assert '"decimal"' in run_node(zygote, TRIVIAL).outputs["output_1"]
+
+
+def test_a_trivial_node_imports_nothing(anywhere: Zygote) -> None:
+    source = "import sys\nbefore = len(sys.modules)\n@node_entry\ndef f() -> list:\n    return [before]\n"
+    first = run_node(anywhere, source).outputs
+    assert first == run_node(anywhere, source).outputs
+    late = """
+import atexit, sys
+@node_entry
+def f() -> dict:
+    print("text")
+    known = set(sys.modules)
+    atexit.register(lambda: print(sorted(set(sys.modules) - known)))
+    return {"a": [1, 2.5]}
+"""
+    assert run_node(anywhere, late).worker.stdout == b"text\n[]\n"
+
+
+@pytest.mark.parametrize("name", ["python3.7", "python3.6", "pypy3"])
+def test_an_unsuitable_interpreter_leaves_at_once(name: str) -> None:
+    import glob
+    import shutil
+
+    version = name.removeprefix("python")
+    interpreter = shutil.which(name) or next(
+        iter(glob.glob(os.path.expanduser(f"~/.pyenv/versions/{version}*/bin/python"))), None
+    )
+    if interpreter is None:
+        pytest.skip(f"no {name} here")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        command = [interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno())]
+        done = subprocess.run(
+            command, env=ENVIRONMENT, pass_fds=[theirs.fileno()], capture_output=True, check=False, timeout=20
+        )
+    assert done.returncode != 0
+    assert done.stderr
+    assert sys.version_info >= (3, 11)
