@@ -59,9 +59,8 @@ class AsyncRun(RunHandle):
     async def __aiter__(self) -> AsyncIterator[Event]:
         """The events not yet seen, until the last; DaemonLost when the connection breaks."""
         while not self._record.is_over:
-            event = (await self._client.next_event(self.id)).decode()
+            event = self._record.take(await self._client.next_event(self.id))
             if event is not None:
-                self._record.add(event)
                 yield event
 
     async def result(self) -> Outputs:

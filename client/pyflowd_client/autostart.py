@@ -47,8 +47,8 @@ def is_listening(path: Path) -> bool:
     return True
 
 
-def start_daemon(location: Location) -> None:
-    """Start a daemon that leaves when idle, and wait until it, or another one, listens."""
+def start_daemon(location: Location, *, leaves_when_idle: bool = True) -> None:
+    """Start a daemon and wait until it, or another one, listens."""
     import subprocess  # only needed when no daemon runs
 
     _require_daemon_package()
@@ -60,7 +60,7 @@ def start_daemon(location: Location) -> None:
         try:
             command = [sys.executable, "-P", "-m", "pyflowd", "--socket", os.fspath(location.socket)]
             daemon = subprocess.Popen(
-                [*command, "--ready-fd", str(ready_fd), "--leave-when-idle"],
+                [*command, "--ready-fd", str(ready_fd), *["--leave-when-idle"][: int(leaves_when_idle)]],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

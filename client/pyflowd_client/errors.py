@@ -47,6 +47,12 @@ class GraphFileError(PyflowdError):
     exit_status = ExitStatus.BAD_GRAPH
 
 
+class UsageRefused(PyflowdError):
+    """A command line that makes no sense."""
+
+    exit_status = ExitStatus.USAGE
+
+
 class Refused(PyflowdError):
     """The daemon did not carry a request out. `code` says why."""
 

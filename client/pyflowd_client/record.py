@@ -6,7 +6,8 @@ It takes events in order and asks nobody; the handles of both clients and the co
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pyflowd_client.errors import RunFailed
+from pyflowd_client.errors import ProtocolMismatch, RunFailed
+from pyflowd_client.protocol.codec import EventRecord, ProtocolError
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
 from pyflowd_client.protocol.ids import NodeId
@@ -31,6 +32,7 @@ class Outputs(Mapping[str, dict[str, Any]]):
 
     def __init__(self) -> None:
         self._values: dict[str, dict[str, Any]] = {}
+        self._titles: dict[str, str] = {}
         self._ids_by_title: dict[str, list[str]] = {}
 
     def add(self, node: NodeId, title: str, values: dict[str, Any]) -> None:
@@ -38,6 +40,7 @@ class Outputs(Mapping[str, dict[str, Any]]):
         if node not in self._values:
             self._ids_by_title.setdefault(title, []).append(node)
         self._values[node] = values
+        self._titles[node] = title
 
     def __getitem__(self, node: str) -> dict[str, Any]:
         if node in self._values:
@@ -50,8 +53,12 @@ class Outputs(Mapping[str, dict[str, Any]]):
         return self._values[ids[0]]
 
     def __iter__(self) -> Iterator[str]:
-        for title, ids in self._ids_by_title.items():
-            yield from [title] if len(ids) == 1 and title not in self._values else ids
+        return map(self.label, self._titles)
+
+    def label(self, node: str) -> str:
+        """The shortest name that means this node: its title, or its id where the title means others too."""
+        title = self._titles[node]
+        return title if len(self._ids_by_title[title]) == 1 and title not in self._titles else node
 
     def __len__(self) -> int:
         return len(self._values)
@@ -76,6 +83,16 @@ class RunRecord:
     def is_over(self) -> bool:
         """Whether the last event was seen."""
         return self.state in FINAL_RUN_STATES
+
+    def take(self, record: EventRecord) -> Event | None:
+        """The next event of the run, typed; None for a kind that this client does not know."""
+        try:
+            event = record.decode()
+        except ProtocolError as error:
+            raise ProtocolMismatch(f"cannot understand an event of the daemon: {error}.") from None
+        if event is not None:
+            self.add(event)
+        return event
 
     def add(self, event: Event) -> None:
         """The next event of the run."""

@@ -57,9 +57,8 @@ class Run(RunHandle):
         """The events not yet seen, until the last; DaemonLost when the connection breaks."""
         while not self._record.is_over:
             record = self._client.next_event(self.id)
-            event = record.decode() if record is not None else None
+            event = self._record.take(record) if record is not None else None
             if event is not None:
-                self._record.add(event)
                 yield event
 
     def result(self) -> Outputs:

@@ -5,6 +5,7 @@ It reads the graph's file as text and nothing more: what the text means is the d
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
@@ -41,7 +42,15 @@ def read_graph(path: str | os.PathLike[str]) -> tuple[str, str]:
             data = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         raise GraphFileError(f"cannot read {shown}: {error.strerror}.") from None
-    return decode_graph(data, shown), os.path.basename(shown)
+    name = os.path.basename(shown).encode(errors="replace").decode()  # a name need not be UTF-8
+    return decode_graph(data, shown), name
+
+
+def read_document(path: str) -> tuple[str, str | None]:
+    """As `read_graph`, where `-` is standard input, which has no name."""
+    if path != "-":
+        return read_graph(path)
+    return decode_graph(sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1), "standard input"), None
 
 
 def decode_graph(data: bytes, shown: str) -> str:

@@ -27,12 +27,13 @@ def test_kill_9_in_the_middle_of_a_run_leaves_no_process_and_the_next_daemon_sta
     )
     with daemon.client() as session:
         run = session.run_document(graph(code))
-        family = []
+        events = iter(run)
+        while not isinstance(next(events), NodeOutput):
+            pass
+        family = daemon.family()
+        daemon.kill()
         with pytest.raises(DaemonLost):
-            for event in run:
-                if isinstance(event, NodeOutput):
-                    family = daemon.family()
-                    daemon.kill()
+            list(events)
     assert any(process.name() == "sleep" for process in family if psutil.pid_exists(process.pid)) or len(family) > 3
     _, alive = psutil.wait_procs(family[1:], timeout=10)
     assert not alive

@@ -97,7 +97,7 @@ def test_the_time_limit_ends_what_does_not_want_to_end(client: Client, body: str
     "body",
     [
         "x = []\nwhile True: x.append(bytearray(10**7))",
-        "import mmap\nm = mmap.mmap(-1, 400_000_000)\nfor i in range(0, len(m), 4096): m[i] = 1\nimport time\ntime.sleep(20)",
+        "import mmap, time\nm = mmap.mmap(-1, 400_000_000)\nfor i in range(0, len(m), 4096): m[i] = 1\ntime.sleep(20)",
     ],
     ids=["private", "shared"],
 )

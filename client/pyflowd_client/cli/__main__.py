@@ -1,36 +1,155 @@
-"""`pyflowctl`: the command line. Data goes to stdout, words for people to stderr, the verdict into the exit status."""
+"""pyflowctl: reads the command line, runs one command, turns every error into a sentence and an exit status.
 
-import contextlib
+Only what the command needs is imported, since a command lasts about as long as its imports.
+"""
+
+import argparse
 import os
 import sys
+from importlib import import_module
 
-from pyflowd_client.cli.parser import parse
+from pyflowd_client.cli.arguments import CollectInputs, node_input, seconds, size_bytes, size_or_all
 from pyflowd_client.errors import PyflowdError
 from pyflowd_client.protocol.errors import ExitStatus
 
+BROKEN_PIPE = 128 + 13  # what a shell shows for a program that SIGPIPE ended
 
-def main() -> None:
-    """Run the command that the arguments name, and leave with its exit status."""
-    arguments = parse(sys.argv[1:])
+DESCRIPTION = """\
+Execute PyFlowGraph node graphs: every node in a fresh process of its own.
+
+  pyflowctl run graph.md                              run a graph, show what its last nodes give
+  pyflowctl run graph.md --input 'Load.path="a.csv"'  give a value to an input
+  pyflowctl run graph.md --json | jq .event           one event per line, for programs
+  pyflowctl check graph.md                            say what is wrong with a graph
+  pyflowctl status                                    see what the daemon does
+"""
+RUN = """\
+Execute a graph and show what its last nodes give. A daemon is started if none runs.
+
+  pyflowctl run graph.md
+  pyflowctl run graph.md --input 'Load.path="a.csv"' --input 'Split.parts=4'
+  pyflowctl run graph.md --python .venv --timeout 60 --memory 2G
+  pyflowctl run - --json < graph.md
+
+Ends with 0 when all nodes are done, 1 when a node failed, 65 when the graph has errors,
+69 when there is no daemon, 124 when a node took too long, 130 when cancelled.
+"""
+CHECK = """\
+Read a graph as `run` would, without executing it: what is wrong, and in which order its nodes would run.
+
+  pyflowctl check graph.md
+  pyflowctl check graph.md --python .venv --json
+"""
+CONVERT = """\
+Write a graph in another format: FlowSpec Markdown (md) or JSON.
+
+  pyflowctl convert graph.json --to md
+  pyflowctl convert graph.md -o graph.json
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows its description, examples first, as it was written."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)  # type: ignore[arg-type]
+
+
+def build_parser() -> Parser:
+    """All commands. `command` in the result names the function that carries one out, as module:function."""
+    parser = Parser(prog="pyflowctl", description=DESCRIPTION)
+    parser.add_argument("--socket", metavar="PATH", help="where the daemon listens (default: $PYFLOWD_SOCKET)")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--socket", metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
+
+    def command(name: str, home: str, description: str, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, description=description, help=summary, parents=[common])
+        added.set_defaults(command=f"{home}:{name}")
+        return added
+
+    _add_run(command("run", "runs", RUN, "execute a graph"))
+    _add_check(command("check", "graphs", CHECK, "say what is wrong with a graph, without executing it"))
+    _add_convert(command("convert", "graphs", CONVERT, "write a graph in another format"))
+    status = command("status", "daemons", "Show what the daemon does. Does not start one.", "show what the daemon does")
+    status.add_argument("--json", action="store_true", help="one JSON object")
+    command("start", "daemons", "Start a daemon that stays until `pyflowctl stop`.", "start a daemon that stays")
+    stop = command("stop", "daemons", "End the daemon; what it runs is cancelled.", "end the daemon")
+    stop.add_argument("--drain", action="store_true", help="let it finish what it runs, and accept nothing new")
+    cancel = command("cancel", "daemons", "End a run: its nodes are interrupted, then killed.", "end a run")
+    cancel.add_argument("run", metavar="RUN", help="the run's id, as `pyflowctl status` shows it")
+    command("version", "daemons", "Show the version of this program.", "show the version of this program")
+    return parser
+
+
+def _add_graph(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("graph", metavar="GRAPH", help="a graph file, FlowSpec Markdown or JSON; - is standard input")
+
+
+def _add_environment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--input",
+        metavar="NODE.PIN=JSON",
+        dest="inputs",
+        type=node_input,
+        action=CollectInputs,
+        default={},
+        help="a value for an input; NODE is a node's title or id. Repeatable",
+    )
+    parser.add_argument("--python", metavar="PATH", help="interpreter or virtual environment to run the nodes in")
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    _add_graph(run)
+    _add_environment(run)
+    run.add_argument("--seed", metavar="N", type=int, help="make random numbers the same in every run")
+    run.add_argument("--timeout", metavar="S", type=seconds, help="seconds that each node may take")
+    run.add_argument("--memory", metavar="SIZE", type=size_bytes, help="memory that each node may use, such as 2G")
+    run.add_argument(
+        "--max-value",
+        metavar="SIZE|all",
+        type=size_or_all,
+        default=1_000_000,
+        help="show larger values as a note of their type and size (default: 1 MB)",
+    )
+    run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
+    form = run.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
+    form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
+    form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
+    _add_graph(check)
+    _add_environment(check)
+    check.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _add_convert(convert: argparse.ArgumentParser) -> None:
+    _add_graph(convert)
+    convert.add_argument("--to", choices=["md", "json"], help="the format (default: by the name given with -o)")
+    convert.add_argument("-o", "--output", metavar="FILE", help="write there, not to standard output")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status of one command."""
+    options = build_parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    home, _, name = options.command.partition(":")
     try:
-        status = arguments.command(arguments)
+        status = getattr(import_module(f"pyflowd_client.cli.{home}"), name)(options)
         sys.stdout.flush()
     except PyflowdError as error:
-        say(str(error))
-        status = error.exit_status
-    except BrokenPipeError:  # `| head` has seen enough
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = ExitStatus.DONE
+        print(f"pyflowctl: {error}", file=sys.stderr)
+        return int(error.exit_status)
     except KeyboardInterrupt:
-        status = ExitStatus.INTERRUPTED
-    sys.exit(status)
-
-
-def say(sentence: str) -> None:
-    """Tell the person."""
-    print(f"pyflowctl: {sentence}", file=sys.stderr)
+        return int(ExitStatus.INTERRUPTED)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return int(status)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

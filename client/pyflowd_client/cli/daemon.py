@@ -69,9 +69,8 @@ def version(arguments: argparse.Namespace) -> int:
 
 
 def _show(answer: DaemonStatus) -> None:
-    print(
-        f"pyflowd {answer.version}, process {answer.pid}, up {_duration(answer.uptime_s)}, sandbox {answer.sandbox_tier}"
-    )
+    age = _duration(answer.uptime_s)
+    print(f"pyflowd {answer.version}, process {answer.pid}, up {age}, sandbox {answer.sandbox_tier}")
     print(f"socket {answer.socket}")
     for environment in answer.environments:
         version_text = f"Python {environment.version}" if environment.version else "no Python yet"

@@ -1,67 +1,59 @@
-"""The commands about graph files: check and convert."""
+"""`check` and `convert`: what can be known of a graph without executing it."""
 
 import argparse
 import json
 import os
 import sys
-from pathlib import Path
+from collections.abc import Iterable
 
 from pyflowd_client.blocking import connect
-from pyflowd_client.cli.__main__ import say
-from pyflowd_client.errors import GraphFileError
+from pyflowd_client.cli.values import one_line
+from pyflowd_client.errors import UsageRefused
 from pyflowd_client.protocol.codec import to_wire
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.replies import Finding
-from pyflowd_client.submission import decode_graph, read_graph
+from pyflowd_client.submission import read_document
+
+FORMATS = {".md": "md", ".json": "json"}
 
 
-def graph_text(path: str) -> tuple[str, str | None]:
-    """The text of a graph and its file's name; `-` is stdin, which has none."""
-    if path == "-":
-        return decode_graph(sys.stdin.buffer.read(), "stdin"), None
-    return read_graph(path)
-
-
-def check(arguments: argparse.Namespace) -> int:
-    """Say what is wrong with a graph."""
-    document, name = graph_text(arguments.graph)
-    with connect(arguments.socket) as daemon:
-        checked = daemon.check(document, name=name, inputs=dict(arguments.input), python=arguments.python)
-    if arguments.json:
-        print(json.dumps(to_wire(checked)))
-    else:
-        for finding in checked.findings:
-            _show(finding)
-        verdict = "can be run" if checked.runnable else "cannot be run as it is"
-        print(f"{name or 'stdin'}: {len(checked.nodes)} nodes, {verdict}")
+def check(options: argparse.Namespace) -> ExitStatus:
+    """Say what is wrong with a graph, and in which order its nodes would run."""
+    document, name = read_document(options.graph)
+    with connect(options.socket) as client:
+        checked = client.check(document, name=name, inputs=options.inputs, python=options.python)
+    if options.json:
+        print(json.dumps(to_wire(checked), ensure_ascii=False))
+        return ExitStatus.DONE if checked.runnable else ExitStatus.BAD_GRAPH
+    _show_findings(checked.findings)
+    for place, node in enumerate(checked.nodes, 1):
+        print(f"{place:3}. {one_line(node.title)} ({', '.join(node.inputs)}) -> {', '.join(node.outputs) or 'nothing'}")
+    print("The graph can run." if checked.runnable else "The graph cannot run.", file=sys.stderr)
     return ExitStatus.DONE if checked.runnable else ExitStatus.BAD_GRAPH
 
 
-def convert(arguments: argparse.Namespace) -> int:
-    """Write a graph in the other format."""
-    to = arguments.to or _format_of(arguments.output)
+def convert(options: argparse.Namespace) -> ExitStatus:
+    """Write a graph in another format."""
+    suffix = os.path.splitext(options.output or "")[1].lower()
+    to = options.to or FORMATS.get(suffix)
     if to is None:
-        say("which format? Name it with --to md or --to json, or by the ending of -o FILE.")
-        return ExitStatus.USAGE
-    document, name = graph_text(arguments.graph)
-    with connect(arguments.socket) as daemon:
-        converted = daemon.convert(document, to, name=name)
-    for finding in converted.findings:
-        _show(finding)
-    if arguments.output is None:
+        raise UsageRefused("which format? Give --to md, --to json, or a file name that ends in one of them with -o.")
+    document, name = read_document(options.graph)
+    with connect(options.socket) as client:
+        converted = client.convert(document, to, name=name)
+    _show_findings(converted.findings)
+    if options.output is None or options.output == "-":
         sys.stdout.write(converted.document)
         return ExitStatus.DONE
     try:
-        Path(arguments.output).write_text(converted.document, encoding="utf-8")
+        with open(options.output, "w", encoding="utf-8", newline="\n") as file:
+            file.write(converted.document)
     except OSError as error:
-        raise GraphFileError(f"cannot write {arguments.output}: {error.strerror}.") from None
+        raise UsageRefused(f"cannot write {options.output}: {error.strerror}.") from None
     return ExitStatus.DONE
 
 
-def _format_of(output: str | None) -> str | None:
-    ending = os.path.splitext(output or "")[1]
-    return {".md": "md", ".json": "json"}.get(ending)
-
-
-def _show(finding: Finding) -> None:
-    print(f"{finding.severity} [{finding.code}]: {finding.message}", file=sys.stderr)
+def _show_findings(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        where = f"{one_line(finding.title or finding.node or '')}: " if finding.title or finding.node else ""
+        print(f"{finding.severity}: {where}{finding.message} [{finding.code}]", file=sys.stderr)

@@ -1,0 +1,67 @@
+"""What people type, read into values: sizes, times, inputs. A mistake is answered with what would have been right."""
+
+import argparse
+import json
+import math
+from typing import Any
+
+_UNITS = {"": 1, "B": 1, **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}}
+_UNITS |= {unit: 1024**power for power, letter in enumerate("KMGT", 1) for unit in (letter, f"{letter}IB")}
+
+
+def size_bytes(text: str) -> int:
+    """`500M`, `1.5GiB` (of 1024), `2GB` (of 1000) or plain bytes."""
+    number = text.rstrip("abBgGiIkKmMtT ")
+    unit = text[len(number) :].strip().upper()
+    try:
+        size = float(number) * _UNITS[unit]
+    except (KeyError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write 500M, 1.5GiB, 2GB or plain bytes") from None
+    if not math.isfinite(size) or size < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size of a byte or more")
+    return int(size)
+
+
+def size_or_all(text: str) -> int | None:
+    """A size; None for `all`."""
+    return None if text == "all" else size_bytes(text)
+
+
+def seconds(text: str) -> float:
+    """A time of more than nothing."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def node_input(text: str) -> tuple[str, Any]:
+    """`NODE.PIN=JSON` as the pin and its value."""
+    pin, equals, written = text.partition("=")
+    node, dot, name = pin.rpartition(".")
+    if not (equals and dot and node and name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NODE.PIN=JSON")
+    try:
+        return pin, json.loads(written)
+    except (ValueError, RecursionError):
+        quoted = f"{pin}={json.dumps(written, ensure_ascii=False)}"
+        raise argparse.ArgumentTypeError(
+            f"{written!r} is not JSON. If it is meant as text, quote it for JSON and the shell: --input '{quoted}'"
+        ) from None
+
+
+class CollectInputs(argparse.Action):
+    """Gathers `--input` options into one dict; the same pin twice is a mistake."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """One more input."""
+        pin, value = values
+        inputs = dict(getattr(namespace, self.dest))
+        if pin in inputs:
+            parser.error(f"--input {pin} is given twice")
+        setattr(namespace, self.dest, inputs | {pin: value})

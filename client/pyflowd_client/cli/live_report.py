@@ -1,0 +1,89 @@
+"""A run told on a terminal: a line for each node that works, and everything else scrolling by above."""
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from pyflowd_client.cli.report import Report
+from pyflowd_client.cli.values import one_line
+from pyflowd_client.protocol.errors import ErrorInfo
+from pyflowd_client.protocol.events import Event, NodeFinished, NodeProgress, NodeStarted
+from pyflowd_client.protocol.ids import NodeId
+from pyflowd_client.record import RunRecord
+
+TITLE_WIDTH = 30
+
+
+class WorkColumn(BarColumn):
+    """A bar for nodes that say how far they are, and nothing for the others."""
+
+    def render(self, task):  # type: ignore[no-untyped-def]  # noqa: ANN
+        """The bar, or an empty text."""
+        return super().render(task) if task.total is not None else Text("")
+
+
+class LiveReport(Report):
+    """Tells a run on the terminal that stderr is."""
+
+    def __init__(self, record: RunRecord, *, quiet: bool = False, verbose: bool = False) -> None:
+        super().__init__(record, quiet=quiet, verbose=verbose)
+        self._working: dict[NodeId, TaskID] = {}
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.fields[title]}"),
+            WorkColumn(bar_width=20),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[message]}", style="dim"),
+            console=Console(stderr=True, highlight=False, soft_wrap=True),
+            transient=True,
+        )
+        self._progress.start()
+
+    def show(self, event: Event) -> None:
+        """One more event."""
+        super().show(event)
+        match event:
+            case NodeStarted():
+                title = one_line(event.title)[:TITLE_WIDTH]
+                self._working[event.node] = self._progress.add_task("", total=None, title=title, message="")
+            case NodeProgress() if event.node in self._working:
+                task = self._working[event.node]
+                self._progress.update(task, total=1.0, completed=event.fraction, message=one_line(event.message))
+            case NodeFinished() if event.node in self._working:
+                self._progress.remove_task(self._working.pop(event.node))
+
+    def finish(self) -> None:
+        """The run is over: the working lines go, and what the last nodes give is printed."""
+        self.close()
+        super().finish()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._progress.stop()
+
+    def print_output(self, name: str, value: object) -> None:
+        """A text of several lines is shown as it reads, where people look at it."""
+        if isinstance(value, str) and "\n" in value and sys.stdout.isatty():
+            print(f"{name} =")
+            print("\n".join(f"  {line}" for line in value.splitlines()))
+        else:
+            super().print_output(name, value)
+
+    def node_line(self, title: str, text: str) -> None:
+        """What a node wrote, under its title when others work at the same time."""
+        written = Text.from_ansi(text)
+        if len(self._working) > 1:
+            written = Text(f"{one_line(title)} ", style="cyan") + Text("| ", style="dim") + written
+        self._progress.console.print(written)
+
+    def line(self, text: str) -> None:
+        """A line for people."""
+        self._progress.console.print(Text(text))
+
+    def show_failure(self, title: str, error: ErrorInfo) -> None:
+        """A node failed, and why."""
+        self._progress.console.print(Text(f"{title} failed: ", style="bold red") + Text(error.message))
+        if error.traceback:
+            self._progress.console.print(Text("\n".join(f"  {line}" for line in error.traceback.rstrip().split("\n"))))
