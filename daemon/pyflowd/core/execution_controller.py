@@ -12,20 +12,19 @@ from typing import Any
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.calls import Call, InspectionWork, NodeWork
 from pyflowd.core.deadlines import Deadlines
-from pyflowd.core.graph_executor import GraphExecutor, Skipped
+from pyflowd.core.graph_executor import GraphExecutor
+from pyflowd.core.herald import Ending, Herald, Usage, node_of
 from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
 from pyflowd.core.judgement import check_result, judge
 from pyflowd.core.limits import CallLimits, Graces, PoolLimits
 from pyflowd.core.machines import SPARE_STATES, WorkerState
-from pyflowd.core.preparation import InspectedCode, Memory, Preparation, Prepared, Stage, chunks
+from pyflowd.core.preparation import Prepared
+from pyflowd.core.preparer import Key, Preparer
 from pyflowd.core.runs import Run
-from pyflowd.core.values import Value
 from pyflowd.core.worker_pool import Worker, WorkerPool
-from pyflowd.graph.diagnostics import DiagnosticCode
-from pyflowd.graph.interface import CodeHash, CodeInterface, CodeProblem, code_hash
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.ids import NodeId, RunId
+from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import NodeState, RunState
 
 INSPECTION_LIMITS = CallLimits(wall_s=60.0)
@@ -80,25 +79,6 @@ class CheckWaiter:
     inputs: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a call has used."""
-
-    cpu_s: float = 0.0
-    peak_memory_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a node of a run ended; no call when it never began."""
-
-    state: NodeState
-    error: ErrorInfo | None
-    call: Call | None = None
-    usage: Usage = Usage()
-    outputs: tuple[tuple[str, Value], ...] = ()
-
-
 Waiter = RunId | CheckWaiter
 Work = NodeWork | InspectionWork
 
@@ -111,9 +91,8 @@ class ExecutionController:
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
         self._run_prefix = run_prefix
-        self._wall_offset_s = wall_offset_s
-        self._memory = Memory()
-        self._preparations: dict[tuple[str, EnvironmentId], Preparation[Waiter]] = {}
+        self._herald = Herald(self._emit, wall_offset_s)
+        self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared)
         self._deadlines = Deadlines()
         self._now = 0.0
         self._out: list[effects.Effect] = []
@@ -131,8 +110,8 @@ class ExecutionController:
             stimuli.CheckAsked: self._check,
             stimuli.CancelAsked: self._cancel,
             stimuli.StopAsked: self._stop,
-            stimuli.GraphRead: self._graph_read,
-            stimuli.PlanBuilt: self._plan_built,
+            stimuli.GraphRead: self._preparer.graph_read,
+            stimuli.PlanBuilt: self._preparer.plan_built,
             stimuli.ZygoteWarmed: self._zygote_warmed,
             stimuli.ZygoteLost: self._zygote_lost,
             stimuli.WorkersForked: self._forked,
@@ -152,7 +131,7 @@ class ExecutionController:
 
     def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
         """What to do about what has happened, in this order."""
-        self._now = now
+        self._now = self._herald.now = now
         self._handlers[type(stimulus)](stimulus)
         self._assign()
         self._consider_leaving()
@@ -173,10 +152,10 @@ class ExecutionController:
     def _submit(self, asked: stimuli.RunSubmitted) -> None:
         refusal = self._refusal(asked)
         if refusal is not None:
-            self._answer(asked.session, asked.request, replies.Refused(error=refusal))
+            self._herald.refuse(asked.session, asked.request, refusal)
             return
         run = self._new_run(asked)
-        self._answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
+        self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
         self._prepare(asked.submission, run.id)
 
@@ -219,15 +198,15 @@ class ExecutionController:
         run = self.runs.get(asked.run)
         if run is None:
             error = ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"No run '{asked.run}' is known here.")
-            self._answer(asked.session, asked.request, replies.Refused(error=error))
+            self._herald.refuse(asked.session, asked.request, error)
             return
-        self._answer(asked.session, asked.request, replies.Done())
+        self._herald.answer(asked.session, asked.request, replies.Done())
         self._cancel_run(run)
 
     def _stop(self, asked: stimuli.StopAsked) -> None:
         self._stopping = self.pool.closed = True
         if asked.session is not None and asked.request is not None:
-            self._answer(asked.session, asked.request, replies.Done())
+            self._herald.answer(asked.session, asked.request, replies.Done())
         if not asked.drain:
             for run in list(self._active.values()):
                 self._cancel_run(run)
@@ -241,139 +220,36 @@ class ExecutionController:
     # -- preparing
 
     def _prepare(self, submission: stimuli.Submission, waiter: Waiter) -> None:
-        environment = submission.environment
-        self._need(environment)
-        refusal = self.pool.refusal(environment)
+        self._need(submission.environment)
+        refusal = self.pool.refusal(submission.environment)
         if refusal is not None:
             self._give_up(waiter, refusal)
-            return
-        prepared = self._memory.plan(submission.key, environment)
-        if prepared is not None:
-            self._prepared(waiter, prepared)
-            return
-        key = (submission.key, environment)
-        if key not in self._preparations:
-            self._preparations[key] = Preparation(*key, size_bytes=len(submission.document))
-            self._emit(
-                effects.ReadGraph(
-                    key=submission.key,
-                    environment=environment,
-                    document=submission.document,
-                    name=submission.name,
-                )
-            )
-        self._preparations[key].waiters.append(waiter)
-
-    def _graph_read(self, read: stimuli.GraphRead) -> None:
-        preparation = self._preparations.get((read.key, read.environment))
-        if preparation is None:
-            return
-        if read.graph is None:
-            self._finish_preparation(preparation, Prepared(None, read.diagnostics))
-            return
-        preparation.graph, preparation.diagnostics = read.graph, read.diagnostics
-        for node in read.graph.nodes:
-            if not node.is_reroute:
-                code = code_hash(node.code)
-                preparation.sources[code] = node.code
-                preparation.titles[code] = node.title
-                known = self._memory.code(read.environment, code)
-                if known is not None:
-                    preparation.codes[code] = known
-        preparation.stage = Stage.INSPECTING
-        self._inspect(preparation, chunks(preparation.missing, preparation.sources))
-
-    def _inspect(self, preparation: Preparation[Waiter], portions: Iterable[tuple[CodeHash, ...]]) -> None:
-        for codes in portions:
-            work = InspectionWork(codes)
-            group = (preparation.key, preparation.environment)
-            self._enqueue(preparation.environment, group, work, INSPECTION_LIMITS)
-        self._plan_if_inspected(preparation)
-
-    def _inspected(self, inspected: stimuli.CodeInspected) -> None:
-        call = self._settle(inspected.worker, inspected.call)
-        if call is None or not isinstance(call.work, InspectionWork):
-            return
-        found = [InspectedCode(*item) for item in zip(inspected.interfaces, inspected.codes, strict=False)]
-        if len(found) != len(call.work.codes):
-            self._inspection_failed(call, verdicts.bad_frame("inspected other code than it was sent"))
-            return
-        self._keep_codes(call, dict(zip(call.work.codes, found, strict=True)))
-
-    def _keep_codes(self, call: Call, found: dict[CodeHash, InspectedCode]) -> None:
-        for code, inspected in found.items():
-            self._memory.keep_code(call.environment, code, inspected)
-        preparation = self._preparations.get(call.group)  # type: ignore[call-overload]
-        if preparation is not None:
-            preparation.codes.update(found)
-            self._plan_if_inspected(preparation)
-
-    def _inspection_failed(self, call: Call, error: ErrorInfo) -> None:
-        """A source that kills the compiler is found by inspecting each of its portion alone."""
-        assert isinstance(call.work, InspectionWork)
-        codes = call.work.codes
-        preparation = self._preparations.get(call.group)  # type: ignore[call-overload]
-        if len(codes) > 1 and preparation is not None:
-            self._inspect(preparation, [(code,) for code in codes])
-            return
-        problem = CodeProblem(code=DiagnosticCode.SYNTAX_ERROR, message=f"could not be compiled: {error.message}")
-        self._keep_codes(call, {codes[0]: InspectedCode(CodeInterface(problem=problem), b"")})
-
-    def _plan_if_inspected(self, preparation: Preparation[Waiter]) -> None:
-        if preparation.missing or preparation.stage is not Stage.INSPECTING or preparation.graph is None:
-            return
-        preparation.stage = Stage.PLANNING
-        self._emit(
-            effects.BuildPlan(
-                key=preparation.key,
-                environment=preparation.environment,
-                graph=preparation.graph,
-                interfaces={code: item.interface for code, item in preparation.codes.items()},
-            )
-        )
-
-    def _plan_built(self, built: stimuli.PlanBuilt) -> None:
-        preparation = self._preparations.get((built.key, built.environment))
-        if preparation is None:
-            return
-        refusals = built.diagnostics if built.plan is None else ()  # those of a plan come with its binding
-        diagnostics = preparation.diagnostics + refusals
-        prepared = Prepared(built.plan, diagnostics, preparation.codes, preparation.size_bytes)
-        self._memory.keep_plan(built.key, built.environment, prepared)
-        self._finish_preparation(preparation, prepared)
-
-    def _finish_preparation(self, preparation: Preparation[Waiter], prepared: Prepared) -> None:
-        del self._preparations[(preparation.key, preparation.environment)]
-        for waiter in preparation.waiters:
-            self._prepared(waiter, prepared)
+        else:
+            self._preparer.prepare(submission, waiter)
 
     def _prepared(self, waiter: Waiter, prepared: Prepared) -> None:
         if isinstance(waiter, CheckWaiter):
-            self._answer(waiter.session, waiter.request, check_result(prepared, waiter.inputs))
+            self._herald.answer(waiter.session, waiter.request, check_result(prepared, waiter.inputs))
         elif not self.runs[waiter].is_over:
             self._start_run(self.runs[waiter], prepared)
 
     def _give_up(self, waiter: Waiter, reason: str) -> None:
         error = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=reason)
         if isinstance(waiter, CheckWaiter):
-            self._answer(waiter.session, waiter.request, replies.Refused(error=error))
+            self._herald.refuse(waiter.session, waiter.request, error)
         elif not self.runs[waiter].is_over:
             self._finish_run(self.runs[waiter], RunState.FAILED, error)
+
+    def _inspected(self, inspected: stimuli.CodeInspected) -> None:
+        call = self._settle(inspected.worker, inspected.call)
+        if call is not None and isinstance(call.work, InspectionWork):
+            self._preparer.inspected(call, call.work, inspected)
 
     # -- runs
 
     def _start_run(self, run: Run, prepared: Prepared) -> None:
         findings = judge(prepared, run.inputs)
-        for item in findings.diagnostics:
-            self._publish(
-                run,
-                events.Diagnostic,
-                severity=item.severity.value,
-                code=item.code.value,
-                message=item.message,
-                node=item.node,
-                title=item.title,
-            )
+        self._herald.diagnostics(run, findings.diagnostics)
         refusal = findings.refusal(run.options.partial)
         if refusal is not None or findings.binding is None or prepared.plan is None:
             self._finish_run(run, RunState.FAILED, refusal)
@@ -385,9 +261,9 @@ class ExecutionController:
         run.executor = GraphExecutor(prepared.plan, findings.binding)
         nodes = prepared.plan.nodes
         last = tuple(nodes[index].id for index in prepared.plan.last)
-        self._publish(run, events.RunStarted, graph=run.graph, nodes=len(nodes), last=last)
+        self._herald.publish(run, events.RunStarted, graph=run.graph, nodes=len(nodes), last=last)
         ready, skipped = run.executor.start()
-        self._tell_skipped(run, run.executor, skipped)
+        self._herald.skipped(run, skipped)
         self._enqueue_nodes(run, ready)
         self._settle_run(run)
 
@@ -423,12 +299,12 @@ class ExecutionController:
     def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
         self.pool.drop(run.id)
         for index in executor.cancel_pending():
-            self._tell_finished(run, index, Ending(NodeState.CANCELLED, error))
+            self._herald.finished(run, index, Ending(NodeState.CANCELLED, error))
 
     def _finish_run(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
         run.to(state)
         duration_s = self._now - run.submitted_at
-        self._publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
+        self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
         if run.executor is not None:
             run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
         del self._active[run.id]
@@ -445,6 +321,9 @@ class ExecutionController:
         call_id = CallId(self._calls_made)
         self.pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
 
+    def _enqueue_inspection(self, environment: EnvironmentId, key: Key, work: InspectionWork) -> None:
+        self._enqueue(environment, key, work, INSPECTION_LIMITS)
+
     def _assign(self) -> None:
         made = self.pool.assign(self._now)
         for environment, workers in made.forks.items():
@@ -456,13 +335,13 @@ class ExecutionController:
             if isinstance(call.work, NodeWork):
                 self._send_node(call, call.work, worker)
             else:
-                self._send_inspection(call, call.work, worker)
+                self._preparer.send(call, call.work, worker)
 
     def _send_node(self, call: Call, work: NodeWork, worker: Worker) -> None:
         run = self.runs[work.run]
         assert run.executor is not None
         node = run.executor.plan.nodes[work.node]
-        self._publish(run, events.NodeStarted, node=node.id, title=node.title)
+        self._herald.publish(run, events.NodeStarted, node=node.id, title=node.title)
         self._emit(
             effects.SendCall(
                 environment=call.environment,
@@ -478,21 +357,6 @@ class ExecutionController:
             )
         )
         self._settle_run(run)
-
-    def _send_inspection(self, call: Call, work: InspectionWork, worker: Worker) -> None:
-        preparation = self._preparations.get(call.group)  # type: ignore[call-overload]
-        sources = preparation.sources if preparation else {}
-        titles = preparation.titles if preparation else {}
-        self._emit(
-            effects.SendInspection(
-                environment=call.environment,
-                worker=worker.id,
-                call=call.id,
-                sources=tuple(sources.get(code, "") for code in work.codes),
-                titles=tuple(titles.get(code, "") for code in work.codes),
-                limits=call.limits,
-            )
-        )
 
     def _end_call(self, call: Call, verdict: ErrorInfo) -> None:
         """Interrupt a running call; if that does not end it, the grace deadline kills it."""
@@ -533,14 +397,10 @@ class ExecutionController:
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
             self._fail_node(call, call.work, call.verdict, usage)
             return
-        self._tell_output(run, call, call.output.finish())
-        for warning in done.warnings:
-            node = run.executor.plan.nodes[call.work.node]
-            self._publish(
-                run, events.Diagnostic, severity="warning", code="node", message=warning, node=node.id, title=node.title
-            )
+        self._herald.output(run, call, call.output.finish())
+        self._herald.warnings(run, call, done.warnings)
         ready = run.executor.done(call.work.node, done.outputs)
-        self._tell_finished(run, call.work.node, Ending(NodeState.DONE, None, call, usage, done.outputs))
+        self._herald.finished(run, call.work.node, Ending(NodeState.DONE, None, call, usage, done.outputs))
         self._enqueue_nodes(run, ready)
         self._settle_run(run)
 
@@ -557,31 +417,31 @@ class ExecutionController:
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
         if isinstance(call.work, InspectionWork):
-            self._inspection_failed(call, error)
+            self._preparer.inspection_failed(call, call.work, error)
         else:
             self._fail_node(call, call.work, error, usage)
 
     def _fail_node(self, call: Call, work: NodeWork, error: ErrorInfo, usage: Usage) -> None:
         run = self.runs[work.run]
         assert run.executor is not None
-        self._tell_output(run, call, call.output.finish())
+        self._herald.output(run, call, call.output.finish())
         if error.code is ErrorCode.CANCELLED and run.is_cancelled:
             run.executor.cancelled(work.node)
-            self._tell_finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
+            self._herald.finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
         else:
             skipped = run.executor.failed(work.node)
-            self._tell_finished(run, work.node, Ending(NodeState.FAILED, error, call, usage))
-            self._tell_skipped(run, run.executor, skipped)
+            self._herald.finished(run, work.node, Ending(NodeState.FAILED, error, call, usage))
+            self._herald.skipped(run, skipped)
         self._settle_run(run)
 
     def _progressed(self, progressed: stimuli.CallProgressed) -> None:
         run, call = self._speaker(progressed.worker)
         if run is None or call is None or call.id != progressed.call:
             return
-        self._publish(
+        self._herald.publish(
             run,
             events.NodeProgress,
-            node=self._node_id(run, call),
+            node=node_of(run, call).id,
             fraction=progressed.fraction,
             message=progressed.message,
         )
@@ -590,14 +450,14 @@ class ExecutionController:
         run, call = self._speaker(wrote.worker)
         if run is not None and call is not None:
             text = call.output.feed(wrote.stream, wrote.data)
-            self._tell_output(run, call, [(wrote.stream, text)] if text else [])
+            self._herald.output(run, call, [(wrote.stream, text)] if text else [])
 
     def _sampled(self, sampled: stimuli.MemorySampled) -> None:
         for worker_id, resident_bytes in sampled.resident_bytes.items():
             run, call = self._speaker(worker_id)
             if run is None or call is None:
                 continue
-            self._tell_output(run, call, call.output.flush())
+            self._herald.output(run, call, call.output.flush())
             call.peak_memory_bytes = max(call.peak_memory_bytes, resident_bytes)
             if resident_bytes > call.limits.memory_bytes + SHARED_BYTES and call.verdict is None:
                 call.verdict = verdicts.memory_limit(resident_bytes, call.limits)
@@ -611,11 +471,6 @@ class ExecutionController:
             return None, None
         return self.runs[call.work.run], call
 
-    def _node_id(self, run: Run, call: Call) -> NodeId:
-        assert run.executor is not None
-        assert isinstance(call.work, NodeWork)
-        return run.executor.plan.nodes[call.work.node].id
-
     # -- workers and zygotes
 
     def _need(self, environment: EnvironmentId) -> None:
@@ -623,7 +478,7 @@ class ExecutionController:
             self._emit(effects.StartZygote(environment=environment))
 
     def _zygote_warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
-        self._memory.forget(warmed.environment)
+        self._preparer.forget(warmed.environment)
         self.pool.warmed(warmed.environment, warmed.pid, warmed.version)
 
     def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:
@@ -644,12 +499,10 @@ class ExecutionController:
     def _lose_environment(self, environment: EnvironmentId, reason: str) -> None:
         """An environment that cannot be used ends whatever waits for it."""
         error = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=reason)
-        for key, preparation in list(self._preparations.items()):
-            if preparation.environment == environment:
-                del self._preparations[key]
-                self.pool.drop(key)
-                for waiter in preparation.waiters:
-                    self._give_up(waiter, reason)
+        for key, waiters in self._preparer.lose(environment).items():
+            self.pool.drop(key)
+            for waiter in waiters:
+                self._give_up(waiter, reason)
         for run in list(self._active.values()):
             if run.environment == environment and run.executor is not None:
                 self._cancel_pending(run, run.executor, error)
@@ -719,7 +572,7 @@ class ExecutionController:
             self._kill(call.worker)
 
     def _consider_leaving(self) -> None:
-        is_idle = not self._active and not self._preparations
+        is_idle = not self._active and self._preparer.is_idle
         if self._stopping and is_idle and not self._left:
             self._left = True
             self._emit(effects.Leave())
@@ -733,40 +586,5 @@ class ExecutionController:
             self._is_idle = True
             self._deadlines.set(IdleDeadline(), self._now + leave_after_s)
 
-    # -- telling
-
     def _emit(self, effect: effects.Effect) -> None:
         self._out.append(effect)
-
-    def _answer(self, session: SessionId, request: int, reply: replies.Reply) -> None:
-        self._emit(effects.Answer(session=session, request=request, reply=reply))
-
-    def _publish(self, run: Run, kind: type[events.Event], **content: Any) -> None:
-        time = self._now + self._wall_offset_s
-        self._emit(effects.Publish(event=kind(run=run.id, seq=run.next_seq(), time=time, **content)))
-
-    def _tell_output(self, run: Run, call: Call, texts: list[tuple[str, str]]) -> None:
-        for stream, text in texts:
-            self._publish(run, events.NodeOutput, node=self._node_id(run, call), stream=stream, text=text)
-
-    def _tell_skipped(self, run: Run, executor: GraphExecutor, skipped: Iterable[Skipped]) -> None:
-        for item in skipped:
-            node = executor.plan.nodes[item.node]
-            error = ErrorInfo(code=ErrorCode.SKIPPED, message=f"'{node.title}' was skipped: {item.reason}")
-            self._tell_finished(run, item.node, Ending(NodeState.SKIPPED, error))
-
-    def _tell_finished(self, run: Run, index: int, ending: Ending) -> None:
-        assert run.executor is not None
-        node = run.executor.plan.nodes[index]
-        self._publish(
-            run,
-            events.NodeFinished,
-            node=node.id,
-            title=node.title,
-            state=ending.state,
-            outputs=dict(ending.outputs),
-            error=ending.error,
-            duration_s=self._now - ending.call.started_at if ending.call else 0.0,
-            cpu_s=ending.usage.cpu_s,
-            peak_memory_bytes=ending.usage.peak_memory_bytes,
-        )

@@ -1,0 +1,118 @@
+"""Herald: what clients are told, as effects. Replies once, events numbered; it decides nothing."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pyflowd.core import effects
+from pyflowd.core.calls import Call, NodeWork
+from pyflowd.core.graph_executor import Skipped
+from pyflowd.core.ids import SessionId
+from pyflowd.core.runs import Run
+from pyflowd.core.values import Value
+from pyflowd.graph.diagnostics import Diagnostic
+from pyflowd.graph.plan import PlanNode
+from pyflowd_client.protocol import events, replies
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.states import NodeState
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call has used."""
+
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a node of a run ended; no call when it never began."""
+
+    state: NodeState
+    error: ErrorInfo | None
+    call: Call | None = None
+    usage: Usage = Usage()
+    outputs: tuple[tuple[str, Value], ...] = ()
+
+
+class Herald:
+    """Speaks for the controller. `now` is monotonic; what it says carries the wall clock."""
+
+    def __init__(self, emit: Callable[[effects.Effect], None], wall_offset_s: float) -> None:
+        self.now = 0.0
+        self._emit = emit
+        self._wall_offset_s = wall_offset_s
+
+    def answer(self, session: SessionId, request: int, reply: replies.Reply) -> None:
+        """The one reply of a request."""
+        self._emit(effects.Answer(session=session, request=request, reply=reply))
+
+    def refuse(self, session: SessionId, request: int, error: ErrorInfo) -> None:
+        """The reply of a request that is not carried out."""
+        self.answer(session, request, replies.Refused(error=error))
+
+    def publish(self, run: Run, kind: type[events.Event], **content: Any) -> None:
+        """The next event of a run."""
+        time = self.now + self._wall_offset_s
+        self._emit(effects.Publish(event=kind(run=run.id, seq=run.next_seq(), time=time, **content)))
+
+    def diagnostics(self, run: Run, items: Iterable[Diagnostic]) -> None:
+        """What there is to say about the graph."""
+        for item in items:
+            self.publish(
+                run,
+                events.Diagnostic,
+                severity=item.severity.value,
+                code=item.code.value,
+                message=item.message,
+                node=item.node,
+                title=item.title,
+            )
+
+    def warnings(self, run: Run, call: Call, messages: Iterable[str]) -> None:
+        """What a worker found odd about a node that is done all the same."""
+        node = node_of(run, call)
+        for message in messages:
+            self.publish(
+                run, events.Diagnostic, severity="warning", code="node", message=message, node=node.id, title=node.title
+            )
+
+    def output(self, run: Run, call: Call, texts: Iterable[tuple[str, str]]) -> None:
+        """What a node wrote, as (stream, text)."""
+        for stream, text in texts:
+            self.publish(run, events.NodeOutput, node=node_of(run, call).id, stream=stream, text=text)
+
+    def skipped(self, run: Run, items: Iterable[Skipped]) -> None:
+        """Nodes that will not run."""
+        for item in items:
+            node = _node(run, item.node)
+            error = ErrorInfo(code=ErrorCode.SKIPPED, message=f"'{node.title}' was skipped: {item.reason}")
+            self.finished(run, item.node, Ending(NodeState.SKIPPED, error))
+
+    def finished(self, run: Run, index: int, ending: Ending) -> None:
+        """A node is over."""
+        node = _node(run, index)
+        self.publish(
+            run,
+            events.NodeFinished,
+            node=node.id,
+            title=node.title,
+            state=ending.state,
+            outputs=dict(ending.outputs),
+            error=ending.error,
+            duration_s=self.now - ending.call.started_at if ending.call else 0.0,
+            cpu_s=ending.usage.cpu_s,
+            peak_memory_bytes=ending.usage.peak_memory_bytes,
+        )
+
+
+def node_of(run: Run, call: Call) -> PlanNode:
+    """The node that a call executes."""
+    assert isinstance(call.work, NodeWork)
+    return _node(run, call.work.node)
+
+
+def _node(run: Run, index: int) -> PlanNode:
+    assert run.executor is not None
+    return run.executor.plan.nodes[index]
