@@ -73,7 +73,6 @@ class RunRecord:
     def __init__(self) -> None:
         self.state = RunState.QUEUED
         self.outputs = Outputs()
-        self.outputs_by_id: dict[NodeId, dict[str, Any]] = {}
         self.failures: tuple[NodeFinished, ...] = ()
         self.error: ErrorInfo | None = None
         self.last: tuple[NodeId, ...] = ()
@@ -126,6 +125,5 @@ class RunRecord:
         self.titles[event.node] = event.title
         if event.state is NodeState.DONE:
             self.outputs.add(event.node, event.title, event.outputs)
-            self.outputs_by_id[event.node] = event.outputs
         elif event.state is NodeState.FAILED:
             self.failures += (event,)

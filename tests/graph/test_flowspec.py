@@ -167,6 +167,10 @@ def test_an_edit_of_a_description_wins_over_the_exact_one_kept_beside_it() -> No
     assert edited.nodes[0].description == "Plain now."
 
 
+def test_a_heading_is_written_so_that_pyflowgraph_finds_the_right_id() -> None:
+    assert "## Node: A (ID b) (ID: a)\n" in write_document(graph(node("a", title="A (ID: b)")), "md")
+
+
 def test_html_comments_hide_what_is_inside() -> None:
     whole, _ = read("# t\n\n<!--\n## Node: A (ID: a)\n-->\n\n## Node: B (ID: b)\n")
     assert [item.id for item in whole.nodes] == ["b"]

@@ -127,8 +127,10 @@ def test_an_edge_that_does_not_fit_is_an_error_that_names_it(
     assert all(text in diagnostic.message for text in mentioned)
 
 
-def test_an_input_whose_edge_is_wrong_is_missing_even_with_a_default_or_a_saved_value() -> None:
-    assert plan_of(node("x", gui_state={"a": 1, "b": 2}), "ghost.output_1 > x.b").nodes[0].missing == ("b",)
+@pytest.mark.parametrize("wrong", ["ghost.output_1 > x.b", "m.output_9 > x.b", "m.exec_out > x.b"])
+def test_an_input_whose_edge_is_wrong_is_missing_even_with_a_default_or_a_saved_value(wrong: str) -> None:
+    plan = plan_of(node("m", MAKE), node("x", gui_state={"a": 1, "b": 2}), wrong)
+    assert named(plan, "x").missing == ("b",)
 
 
 def test_a_good_edge_after_a_wrong_one_counts() -> None:

@@ -136,7 +136,9 @@ class Worker:
 class Zygote:
     """A zygote process and its control socket. Use as a context manager: nothing survives it."""
 
-    def __init__(self, interpreter: str, preload: Sequence[str] = ()) -> None:
+    def __init__(
+        self, interpreter: str, preload: Sequence[str] = (), user: int | None = None, prefix: Sequence[str] = ()
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="pyflowd-test-")
         self.scratch = self._folder.name
         self.workers: dict[int, Worker] = {}
@@ -144,7 +146,7 @@ class Zygote:
         self._next_id = 1
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno()), *preload]
+            command = [*prefix, interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno()), *preload]
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -153,6 +155,7 @@ class Zygote:
                 env=ENVIRONMENT,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
+                user=user,
             )
         self.warm, _ = self.receive()
 
@@ -246,7 +249,7 @@ class Zygote:
     def inspect(self, source: str) -> tuple[dict[str, Any], bytes]:
         """(interface, compiled node) of a source text, by a worker of its own."""
         (worker,) = self.fork()
-        header = {"kind": "inspect", "call": 1, "filenames": ["<node: test>"], "last": True}
+        header = {"kind": "inspect", "call": 1, "titles": ["Test node"], "last": True}
         worker.send(header, [source.encode("utf-8", "surrogatepass")])
         answer, (compiled,) = worker.receive()
         return answer["interfaces"][0], compiled

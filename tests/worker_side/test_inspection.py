@@ -129,7 +129,7 @@ def test_every_interpreter_reads_the_same_pins(anywhere: Zygote) -> None:
 def test_one_worker_inspects_many_sources_in_one_frame(zygote: Zygote) -> None:
     (worker,) = zygote.fork()
     sources = [b"@node_entry\ndef f(a): pass\n", b"def f(:", b"@node_entry\ndef g(b): pass\n"]
-    worker.send({"kind": "inspect", "call": 9, "filenames": ["1", "2", "3"], "last": True}, sources)
+    worker.send({"kind": "inspect", "call": 9, "titles": ["1", "2", "3"], "last": True}, sources)
     header, compiled = worker.receive()
     assert (header["kind"], header["call"]) == ("inspected", 9)
     assert [found["problem"] is None for found in header["interfaces"]] == [True, False, True]

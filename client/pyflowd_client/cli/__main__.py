@@ -59,12 +59,14 @@ def build_parser() -> Parser:
     """All commands. `command` in the result names the function that carries one out, as module:function."""
     parser = Parser(prog="pyflowctl", description=DESCRIPTION)
     parser.add_argument("--socket", metavar="PATH", help="where the daemon listens (default: $PYFLOWD_SOCKET)")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--socket", metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
 
     def command(name: str, home: str, description: str, summary: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, description=description, help=summary, parents=[common])
+        added: argparse.ArgumentParser = commands.add_parser(
+            name, description=description, help=summary, parents=[common]
+        )
         added.set_defaults(command=f"{home}:{name}")
         return added
 

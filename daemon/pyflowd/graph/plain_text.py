@@ -32,7 +32,7 @@ def split_node_heading(heading: str) -> tuple[str, str] | None:
 
 def plain_node_title(title: str) -> str:
     """The title, if a heading can carry it, or else its words."""
-    return title if _fits_heading(title, "") else _one_line(title).replace("(ID:", "(ID ")
+    return title if _fits_heading(title, "") else _one_line(title).replace("(ID:", "(ID")
 
 
 def is_plain_id(node_id: str) -> bool:

@@ -64,7 +64,7 @@ class Zygotes:
 
     def send_inspection(self, effect: effects.SendInspection) -> None:
         """Give a worker sources to read and compile."""
-        header = {"kind": "inspect", "call": effect.call, "filenames": effect.titles, "last": True}
+        header = {"kind": "inspect", "call": effect.call, "titles": effect.titles, "last": True}
         segments = [_source(text) for text in effect.sources]
         self._send(effect.environment, effect.worker, header, segments)
 

@@ -15,7 +15,7 @@ import socket
 import sys
 from _signal import pthread_sigmask  # type: ignore[import-not-found]
 
-from . import failures, frames, inspection, linux, node_call, rehearsal
+from . import failures, frames, inspection, linux, node_call, node_module, rehearsal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def answer(link: socket.socket, header: Header, segments: Sequence[Segment]) -> 
         node_call.NodeCall(link, header, segments).perform()
     elif header["kind"] == "inspect":
         inspected = [
-            inspection.inspect_source(segment.read(), filename)
-            for segment, filename in zip(segments, header["filenames"])
+            inspection.inspect_source(segment.read(), node_module.filename(title))
+            for segment, title in zip(segments, header["titles"])
         ]
         interfaces = [interface for interface, _ in inspected]
         compiled = [frames.Segment(code or b"") for _, code in inspected]

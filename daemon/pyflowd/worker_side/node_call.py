@@ -1,8 +1,9 @@
 """One call of a node: its frame in, its answer out.
 
 Only the node's own part - decoding, module body, entry, encoding, its threads and exit functions - can be interrupted
-by SIGINT; around it the signal is blocked, so that a cancel never tears our own bookkeeping. Whatever the node raises
-becomes a `failed` answer. Refuses to answer from a process that the node forked.
+by SIGINT, and it is one part: were the signal blocked for a moment while threads run, the kernel would hand it to one
+of them, and the main thread would not wake. Around it the signal is blocked, so that a cancel never tears our own
+bookkeeping. Whatever the node raises becomes a `failed` answer. Refuses to answer from a process that the node forked.
 """
 
 from __future__ import annotations
@@ -48,26 +49,34 @@ class NodeCall:
 
     def perform(self) -> None:
         """Run the node and answer, exactly once."""
-        started_s = time.process_time()
+        started_s = _cpu_s()
         outputs: Outputs = []
-        failure: Failure | None = None
         try:
-            outputs = _interruptibly(self._evaluate)
+            outputs, failure = _interruptibly(self._run)
         except BaseException as error:
-            if os.getpid() != self._pid:
-                _leave_forked_process(error)
             failure = failures.describe(error)
-        if os.getpid() != self._pid:
-            _leave_forked_process(None)
-        try:
-            if self._header["last"] and not (failure and failure["code"] == "cancelled"):
-                _interruptibly(finish_process)
-        except BaseException as error:
-            failure = failure or failures.describe(error)
         flush_output()
         self._answer(outputs, failure, started_s)
         if self._module is not None and not self._header["last"]:
             self._module.forget()
+
+    def _run(self) -> tuple[Outputs, Failure | None]:
+        """Everything of the node's own, to the end of its threads. An interrupt, or what they raise, comes out."""
+        outputs: Outputs = []
+        failure: Failure | None = None
+        try:
+            outputs = self._evaluate()
+        except BaseException as error:
+            if os.getpid() != self._pid:
+                _leave_forked_process(error)
+            if isinstance(error, KeyboardInterrupt):
+                raise  # whoever cancels does not wait for threads
+            failure = failures.describe(error)
+        if os.getpid() != self._pid:
+            _leave_forked_process(None)
+        if self._header["last"]:
+            finish_process()
+        return outputs, failure
 
     def _evaluate(self) -> Outputs:
         """[(name, type name, preview, segment)] of the node's outputs."""
@@ -107,7 +116,8 @@ class NodeCall:
 
     def _answer(self, outputs: Outputs, failure: Failure | None, started_s: float) -> None:
         header: Header = {"call": self._header["call"]}
-        header["cpu_s"], header["peak_memory_bytes"] = _usage(started_s)
+        header["cpu_s"] = round(_cpu_s() - started_s, 6)
+        header["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self._progress.end()
         if failure is None:
             try:
@@ -134,10 +144,14 @@ def finish_process() -> None:
     if threading is not None:
         for function in reversed(getattr(threading, "_threading_atexits", ())):  # thread pools wake their idle threads
             function()
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread() and not thread.daemon:
-                thread.join()
-    atexit._run_exitfuncs()
+        while True:
+            others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+            waited_for = [thread for thread in others if not thread.daemon]
+            if not waited_for:
+                break
+            waited_for[0].join()
+    with contextlib.suppress(Exception, SystemExit):  # printed already; too late to change how the call ended
+        atexit._run_exitfuncs()
 
 
 def flush_output() -> None:
@@ -174,11 +188,10 @@ def _seed(seed: int | None) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def _usage(started_s: float) -> tuple[float, int]:
-    """(CPU seconds since `started_s`, with those of children that ended; peak memory of the process in bytes)."""
+def _cpu_s() -> float:
+    """CPU time of this process and of those children that it waited for."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = time.process_time() - started_s + children.ru_utime + children.ru_stime
-    return round(cpu_s, 6), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _leave_forked_process(error: BaseException | None) -> None:

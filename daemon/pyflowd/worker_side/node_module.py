@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 
+def filename(title: str) -> str:
+    """What tracebacks call the code of a node."""
+    return "<node: %s>" % title
+
+
 class NodeSource:
     """The loader of a node's module: it only knows the source."""
 
@@ -38,7 +43,7 @@ class NodeModule:
     """The module of one call. `run` executes its body and calls its entry."""
 
     def __init__(self, title: str, source: bytes) -> None:
-        self._filename = "<node: %s>" % title
+        self._filename = filename(title)
         self._module = types.ModuleType(_module_name(title))
         self._register(source.decode("utf-8", "surrogatepass"))
 

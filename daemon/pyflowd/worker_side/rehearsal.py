@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 
-from . import frames, inspection
+from . import frames, inspection, node_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TITLE = "rehearsal"
 _SOURCE = b"@node_entry\ndef rehearse(x: int) -> int:\n    return x + 1\n"
-_COMPILED = inspection.inspect_source(_SOURCE, "<node: %s>" % _TITLE)[1] or b""
+_COMPILED = inspection.inspect_source(_SOURCE, node_module.filename(_TITLE))[1] or b""
 _CALL: Header = {
     "kind": "call",
     "call": 0,
