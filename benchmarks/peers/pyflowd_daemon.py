@@ -5,6 +5,7 @@ A workload is one submitted graph. Values are passed by `inputs`, so the documen
 
 import functools
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ def chained_nodes(code: str, count: int) -> str:
 
 
 class PyflowdPeer(Peer):
-    """A daemon of its own on a private socket, and a blocking client."""
+    """A daemon of its own on a private socket, and a blocking client; nodes run in the interpreter of all peers."""
 
     note = "pyflowd: a fresh process per node, output captured, limits on"
     isolation = Isolation.FRESH
@@ -81,7 +82,8 @@ class PyflowdPeer(Peer):
         return self._run(graph, {})["use"][OUTPUT]
 
     def _run(self, text: str, inputs: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-        return self._client.run_document(text, name="bench.json", inputs=inputs).result()
+        run = self._client.run_document(text, name="bench.json", inputs=inputs, python=sys.prefix)
+        return run.result()
 
 
 PEERS = {"pyflowd": PyflowdPeer}

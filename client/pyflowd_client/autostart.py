@@ -59,8 +59,9 @@ def start_daemon(location: Location, *, leaves_when_idle: bool = True) -> None:
         log_start = log.seek(0, os.SEEK_END)
         try:
             command = [sys.executable, "-P", "-m", "pyflowd", "--socket", os.fspath(location.socket)]
+            leave = ["--leave-when-idle"] if leaves_when_idle else []
             daemon = subprocess.Popen(
-                [*command, "--ready-fd", str(ready_fd), *["--leave-when-idle"][: int(leaves_when_idle)]],
+                [*command, "--ready-fd", str(ready_fd), *leave],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -63,7 +64,7 @@ async def _serve(
     controller = ExecutionController(policy, run_prefix=_run_prefix(), wall_offset_s=wall_offset_s)
     driver = Driver(controller, loop)
     poller = Poller(loop)
-    zygotes = Zygotes(scratch, poller, driver.feed)
+    zygotes = Zygotes(scratch, poller, loop, driver.feed)
     python = find_interpreter(settings.python) if settings.python else default_interpreter()
     planner = Planner(loop, driver.feed)
     server = Server(
@@ -89,6 +90,8 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, driver.feed, StopAsked(drain=False))
     driver.feed(EnvironmentWanted(environment=EnvironmentId(python)))
+    gc.collect()
+    gc.freeze()  # what stands now stands for good: no later collection need look at it
     _tell_ready(ready_fd)
     log.info("listening on %s", location.socket)
     try:

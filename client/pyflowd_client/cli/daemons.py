@@ -86,10 +86,11 @@ def _status_lines(found: DaemonStatus) -> list[str]:
     lines += ["environments"] if found.environments else ["no environments"]
     for environment in found.environments:
         python = f"Python {environment.version}, " if environment.version else ""
-        lines.append(f"  {environment.state:8}  {environment.python} ({python}{counted(environment.spares, 'spare')})")
+        lines.append(f"  {environment.state:9} {environment.python} ({python}{counted(environment.spares, 'spare')})")
     lines += ["runs"] if found.runs else ["no runs"]
+    width = max((len(run.run) for run in found.runs), default=0)
     for run in found.runs:
         ago = shown_time(max(0.0, time.time() - run.submitted))
         nodes = f"{run.nodes_over} of {counted(run.nodes, 'node')}"
-        lines.append(f"  {run.state:11}  {run.run}  {one_line(run.graph)}  {nodes}, {ago} ago")
+        lines.append(f"  {run.state:9} {run.run:{width}}  {one_line(run.graph)}: {nodes}, {ago} ago")
     return lines

@@ -32,10 +32,10 @@ class LiveReport(Report):
         self._working: dict[NodeId, TaskID] = {}
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.fields[title]}"),
+            TextColumn("{task.fields[title]}", markup=False),
             WorkColumn(bar_width=20),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[message]}", style="dim"),
+            TextColumn("{task.fields[message]}", style="dim", markup=False),
             console=Console(stderr=True, highlight=False, soft_wrap=True),
             transient=True,
         )

@@ -108,7 +108,7 @@ class Report:
             self.show_failure(title, event.error)
         elif event.state is NodeState.SKIPPED:
             self._skipped += 1
-            self.note(f"{title} skipped: {event.error.message if event.error else 'what it depends on is not done'}")
+            self.note(event.error.message if event.error is not None else f"{title} was skipped")
         elif event.state is NodeState.DONE and self._verbose:
             took = f"{shown_time(event.duration_s)}, {shown_size(event.peak_memory_bytes)}"
             self.note(f"{title} done ({'from the cache' if event.cached else took})")

@@ -2,16 +2,16 @@
 
 Requests are read strictly: an unknown field may carry a wish (a permission, a limit) that must not be
 ignored in silence. Replies and events are read leniently: a newer daemon may say more.
-Values are decoded by the standard library, since orjson turns integers over 64 bits into floats.
+Values are decoded by the standard library, since orjson turns integers over 64 bits into floats. What only the daemon
+does uses orjson; it is imported there, as it brings 25 modules along that no command of pyflowctl needs.
 """
 
 import json
+import re
 from collections.abc import Callable
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
-
-import orjson
 
 from pyflowd_client.protocol.events import EVENTS, Event
 from pyflowd_client.protocol.ids import RunId
@@ -23,7 +23,10 @@ Reader = Callable[[Any, bool], Any]
 Json = dict[str, Any]
 M = TypeVar("M", bound=Message)
 
-EVENTS_HEAD = '{"events":['
+_PLAIN = frozenset({str, int, float, bool, dict})
+
+_EVENTS_HEAD = re.compile(r'\s*\{\s*"events"\s*:\s*\[\s*')
+_BETWEEN_EVENTS = re.compile(r"\s*,?\s*")
 
 
 class ProtocolError(ValueError):
@@ -72,7 +75,8 @@ _SCHEMAS: dict[type[Any], dict[str, FieldSchema]] = {}
 def encode_request(request_id: int, request: Request) -> bytes:
     """`{"request": name, "id": n, ...}`; None travels as null, since it can mean "no limit"."""
     wire = {name: _value_to_wire(getattr(request, name), keep_none=True) for name in request.FIELDS}
-    return dump({"request": request.NAME, "id": request_id, **wire})
+    message = {"request": request.NAME, "id": request_id, **wire}
+    return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def decode_request(data: bytes) -> tuple[int, Request]:
@@ -109,8 +113,9 @@ def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventReco
     """A reply with the id of its request, or the events of one message."""
     try:
         text = data.decode()
-        if text.startswith(EVENTS_HEAD):
-            return _cut_events(text)
+        head = _EVENTS_HEAD.match(text)
+        if head is not None:
+            return _cut_events(text, head.end())
         message = _object(json.loads(text))
     except (LookupError, ValueError, RecursionError) as error:
         raise ProtocolError(f"the daemon sent neither a reply nor events: {error}") from None
@@ -120,16 +125,15 @@ def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventReco
     return message.pop("id", None), from_wire(kind, message, strict=False)
 
 
-def _cut_events(text: str) -> list[EventRecord]:
+def _cut_events(text: str, start: int) -> list[EventRecord]:
     """Each event keeps its own text: encoding its values again could change them."""
     records: list[EventRecord] = []
-    start = len(EVENTS_HEAD)
-    while not text.startswith("]}", start):
+    while text[start] != "]":
         wire, end = _decode_at(text, start)
         if type(wire) is not dict or type(wire.get("run")) is not str or type(wire.get("seq")) is not int:
             raise ProtocolError("an event needs `run` and `seq`")
         records.append(EventRecord(RunId(wire["run"]), wire["seq"], text[start:end], wire))
-        start = end + text.startswith(",", end)
+        start = cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
     return records
 
 
@@ -158,7 +162,7 @@ def to_wire(message: Message) -> Json:
     for name in message.FIELDS:
         value = getattr(message, name)
         if value is not None:
-            wire[name] = _value_to_wire(value)
+            wire[name] = value if type(value) in _PLAIN else _value_to_wire(value)
     return wire
 
 
@@ -172,6 +176,8 @@ def _value_to_wire(value: Any, *, keep_none: bool = False) -> Any:
 
 def dump(wire: Json) -> bytes:
     """JSON text; lone surrogates, which UTF-8 cannot carry, are written as `\\udxxx` in words."""
+    import orjson
+
     try:
         return orjson.dumps(wire)
     except TypeError:
@@ -271,6 +277,8 @@ def _plain_reader(kind: type[Any]) -> Reader:
 
 
 def _load_strict(data: bytes) -> Any:
+    import orjson
+
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:

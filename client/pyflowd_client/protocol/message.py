@@ -51,13 +51,14 @@ class Message(metaclass=MessageType):
     DEFAULTS: ClassVar[dict[str, Any]]
 
     def __init__(self, **values: Any) -> None:
-        for name in self.FIELDS:
-            if name in values:
-                _set(self, name, values.pop(name))
-            else:
-                _set(self, name, self._default(name))
-        if values:
-            raise TypeError(f"{type(self).__name__} has no field {', '.join(values)}")
+        for name, value in values.items():
+            if name not in self.FIELDS:
+                raise TypeError(f"{type(self).__name__} has no field {name}")
+            _set(self, name, value)
+        if len(values) != len(self.FIELDS):
+            for name in self.FIELDS:
+                if name not in values:
+                    _set(self, name, self._default(name))
 
     def _default(self, name: str) -> Any:
         try:

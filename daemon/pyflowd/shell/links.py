@@ -40,8 +40,6 @@ class WorkerLink:
         for descriptor in self._pipes.values():
             os.set_blocking(descriptor, False)
         poller.watch(self._channel.fileno(), self._read_channel)
-        poller.watch(out_read, partial(self._read_pipe, "stdout"))
-        poller.watch(err_read, partial(self._read_pipe, "stderr"))
 
     def close_child_ends(self) -> None:
         """The zygote has them now."""
@@ -54,6 +52,11 @@ class WorkerLink:
         self._pidfd = pidfd
         if self._signal is not None:
             self.signal(self._signal)
+
+    def listen(self) -> None:
+        """Hear what the worker writes as it writes it. Until then it is heard when it answers, or dies."""
+        for stream, descriptor in self._pipes.items():
+            self._poller.watch(descriptor, partial(self._read_pipe, stream))
 
     def send(self, header: "frames.Header", segments: list[frames.Segment]) -> None:
         """Send a frame; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""

@@ -21,7 +21,7 @@ class Poller:
         loop.add_reader(self._epoll.fileno(), self._ready)
 
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
-        """Call `callback` whenever there is something to read. The descriptor stays the caller's."""
+        """Call `callback` whenever there is something to read. The descriptor stays the caller's, and is new here."""
         self._epoll.register(descriptor, select.EPOLLIN)
         self._callbacks[descriptor] = callback
 

@@ -31,6 +31,9 @@ from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VE
 MESSAGE_MOST_BYTES = 64 * 1024 * 1024
 QUEUED_MESSAGES_MOST = 20_000
 LAST_WORDS_MS = 1000
+# As plain integers: the arithmetic of enum flags costs more than the calls.
+NOBLOCK, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 GATHER_S = 0.002
 
 log = logging.getLogger(__name__)
@@ -77,7 +80,7 @@ class Server:
         self._monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._router.bind(f"ipc://{socket_path}")
         loop.add_reader(self._router.fileno(), self.drain)
-        loop.add_reader(self._monitor.fileno(), self.drain)
+        loop.add_reader(self._monitor.fileno(), self._drain_monitor)
 
     def close(self) -> None:
         """Send what is still queued, for a second at most, and be gone."""
@@ -107,7 +110,6 @@ class Server:
             self.flush()
         elif self._pause is None and (self._pending or self.outbox.is_dirty):
             self._pause = self._loop.call_later(GATHER_S, self.flush)
-        self.drain()
 
     def flush(self) -> None:
         """Send everything, one message for each client, then look again for what came in."""
@@ -118,7 +120,8 @@ class Server:
         pending, self._pending, self._is_urgent = self._pending, {}, False
         for session, frames in pending.items():
             self._send(session, frames)
-        self.drain()
+        if pending:
+            self.drain()
 
     def _queue(self, session: SessionId, frame: bytes) -> None:
         self._pending.setdefault(session, []).append(frame)
@@ -126,20 +129,22 @@ class Server:
     def _send(self, session: SessionId, frames: list[bytes]) -> None:
         """A client that is gone, or has not read thousands of messages, loses its session."""
         try:
-            self._router.send_multipart([bytes(session), *frames], zmq.NOBLOCK)
+            self._router.send(session, MORE)
+            for frame in frames[:-1]:
+                self._router.send(frame, MORE)
+            self._router.send(frames[-1], NOBLOCK)
         except zmq.ZMQError as error:
             log.info("session %s: %s", session.hex(), error)
             self._end_session(session)
 
     def drain(self) -> None:
-        """Take in everything there is; connections that ended come first, since their numbers are used again."""
-        self._drain_monitor()
+        """Take in everything there is."""
         while _can_read(self._router):
-            self._receive(self._router.recv_multipart(zmq.NOBLOCK, copy=False))
+            self._receive(self._router.recv_multipart(NOBLOCK, copy=False))
 
     def _drain_monitor(self) -> None:
         while _can_read(self._monitor):
-            message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+            message = recv_monitor_message(self._monitor, NOBLOCK)
             for session in self._sessions.of_descriptor(message["value"]):
                 self._end_session(session)
 
@@ -206,6 +211,7 @@ class Server:
                 return replies.Done()
 
     def _hello(self, session: SessionId, request_id: int, hello: requests.Hello, frame: zmq.Frame) -> None:
+        self._drain_monitor()  # first who has left: the numbers of their connections are used again
         descriptor = int(frame.get(zmq.SRCFD))
         uid = peer_uid(descriptor)
         if uid not in (os.getuid(), 0):
@@ -258,4 +264,4 @@ class Server:
 
 def _can_read(socket: "zmq.Socket[bytes]") -> bool:
     """Cheaper than an exception, which is what reading from an empty socket costs."""
-    return bool(cast(int, socket.get(zmq.EVENTS)) & zmq.POLLIN)
+    return bool(cast(int, socket.get(EVENTS)) & POLLIN)

@@ -1,5 +1,6 @@
 """All fork servers and workers: performs the effects that are about processes."""
 
+import asyncio
 import logging
 import signal
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from pyflowd.core import effects
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.stimuli import CallFailed, Stimulus, ZygoteLost
 from pyflowd.core.values import Payload
+from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.zygote_process import ZygoteProcess
 from pyflowd.worker_side import frames
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
 LEAVE_PATIENCE_S = 3.0
+LISTEN_AFTER_S = 0.005
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +26,11 @@ log = logging.getLogger(__name__)
 class Zygotes:
     """One process per environment; each knows its own workers."""
 
-    def __init__(self, scratch: Path, poller: Poller, feed: Callable[[Stimulus], None]) -> None:
+    def __init__(
+        self, scratch: Path, poller: Poller, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]
+    ) -> None:
+        self._loop = loop
+        self._young: list[WorkerLink] = []
         self._scratch = scratch
         self._poller = poller
         self._feed = feed
@@ -60,7 +67,9 @@ class Zygotes:
         }
         segments = [frames.Segment(effect.code), _source(effect.source)]
         segments += [_segment(item) for _, item in effect.inputs]
-        self._send(effect.environment, effect.worker, header, segments)
+        link = self._send(effect.environment, effect.worker, header, segments)
+        if link is not None:
+            self._listen_soon(link)
 
     def send_inspection(self, effect: effects.SendInspection) -> None:
         """Give a worker sources to read and compile."""
@@ -84,10 +93,10 @@ class Zygotes:
 
     def _send(
         self, environment: EnvironmentId, worker: WorkerId, header: "frames.Header", segments: list[frames.Segment]
-    ) -> None:
+    ) -> WorkerLink | None:
         link = self._processes[environment].links.get(worker)
         if link is None:
-            return
+            return None
         try:
             link.send(header, segments)
         except (OSError, ValueError) as error:
@@ -95,6 +104,18 @@ class Zygotes:
             info = ErrorInfo(code=ErrorCode.INTERNAL, message=message)
             call = CallId(header["call"])
             self._feed(CallFailed(worker=worker, call=call, error=info, cpu_s=0.0, peak_memory_bytes=0))
+        return link
+
+    def _listen_soon(self, link: WorkerLink) -> None:
+        """Most calls are over before anybody could have read their output as it came: those are spared the watching."""
+        self._young.append(link)
+        if len(self._young) == 1:
+            self._loop.call_later(LISTEN_AFTER_S, self._listen)
+
+    def _listen(self) -> None:
+        young, self._young = self._young, []
+        for link in young:
+            link.listen()
 
     def _signal(self, environment: EnvironmentId, worker: WorkerId, number: signal.Signals) -> None:
         link = self._processes[environment].links.get(worker)
