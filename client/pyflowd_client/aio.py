@@ -24,7 +24,6 @@ from pyflowd_client.dealer import (
     lost,
     open_dealer,
     silent,
-    unwelcoming,
 )
 from pyflowd_client.errors import DaemonLost, PyflowdError
 from pyflowd_client.location import Location, locate
@@ -230,15 +229,17 @@ async def connect_async(
 
 async def _open(location: Location, autostart: bool) -> AsyncClient:
     for _ in range(ATTEMPTS):
+        with contextlib.suppress(DaemonLost):  # nobody listens, or it was leaving while we came
+            return await _greeted(location)
         await asyncio.to_thread(ensure_daemon, location, autostart=autostart)
-        client = AsyncClient(location)
-        try:
-            await client.greet()
-        except DaemonLost:  # it was leaving while we came
-            await client.close()
-        except BaseException:
-            await client.close()
-            raise
-        else:
-            return client
-    raise unwelcoming(location)
+    return await _greeted(location)
+
+
+async def _greeted(location: Location) -> AsyncClient:
+    client = AsyncClient(location)
+    try:
+        await client.greet()
+    except BaseException:
+        await client.close()
+        raise
+    return client

@@ -28,22 +28,22 @@ LOG_TAIL_LINES = 8
 
 def ensure_daemon(location: Location, *, autostart: bool = True) -> None:
     """Return when somebody listens at the location; DaemonUnavailable when nobody does and none can be started."""
-    if is_listening(location.socket):
+    if is_listening(location.address):
         return
     if not autostart:
-        raise DaemonUnavailable(f"no daemon is running at {location.socket}.")
+        raise DaemonUnavailable(f"no daemon is running at {location.address}.")
     start_daemon(location)
 
 
-def is_listening(path: Path) -> bool:
+def is_listening(address: str) -> bool:
     """Whether a daemon accepts connections at the socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
-            probe.connect(os.fspath(path))
+            probe.connect(address)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         except OSError as error:
-            raise DaemonUnavailable(f"cannot connect to {path}: {error.strerror}.") from None
+            raise DaemonUnavailable(f"cannot connect to {address}: {error.strerror}.") from None
     return True
 
 
@@ -58,7 +58,7 @@ def start_daemon(location: Location, *, leaves_when_idle: bool = True) -> None:
     with os.fdopen(ready, "rb", buffering=0) as pipe, open(location.log, "ab") as log:
         log_start = log.seek(0, os.SEEK_END)
         try:
-            command = [sys.executable, "-P", "-m", "pyflowd", "--socket", os.fspath(location.socket)]
+            command = [sys.executable, "-P", "-m", "pyflowd", "--socket", location.address]
             leave = ["--leave-when-idle"] if leaves_when_idle else []
             daemon = subprocess.Popen(
                 [*command, "--ready-fd", str(ready_fd), *leave],
@@ -73,7 +73,7 @@ def start_daemon(location: Location, *, leaves_when_idle: bool = True) -> None:
             os.close(ready_fd)
         is_ready = _await_byte(pipe, give_up_at)
     threading.Thread(target=daemon.wait, name="reap pyflowd", daemon=True).start()
-    if not is_ready and not _await_winner(daemon, location.socket, give_up_at):
+    if not is_ready and not _await_winner(daemon, location.address, give_up_at):
         raise DaemonUnavailable(_explanation(location.log, log_start))
 
 
@@ -94,15 +94,15 @@ def _await_byte(pipe: FileIO, give_up_at: float) -> bool:
     return bool(poller.poll(_ms_until(give_up_at))) and pipe.read(1) != b""
 
 
-def _await_winner(daemon: "Popen[bytes]", path: Path, give_up_at: float) -> bool:
+def _await_winner(daemon: "Popen[bytes]", address: str, give_up_at: float) -> bool:
     """Whether another daemon listens: ours left because that one holds the lock."""
     import subprocess
 
     try:
         status = daemon.wait(_ms_until(give_up_at) / 1000)
     except subprocess.TimeoutExpired:
-        return is_listening(path)
-    while not is_listening(path):
+        return is_listening(address)
+    while not is_listening(address):
         if status != ExitStatus.BUSY or time.monotonic() > give_up_at:
             return False
         time.sleep(WINNER_POLL_S)  # it has the lock and will listen in a moment, which nothing announces to us

@@ -12,7 +12,6 @@ from typing import Any, TypeVar, Unpack
 import zmq
 
 from pyflowd_client import __version__
-from pyflowd_client.autostart import ensure_daemon
 from pyflowd_client.conversation import Conversation
 from pyflowd_client.dealer import (
     ATTEMPTS,
@@ -22,7 +21,6 @@ from pyflowd_client.dealer import (
     lost,
     open_dealer,
     silent,
-    unwelcoming,
 )
 from pyflowd_client.errors import DaemonLost
 from pyflowd_client.location import Location, locate
@@ -50,6 +48,8 @@ from pyflowd_client.run import Run
 from pyflowd_client.submission import RunArguments, check, read_graph, submission
 
 R = TypeVar("R", bound=Reply)
+# As plain integers: the arithmetic of enum flags costs more than the calls.
+NOBLOCK, EVENTS, POLLIN = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 
 
 class Client:
@@ -167,11 +167,10 @@ class Client:
 
     def _take_in(self) -> int:
         count = 0
-        with contextlib.suppress(zmq.Again):
-            while True:
-                for frame in self._socket.recv_multipart(zmq.NOBLOCK):
-                    self._conversation.receive(frame)
-                count += 1
+        while int(self._socket.get(EVENTS)) & POLLIN:  # an exception would cost more
+            for frame in self._socket.recv_multipart(NOBLOCK):
+                self._conversation.receive(frame)
+            count += 1
         return count
 
     def _flush(self) -> None:
@@ -186,7 +185,9 @@ def connect(socket: str | os.PathLike[str] | None = None, *, autostart: bool = T
     """
     location = locate(socket)
     for _ in range(ATTEMPTS):
-        ensure_daemon(location, autostart=autostart)
-        with contextlib.suppress(DaemonLost):  # it was leaving while we came
+        with contextlib.suppress(DaemonLost):  # nobody listens, or it was leaving while we came
             return Client(location)
-    raise unwelcoming(location)
+        from pyflowd_client.autostart import ensure_daemon  # not on the way of a command that finds its daemon running
+
+        ensure_daemon(location, autostart=autostart)
+    return Client(location)

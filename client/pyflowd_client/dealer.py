@@ -37,7 +37,7 @@ def open_dealer(context: zmq.Context[S], location: Location) -> tuple[S, S]:
     for option, value in OPTIONS:
         socket.set(option, value)
     monitor = socket.get_monitor_socket(PEER_IS_GONE)
-    socket.connect(f"ipc://{location.socket}")
+    socket.connect(f"ipc://{location.address}")
     return socket, monitor
 
 
@@ -63,9 +63,4 @@ def lost(location: Location) -> DaemonLost:
 
 def silent(location: Location) -> DaemonUnavailable:
     """The error for a greeting that is not answered."""
-    return DaemonUnavailable(f"what listens at {location.socket} does not answer.")
-
-
-def unwelcoming(location: Location) -> DaemonUnavailable:
-    """The error for a daemon that is there and always hangs up."""
-    return DaemonUnavailable(f"the daemon at {location.socket} hangs up on every greeting. Its log is {location.log}.")
+    return DaemonUnavailable(f"what listens at {location.address} does not answer.")

@@ -9,39 +9,56 @@ It refuses folders that somebody else could have made: whoever owns the socket i
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 
 from pyflowd_client.errors import LocationRefused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_SOCKET_PATH_BYTES = 107  # sockaddr_un.sun_path, less the final zero
 
 
 class Location:
-    """The paths of one daemon. Nothing is created before `prepare`."""
+    """The paths of one daemon. Nothing is created before `prepare`.
 
-    def __init__(self, socket: Path, *, chosen: bool) -> None:
+    A command that finds its daemon running needs `address` and nothing else, not even pathlib.
+    """
+
+    def __init__(self, address: str, *, chosen: bool) -> None:
         """`chosen`: the user named the socket, so that everything else stays beside it."""
-        length = len(os.fsencode(socket))
+        length = len(os.fsencode(address))
         if length > MAX_SOCKET_PATH_BYTES:
             raise LocationRefused(
-                f"the socket path {socket} has {length} bytes; the system allows {MAX_SOCKET_PATH_BYTES}."
+                f"the socket path {address} has {length} bytes; the system allows {MAX_SOCKET_PATH_BYTES}."
                 " Choose a shorter one with --socket or PYFLOWD_SOCKET."
             )
-        self.socket = socket
-        self.lock = socket.with_name(socket.name + ".lock")
+        self.address = address
         self._chosen = chosen
 
     @property
-    def state(self) -> Path:
+    def socket(self) -> "Path":
+        """Where the daemon listens."""
+        from pathlib import Path
+
+        return Path(self.address)
+
+    @property
+    def lock(self) -> "Path":
+        """The file whose lock makes one daemon the only one."""
+        return self.socket.with_name(self.socket.name + ".lock")
+
+    @property
+    def state(self) -> "Path":
         """The folder of what outlives a daemon."""
         if self._chosen:
             return self.socket.with_name(self.socket.name + ".state")
-        from platformdirs import user_state_path  # not on the way of a command that finds its daemon running
+        from platformdirs import user_state_path
 
         return user_state_path("pyflowd", appauthor=False)
 
     @property
-    def log(self) -> Path:
+    def log(self) -> "Path":
         """The file where an automatically started daemon says what it does."""
         return self.state / "daemon.log"
 
@@ -62,14 +79,19 @@ def locate(
     """The location of the daemon that a command means; `service`: this is the daemon, started by a service manager."""
     chosen = socket or environ.get("PYFLOWD_SOCKET")
     if chosen:
-        return Location(Path(os.path.abspath(chosen)), chosen=True)
+        return Location(os.path.abspath(os.fspath(chosen)), chosen=True)
     if service and environ.get("RUNTIME_DIRECTORY"):
-        return Location(Path(environ["RUNTIME_DIRECTORY"].split(":")[0], "daemon.sock"), chosen=False)
+        return _in_folder(environ["RUNTIME_DIRECTORY"].split(":")[0])
     for folder in (environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.getuid()}"):
         if folder and _is_ours(folder):
-            return Location(_verified(Path(folder, "pyflowd")) / "daemon.sock", chosen=False)
-    temporary = environ.get("TMPDIR") or "/tmp"
-    return Location(_verified(Path(temporary, f"pyflowd-{os.getuid()}")) / "daemon.sock", chosen=False)
+            return _in_folder(os.path.join(folder, "pyflowd"))
+    return _in_folder(os.path.join(environ.get("TMPDIR") or "/tmp", f"pyflowd-{os.getuid()}"))
+
+
+def _in_folder(folder: str) -> Location:
+    if os.path.lexists(folder):
+        _verify_private(folder)
+    return Location(os.path.join(folder, "daemon.sock"), chosen=False)
 
 
 def _is_ours(folder: str) -> bool:
@@ -80,13 +102,7 @@ def _is_ours(folder: str) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
-def _verified(folder: Path) -> Path:
-    if os.path.lexists(folder):
-        _verify_private(folder)
-    return folder
-
-
-def _verify_private(folder: Path) -> None:
+def _verify_private(folder: "str | os.PathLike[str]") -> None:
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode):
         problem = "is not a folder"

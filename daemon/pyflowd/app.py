@@ -63,7 +63,7 @@ async def _serve(
     policy = settings.policy(leaves_when_idle=leaves_when_idle)
     controller = ExecutionController(policy, run_prefix=_run_prefix(), wall_offset_s=wall_offset_s)
     driver = Driver(controller, loop)
-    poller = Poller(loop)
+    poller = Poller(loop, driver.end_turn)
     zygotes = Zygotes(scratch, poller, loop, driver.feed)
     python = find_interpreter(settings.python) if settings.python else default_interpreter()
     planner = Planner(loop, driver.feed)
@@ -72,6 +72,7 @@ async def _serve(
         default_python=python,
         loop=loop,
         feed=driver.feed,
+        on_drained=driver.end_turn,
         status=StatusReport(controller, str(location.socket), wall_offset_s),
     )
     watch = Watch(controller, loop, driver.feed)

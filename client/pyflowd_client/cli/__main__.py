@@ -8,7 +8,7 @@ import os
 import sys
 from importlib import import_module
 
-from pyflowd_client.cli.arguments import CollectInputs, node_input, seconds, size_bytes, size_or_all
+from pyflowd_client.cli.arguments import CollectInputs, node_input, seconds, size_bytes, size_or_all, whole_number
 from pyflowd_client.errors import PyflowdError
 from pyflowd_client.protocol.errors import ExitStatus
 
@@ -48,11 +48,18 @@ Write a graph in another format: FlowSpec Markdown (md) or JSON.
 """
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Shows descriptions as they were written. Its width is fixed: asking for the terminal's imports shutil."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser that shows its description, examples first, as it was written."""
+    """A parser of pyflowctl."""
 
     def __init__(self, **options: object) -> None:
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)  # type: ignore[arg-type]
+        super().__init__(formatter_class=HelpFormatter, **options)  # type: ignore[arg-type]
 
 
 def build_parser() -> Parser:
@@ -61,7 +68,7 @@ def build_parser() -> Parser:
     parser.add_argument("--socket", metavar="PATH", help="where the daemon listens (default: $PYFLOWD_SOCKET)")
     common = Parser(add_help=False)
     common.add_argument("--socket", metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    commands = parser.add_subparsers(prog="pyflowctl", metavar="COMMAND", required=True, title="commands")
 
     def command(name: str, home: str, description: str, summary: str) -> argparse.ArgumentParser:
         added: argparse.ArgumentParser = commands.add_parser(
@@ -104,7 +111,7 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
 def _add_run(run: argparse.ArgumentParser) -> None:
     _add_graph(run)
     _add_environment(run)
-    run.add_argument("--seed", metavar="N", type=int, help="make random numbers the same in every run")
+    run.add_argument("--seed", metavar="N", type=whole_number, help="make random numbers the same in every run")
     run.add_argument("--timeout", metavar="S", type=seconds, help="seconds that each node may take")
     run.add_argument("--memory", metavar="SIZE", type=size_bytes, help="memory that each node may use, such as 2G")
     run.add_argument(

@@ -38,6 +38,17 @@ def seconds(text: str) -> float:
     return value
 
 
+def whole_number(text: str) -> int:
+    """An integer that the protocol can carry."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if not -(2**63) <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"{text} has more than 64 bits")
+    return value
+
+
 def node_input(text: str) -> tuple[str, Any]:
     """`NODE.PIN=JSON` as the pin and its value."""
     pin, equals, written = text.partition("=")

@@ -39,11 +39,11 @@ def start(options: argparse.Namespace) -> ExitStatus:
     from pyflowd_client.location import locate
 
     location = locate(options.socket)
-    if is_listening(location.socket):
-        print(f"A daemon is running at {location.socket}.", file=sys.stderr)
+    if is_listening(location.address):
+        print(f"A daemon is running at {location.address}.", file=sys.stderr)
     else:
         start_daemon(location, leaves_when_idle=False)
-        print(f"The daemon listens at {location.socket}. Its log is {location.log}.", file=sys.stderr)
+        print(f"The daemon listens at {location.address}. Its log is {location.log}.", file=sys.stderr)
     return ExitStatus.DONE
 
 
@@ -53,7 +53,7 @@ def stop(options: argparse.Namespace) -> ExitStatus:
     from pyflowd_client.blocking import connect
     from pyflowd_client.location import locate
 
-    if not is_listening(locate(options.socket).socket):
+    if not is_listening(locate(options.socket).address):
         print("No daemon is running.", file=sys.stderr)
         return ExitStatus.DONE
     with connect(options.socket, autostart=False) as client:

@@ -74,11 +74,12 @@ class Driver:
         self._set_timer()
         if not self._is_turn_marked:
             self._is_turn_marked = True
-            self._loop.call_soon(self._end_turn)
+            self._loop.call_soon(self.end_turn)
 
-    def _end_turn(self) -> None:
-        self._is_turn_marked = False
-        if not self._is_closed:
+    def end_turn(self) -> None:
+        """What a turn gathered goes out now: called by whoever knows that its batch is done, else by the loop."""
+        if self._is_turn_marked and not self._is_closed and not self._is_running:
+            self._is_turn_marked = False
             self._after_turn()
 
     def _set_timer(self) -> None:

@@ -14,7 +14,8 @@ BATCH = 64
 class Poller:
     """Calls back when a descriptor can be read, or its other end is gone."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, after_batch: Callable[[], object]) -> None:
+        self._after_batch = after_batch
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], object]] = {}
         self._loop = loop
@@ -41,3 +42,4 @@ class Poller:
             callback = self._callbacks.get(descriptor)
             if callback is not None:
                 callback()
+        self._after_batch()

@@ -60,6 +60,7 @@ class Server:
         default_python: str,
         loop: asyncio.AbstractEventLoop,
         feed: Callable[[Stimulus], None],
+        on_drained: Callable[[], None],
         status: Callable[[], replies.DaemonStatus],
     ) -> None:
         self.outbox = Outbox(self._queue)
@@ -67,8 +68,10 @@ class Server:
         self._is_urgent = False
         self._pause: asyncio.TimerHandle | None = None
         self._default_python = default_python
+        self._interpreters: dict[str, str] = {}
         self._loop = loop
         self._feed = feed
+        self._on_drained = on_drained
         self._status = status
         self._sessions = Sessions()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -141,6 +144,7 @@ class Server:
         """Take in everything there is."""
         while _can_read(self._router):
             self._receive(self._router.recv_multipart(NOBLOCK, copy=False))
+        self._on_drained()
 
     def _drain_monitor(self) -> None:
         while _can_read(self._monitor):
@@ -234,10 +238,7 @@ class Server:
             self._feed(SessionsCounted(sessions=len(self._sessions)))
 
     def _submission(self, request: requests.SubmitRun | requests.CheckGraph) -> Submission:
-        try:
-            environment = find_interpreter(request.python) if request.python else self._default_python
-        except InterpreterError as error:
-            raise Refusal(ErrorCode.ENVIRONMENT, f"No Python environment there: {error}.") from None
+        environment = self._interpreter(request.python) if request.python else self._default_python
         text = f"{request.name}\0{request.document}".encode("utf-8", "surrogatepass")
         return Submission(
             document=request.document,
@@ -246,6 +247,16 @@ class Server:
             environment=EnvironmentId(environment),
             inputs=request.inputs,
         )
+
+    def _interpreter(self, path: str) -> str:
+        """Looked up once: what stands at a path later is the zygote's to find out."""
+        found = self._interpreters.get(path)
+        if found is None:
+            try:
+                found = self._interpreters[path] = find_interpreter(path)
+            except InterpreterError as error:
+                raise Refusal(ErrorCode.ENVIRONMENT, f"No Python environment there: {error}.") from None
+        return found
 
     def _follow(self, session: SessionId, request: requests.FollowRun) -> replies.Following:
         following = self.outbox.follow(session, request.run, request.from_seq)
