@@ -7,7 +7,7 @@ from pyflowd.core.machines import NODE_MOVES, IllegalMoveError, move
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.states import NodeState, RunState
-from support.world import GOOD, World, shape
+from support.world import GOOD, PYTHON, World, shape
 
 
 def ready_world(**options: int) -> World:
@@ -144,3 +144,14 @@ def test_cancelling_a_run_that_waits_for_its_plan_ends_it() -> None:
 def test_an_illegal_move_is_refused_with_its_name() -> None:
     with pytest.raises(IllegalMoveError, match="node 1: done > running"):
         move(NODE_MOVES, "node 1", NodeState.DONE, NodeState.RUNNING)
+
+
+def test_values_are_given_back_when_the_environment_is_lost_in_the_middle() -> None:
+    """Found by the state machine: a run that ended with its environment kept the values of its finished nodes."""
+    world = ready_world()
+    request = world.submit(shape(2, {(0, 1)}))
+    world.answer(world.busy()[0])
+    for _ in range(2):
+        world.lose_zygote(PYTHON)
+    assert isinstance(world.events[world.run_of(request)][-1], events.RunFinished)
+    assert [payload.closed for payload in world.payloads if payload.closed != 1] == []

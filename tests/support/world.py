@@ -64,6 +64,7 @@ class World:
         )
         self.controller = ExecutionController(policy, run_prefix="r")
         self.now = 0.0
+        self._queue: list[stimuli.Stimulus] = []
         self.requests = 0
         self.replies: dict[int, list[replies.Reply]] = {}
         self.events: dict[RunId, list[events.Event]] = {}
@@ -76,9 +77,14 @@ class World:
         self.has_left = False
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
-        """Let it happen, and perform what follows."""
-        for effect in self.controller.handle(stimulus, self.now):
-            self._perform(effect)
+        """Let it happen, and perform what follows; what that causes waits its turn, as in the driver."""
+        self._queue.append(stimulus)
+        if len(self._queue) > 1:
+            return
+        while self._queue:
+            for effect in self.controller.handle(self._queue[0], self.now):
+                self._perform(effect)
+            self._queue.pop(0)
 
     def submit(
         self,

@@ -276,11 +276,14 @@ class ExecutionController:
         executor = run.executor
         if executor is None:
             return
+        self._release(executor)
+        if executor.is_over and not run.is_over:
+            self._finish_run(run, RunState.CANCELLED if run.is_cancelled else executor.verdict)
+
+    def _release(self, executor: GraphExecutor) -> None:
         garbage = executor.collect()
         if garbage:
             self._emit(effects.Release(payloads=garbage))
-        if executor.is_over and not run.is_over:
-            self._finish_run(run, RunState.CANCELLED if run.is_cancelled else executor.verdict)
 
     def _cancel_run(self, run: Run) -> None:
         if run.is_over or run.is_cancelled:
@@ -306,6 +309,7 @@ class ExecutionController:
         duration_s = self._now - run.submitted_at
         self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
         if run.executor is not None:
+            self._release(run.executor)
             run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
         del self._active[run.id]
         self._over.append(run.id)
