@@ -193,6 +193,7 @@ class AsyncClient:
             while not is_gone:
                 is_gone = self._monitor in dict(await poller.poll())
                 await self._take_in()
+                await self._flush()
                 self._wake_all()
         except PyflowdError as error:
             self._failure = error

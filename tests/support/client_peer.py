@@ -6,6 +6,7 @@ own arguments, so that a client can start it, and a test can kill it.
 
 import contextlib
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -302,6 +303,17 @@ def main(arguments: list[str]) -> None:
         os.write(int(options["--ready-fd"]), b".")
         os.close(int(options["--ready-fd"]))
     daemon.serve()
+
+
+def start_process(path: Path) -> "subprocess.Popen[bytes]":
+    """A fake daemon that can be killed, listening when this returns."""
+    ready, ready_fd = os.pipe()
+    with os.fdopen(ready, "rb") as pipe:
+        command = [sys.executable, __file__, "--socket", str(path), "--ready-fd", str(ready_fd)]
+        process = subprocess.Popen(command, pass_fds=[ready_fd])
+        os.close(ready_fd)
+        assert pipe.read(1) == b"."
+    return process
 
 
 if __name__ == "__main__":

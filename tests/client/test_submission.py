@@ -1,0 +1,78 @@
+"""What a run is asked for with: files, inputs, interpreters."""
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from pyflowd_client.errors import GraphFileError
+from pyflowd_client.protocol.errors import ExitStatus
+from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
+from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.submission import encode_inputs, interpreter_path, read_graph, submission
+
+
+def test_a_graph_file_is_read_with_its_name_and_without_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "gr\u00e4ph.md"
+    path.write_bytes(b"\xef\xbb\xbf# T\xc3\xa4st\r\n")
+    assert read_graph(path) == ("# T\u00e4st\r\n", "gr\u00e4ph.md")
+
+
+def test_a_file_name_that_is_no_unicode_can_still_travel(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.md"
+    Path(os.fsdecode(path)).write_text("x")
+    read_graph(os.fsdecode(path))[1].encode()
+
+
+def test_files_that_are_no_graphs_are_named_with_the_reason(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.md"
+    latin.write_bytes(b"caf\xe9")
+    huge = tmp_path / "huge.md"
+    with open(huge, "wb") as file:
+        file.truncate(MAX_DOCUMENT_BYTES + 1)
+    for path, reason in (
+        (tmp_path / "gone.md", "No such file"),
+        (tmp_path, "directory"),
+        (latin, "byte 3"),
+        (huge, "16 MiB"),
+    ):
+        with pytest.raises(GraphFileError, match=reason) as caught:
+            read_graph(path)
+        assert str(path) in str(caught.value)
+        assert caught.value.exit_status is ExitStatus.BAD_GRAPH
+
+
+def test_inputs_are_json_in_pythons_dialect() -> None:
+    values = {"a.nan": math.nan, "a.big": 10**30, "a.text": "\u20ac\ud800", "a.tuple": (1, None)}
+    assert encode_inputs(values) == {
+        "a.nan": "NaN",
+        "a.big": "1" + "0" * 30,
+        "a.text": '"\\u20ac\\ud800"',
+        "a.tuple": "[1, null]",
+    }
+
+
+def test_an_input_that_is_not_json_is_named() -> None:
+    with pytest.raises(TypeError, match=r"input Loader\.when: .*set"):
+        encode_inputs({"Loader.when": {1}})
+    circle: list[object] = []
+    circle.append(circle)
+    with pytest.raises(ValueError, match=r"input Loader\.when: Circular"):
+        encode_inputs({"Loader.when": circle})
+
+
+def test_an_interpreter_is_absolute_and_its_links_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python").symlink_to("/usr/bin/env")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert interpreter_path("./python") == str(tmp_path / "python")
+    assert interpreter_path("~/python") == str(tmp_path / "python")
+    assert interpreter_path(None) is None
+
+
+def test_options_left_out_have_the_protocols_defaults_and_none_means_no_limit() -> None:
+    assert submission("d", "n.md", {}).options == RunOptions()
+    assert submission("d", "n.md", {"seed": 0, "max_value_bytes": None}).options == RunOptions(
+        seed=0, max_value_bytes=None
+    )
