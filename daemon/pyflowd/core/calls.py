@@ -21,9 +21,10 @@ class NodeWork:
 
 @dataclass(frozen=True, slots=True)
 class InspectionWork:
-    """Read and compile sources."""
+    """Read and compile sources; `attempt` counts the times it was tried with workers that were lost."""
 
     codes: tuple[CodeHash, ...]
+    attempt: int = 1
 
 
 @dataclass(slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import NodeState, RunState
 
+INSPECTION_ATTEMPTS = 3
 INSPECTION_LIMITS = CallLimits(wall_s=60.0)
 RUNS_REMEMBERED = 100
 RUNS_ACTIVE_MOST = 1000
@@ -100,6 +101,7 @@ class ExecutionController:
         self._sessions = 0
         self._stopping = False
         self._left = False
+        self._doomed: set[EnvironmentId] = set()
         self._is_idle = False
         self._over: deque[RunId] = deque()
         self._running: dict[CallId, Call] = {}
@@ -133,6 +135,9 @@ class ExecutionController:
         """What to do about what has happened, in this order."""
         self._now = self._herald.now = now
         self._handlers[type(stimulus)](stimulus)
+        while self._doomed:
+            environment = self._doomed.pop()
+            self._lose_environment(environment, self.pool.refusal(environment) or "")
         self._assign()
         self._consider_leaving()
         out, self._out = self._out, []
@@ -324,6 +329,9 @@ class ExecutionController:
         self._calls_made += 1
         call_id = CallId(self._calls_made)
         self.pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
+        self._need(environment)
+        if self.pool.refusal(environment) is not None:
+            self._doomed.add(environment)
 
     def _enqueue_inspection(self, environment: EnvironmentId, key: Key, work: InspectionWork) -> None:
         self._enqueue(environment, key, work, INSPECTION_LIMITS)
@@ -420,10 +428,21 @@ class ExecutionController:
         self._fail(call, error, Usage(failed.cpu_s, max(failed.peak_memory_bytes, call.peak_memory_bytes)))
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
-        if isinstance(call.work, InspectionWork):
+        if isinstance(call.work, InspectionWork) and error.code is ErrorCode.WORKER_LOST:
+            self._inspect_again(call, call.work, error)
+        elif isinstance(call.work, InspectionWork):
             self._preparer.inspection_failed(call, call.work, error)
         else:
             self._fail_node(call, call.work, error, usage)
+
+    def _inspect_again(self, call: Call, work: InspectionWork, error: ErrorInfo) -> None:
+        """The worker was lost through no fault of the code, so nothing is known of the code yet."""
+        if work.attempt < INSPECTION_ATTEMPTS:
+            self._enqueue(call.environment, call.group, replace(work, attempt=work.attempt + 1), INSPECTION_LIMITS)
+            return
+        self.pool.drop(call.group)
+        for waiter in self._preparer.abandon(call.group):
+            self._give_up(waiter, error.message)
 
     def _fail_node(self, call: Call, work: NodeWork, error: ErrorInfo, usage: Usage) -> None:
         run = self.runs[work.run]
@@ -496,9 +515,8 @@ class ExecutionController:
                 self._fail(call, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
         if any(self.pool.waiting(environment)):
             self._need(environment)
-        refusal = self.pool.refusal(environment)
-        if refusal is not None:
-            self._lose_environment(environment, refusal)
+        if self.pool.refusal(environment) is not None:
+            self._doomed.add(environment)
 
     def _lose_environment(self, environment: EnvironmentId, reason: str) -> None:
         """An environment that cannot be used ends whatever waits for it."""

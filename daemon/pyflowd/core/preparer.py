@@ -4,7 +4,7 @@ It holds the preparations under way and what was made before. Whoever waits for 
 `on_prepared`. It knows nothing of runs and sessions.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic
 
 from pyflowd.core import effects, stimuli, verdicts
@@ -66,6 +66,11 @@ class Preparer(Generic[W]):
         """An environment cannot be used: the preparations that end with it, and who waited for them."""
         keys = [key for key in self._under_way if key[1] == environment]
         return {key: self._under_way.pop(key).waiters for key in keys}
+
+    def abandon(self, key: Hashable) -> list[W]:
+        """A preparation cannot go on: who waited for it."""
+        preparation = self._under_way.pop(key, None)  # type: ignore[call-overload]
+        return preparation.waiters if preparation else []
 
     def graph_read(self, read: stimuli.GraphRead) -> None:
         """The document was read; next is its code."""
