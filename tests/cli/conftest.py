@@ -2,17 +2,14 @@
 
 import os
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.client_commands import COMMAND, Pyflowctl
 from support.client_peer import FakeDaemon
-
-Pyflowctl = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMAND = [sys.executable, "-m", "pyflowd_client.cli"]
 
 
 @pytest.fixture

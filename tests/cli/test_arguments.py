@@ -52,9 +52,9 @@ def test_a_seed_is_an_integer_that_the_protocol_carries(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("Load.path=\"a.csv\"", ("Load.path", "a.csv")),
+        ('Load.path="a.csv"', ("Load.path", "a.csv")),
         ("v1.2 Loader.n=[1, 2]", ("v1.2 Loader.n", [1, 2])),
-        ("a.b=\"x=y\"", ("a.b", "x=y")),
+        ('a.b="x=y"', ("a.b", "x=y")),
         ("a.b=123456789012345678901234567890", ("a.b", 123456789012345678901234567890)),
     ],
 )
@@ -71,7 +71,7 @@ def test_an_input_without_its_parts_is_shown_its_form(text: str) -> None:
 def test_a_bare_text_is_answered_with_the_line_that_would_have_worked() -> None:
     with pytest.raises(ArgumentTypeError) as caught:
         node_input('Load.path=a "b".csv')
-    assert str(caught.value).endswith("""--input 'Load.path="a \\\\"b\\\\".csv"'""")
+    assert str(caught.value).endswith(r"""--input 'Load.path="a \"b\".csv"'""")
 
 
 def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

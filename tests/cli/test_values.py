@@ -12,14 +12,20 @@ from pyflowd_client.cli.values import LONGEST_VALUE, counted, one_line, shown_si
         ("\u00fc\n", '"\u00fc\\n"'),
         (float("nan"), "NaN"),
         (10**30, "1" + "0" * 30),
-        (10**5000, "(an integer too long to show; --json gives it)"),
-        ({"$value": {"type": "DataFrame", "size_bytes": 12_345_678, "preview": "3 x 4"}}, "(DataFrame, 12.3 MB: 3 x 4)"),
+        (
+            {"$value": {"type": "DataFrame", "size_bytes": 12_345_678, "preview": "3 x 4"}},
+            "(DataFrame, 12.3 MB: 3 x 4)",
+        ),
         ({"$value": {"type": "str", "size_bytes": 2_000_000}}, "(str, 2 MB; --max-value all gives it)"),
         ({"$value": 1}, '{"$value": 1}'),
     ],
 )
 def test_a_value_is_shown_as_json_on_one_line(value: object, shown: str) -> None:
     assert shown_value(value) == shown
+
+
+def test_an_integer_that_python_does_not_write_is_told_about() -> None:
+    assert shown_value([10**5000]) == "(an integer too long to show; --json gives it)"
 
 
 def test_a_long_value_is_cut_with_a_note() -> None:

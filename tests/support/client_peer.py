@@ -35,6 +35,7 @@ class Teller:
         self.run = run
         self.encoded: list[bytes] = []
         self.is_over = False
+        self.is_stubborn = False
 
     def tell(self, kind: type[Any], **fields: Any) -> None:
         """One event; fields that hold raw JSON bytes are spliced in as they are."""
@@ -99,6 +100,29 @@ def hang(teller: Teller, request: requests.SubmitRun) -> None:
     teller.begin("Sleeper")
 
 
+def ignore(teller: Teller, request: requests.SubmitRun) -> None:
+    """One node never ends, not even when the run is cancelled."""
+    teller.begin("Stubborn")
+    teller.is_stubborn = True
+
+
+def mutter(teller: Teller, request: requests.SubmitRun) -> None:
+    """Two nodes write at once, in pieces, and one says how far it is."""
+    teller.begin("One", "Two\x1b[2J")
+    for node, text in (("one", "begin"), ("two\x1b[2j", "whole line\n"), ("one", "ning\nno end")):
+        teller.tell(events.NodeOutput, node=node, stream="stdout", text=text)
+    teller.tell(events.NodeProgress, node="one", fraction=0.5, message="[bold]half[/bold]")
+    teller.done("One", text="a\nb")
+    teller.tell(
+        events.NodeFinished,
+        node="two\x1b[2j",
+        title="Two\x1b[2J",
+        state=NodeState.SKIPPED,
+        error=ErrorInfo(code=ErrorCode.SKIPPED, message="'Two' was skipped: 'One' is enough"),
+    )
+    teller.end(RunState.SUCCEEDED)
+
+
 def flood(teller: Teller, request: requests.SubmitRun) -> None:
     """As many lines of output, and as long, as the document says."""
     count, size = map(int, request.document.split()[1:])
@@ -121,7 +145,9 @@ def extremes(teller: Teller, request: requests.SubmitRun) -> None:
     teller.end(RunState.SUCCEEDED)
 
 
-STORIES: dict[str, Story] = {story.__name__: story for story in (greet, fail, refuse, hang, flood, extremes)}
+STORIES: dict[str, Story] = {
+    story.__name__: story for story in (greet, fail, refuse, hang, ignore, mutter, flood, extremes)
+}
 
 
 class Follower:
@@ -249,7 +275,7 @@ class FakeDaemon:
             return replies.Refused(
                 error=ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"no run is called {request.run}")
             )
-        if not teller.is_over:
+        if not teller.is_over and not teller.is_stubborn:
             teller.end(RunState.CANCELLED)
         return replies.Done()
 

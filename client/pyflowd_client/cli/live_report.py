@@ -3,7 +3,8 @@
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from pyflowd_client.cli.report import Report
@@ -19,7 +20,7 @@ TITLE_WIDTH = 30
 class WorkColumn(BarColumn):
     """A bar for nodes that say how far they are, and nothing for the others."""
 
-    def render(self, task):  # type: ignore[no-untyped-def]  # noqa: ANN
+    def render(self, task: Task) -> ProgressBar | Text:  # type: ignore[override]
         """The bar, or an empty text."""
         return super().render(task) if task.total is not None else Text("")
 
@@ -43,16 +44,15 @@ class LiveReport(Report):
 
     def show(self, event: Event) -> None:
         """One more event."""
+        if isinstance(event, NodeStarted):
+            title = one_line(event.title)[:TITLE_WIDTH]
+            self._working[event.node] = self._progress.add_task("", total=None, title=title, message="")
+        elif isinstance(event, NodeProgress) and event.node in self._working:
+            task = self._working[event.node]
+            self._progress.update(task, total=1.0, completed=event.fraction, message=one_line(event.message))
         super().show(event)
-        match event:
-            case NodeStarted():
-                title = one_line(event.title)[:TITLE_WIDTH]
-                self._working[event.node] = self._progress.add_task("", total=None, title=title, message="")
-            case NodeProgress() if event.node in self._working:
-                task = self._working[event.node]
-                self._progress.update(task, total=1.0, completed=event.fraction, message=one_line(event.message))
-            case NodeFinished() if event.node in self._working:
-                self._progress.remove_task(self._working.pop(event.node))
+        if isinstance(event, NodeFinished) and event.node in self._working:
+            self._progress.remove_task(self._working.pop(event.node))
 
     def finish(self) -> None:
         """The run is over: the working lines go, and what the last nodes give is printed."""

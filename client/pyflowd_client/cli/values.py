@@ -8,7 +8,7 @@ LONGEST_VALUE = 2000
 
 def shown_value(value: Any) -> str:
     """A value as JSON on one line; what is too long is cut, with a note."""
-    if isinstance(value, dict) and value.keys() == {"$value"}:
+    if isinstance(value, dict) and value.keys() == {"$value"} and isinstance(value["$value"], dict):
         return _shown_note(value["$value"])
     try:
         text = json.dumps(value, ensure_ascii=False)

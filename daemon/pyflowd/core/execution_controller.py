@@ -101,7 +101,7 @@ class ExecutionController:
         self._sessions = 0
         self._stopping = False
         self._left = False
-        self._doomed: set[EnvironmentId] = set()
+        self._doomed: dict[EnvironmentId, None] = {}
         self._is_idle = False
         self._over: deque[RunId] = deque()
         self._running: dict[CallId, Call] = {}
@@ -136,7 +136,7 @@ class ExecutionController:
         self._now = self._herald.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
-            environment = self._doomed.pop()
+            environment, _ = self._doomed.popitem()
             self._lose_environment(environment, self.pool.refusal(environment) or "")
         self._assign()
         self._consider_leaving()
@@ -331,7 +331,7 @@ class ExecutionController:
         self.pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
         self._need(environment)
         if self.pool.refusal(environment) is not None:
-            self._doomed.add(environment)
+            self._doomed[environment] = None
 
     def _enqueue_inspection(self, environment: EnvironmentId, key: Key, work: InspectionWork) -> None:
         self._enqueue(environment, key, work, INSPECTION_LIMITS)
@@ -516,7 +516,7 @@ class ExecutionController:
         if any(self.pool.waiting(environment)):
             self._need(environment)
         if self.pool.refusal(environment) is not None:
-            self._doomed.add(environment)
+            self._doomed[environment] = None
 
     def _lose_environment(self, environment: EnvironmentId, reason: str) -> None:
         """An environment that cannot be used ends whatever waits for it."""

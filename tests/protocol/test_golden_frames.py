@@ -1,0 +1,54 @@
+"""Frames of protocol 1, recorded once: as long as that version is spoken they must be read, and written, like this.
+
+A frame that does not fit any more is not to be recorded anew; the protocol needs a new version.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyflowd_client.protocol import codec
+from pyflowd_client.protocol.events import EVENTS
+from pyflowd_client.protocol.replies import REPLIES
+from pyflowd_client.protocol.requests import REQUESTS
+
+FOLDER = Path(__file__).with_name("golden")
+
+
+def frames(name: str) -> list[dict[str, Any]]:
+    recorded: list[dict[str, Any]] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return recorded
+
+
+def encoded(frame: dict[str, Any]) -> bytes:
+    return json.dumps(frame).encode()
+
+
+@pytest.mark.parametrize("frame", frames("requests"), ids=lambda frame: frame["request"])
+def test_requests_are_read_and_written_as_ever(frame: dict[str, Any]) -> None:
+    request_id, request = codec.decode_request(encoded(frame))
+    assert json.loads(codec.encode_request(request_id, request)) == frame
+
+
+@pytest.mark.parametrize("frame", frames("replies"), ids=lambda frame: frame["reply"])
+def test_replies_are_read_and_written_as_ever(frame: dict[str, Any]) -> None:
+    decoded = codec.decode_from_daemon(encoded(frame))
+    assert isinstance(decoded, tuple)
+    assert json.loads(codec.encode_reply(*decoded)) == frame
+
+
+@pytest.mark.parametrize("frame", frames("events"), ids=lambda frame: frame["event"])
+def test_events_are_read_and_written_as_ever(frame: dict[str, Any]) -> None:
+    (record,) = codec.decode_from_daemon(encoded({"events": [frame]}))
+    event = record.decode()
+    assert event is not None
+    assert codec.event_to_wire(event) == frame
+    assert list(codec.event_to_wire(event).get("outputs", {})) == list(frame.get("outputs", {}))
+
+
+def test_every_message_is_recorded() -> None:
+    assert {frame["request"] for frame in frames("requests")} == set(REQUESTS)
+    assert {frame["reply"] for frame in frames("replies")} == set(REPLIES)
+    assert {frame["event"] for frame in frames("events")} == set(EVENTS)
