@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Outputs = List[Any]
 
 INTERRUPT = {signal.SIGINT}
+# A signal that comes just before a wait for a lock does not end it: Python sees to it only when the wait returns.
+JOIN_S = 0.2
 
 
 class NodeCall:
@@ -149,7 +151,7 @@ def finish_process() -> None:
             waited_for = [thread for thread in others if not thread.daemon]
             if not waited_for:
                 break
-            waited_for[0].join()
+            waited_for[0].join(JOIN_S)
     with contextlib.suppress(Exception, SystemExit):  # printed already; too late to change how the call ended
         atexit._run_exitfuncs()
 
