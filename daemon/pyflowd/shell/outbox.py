@@ -18,11 +18,10 @@ from pyflowd.core.values import Value
 from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire
 from pyflowd_client.protocol.events import Event, EventsLost, NodeFinished, NodeStarted, RunFinished, RunStarted
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.limits import WINDOW_BYTES, WINDOW_EVENTS
 from pyflowd_client.protocol.replies import Following
 from pyflowd_client.protocol.states import RunState
 
-WINDOW_BYTES = 1_048_576
-WINDOW_EVENTS = 1000
 RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
 
@@ -32,10 +31,9 @@ BEGINNINGS = (RunStarted, NodeStarted)
 
 @dataclass(slots=True)
 class Follower:
-    """How far a session is: the next event to send, the last one acknowledged, what lies between."""
+    """How far a session is: the next event to send, and what was sent and not yet acknowledged."""
 
     next_seq: int
-    acked_seq: int = 0
     sent: deque[tuple[int, int]] = field(default_factory=deque)
     sent_bytes: int = 0
 
