@@ -7,47 +7,43 @@ the zygote: every way out is `os._exit`.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
-import select
-import signal
-import socket
 import sys
-from _signal import pthread_sigmask  # type: ignore[import-not-found]
+import termios
+from _signal import SIG_SETMASK, pthread_sigmask, sigtimedwait  # type: ignore[import-not-found]
+from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import failures, frames, inspection, linux, node_call, node_module, rehearsal
+from . import failures, frames, linux, node_call, node_module, rehearsal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Sequence
+    from typing import Any, Sequence, Tuple
 
     from .frames import Header, Segment
+
+    Birth = Tuple[Tuple[int, int, int], int, bytes, int]
 
 LINK = 250  # out of the way of the node's own descriptors, within the kernel's second size of descriptor table
 # A worker that leaves with nothing running behind it says so by this status: the zygote then need not look.
 CLEAN_EXIT = 0xB7
 LOST_ZYGOTE = 0xB8
-
-
-class Birth:
-    """What a worker needs from the zygote: its three descriptors, the highest one open, its scratch folder."""
-
-    __slots__ = ("highest_descriptor", "link", "scratch", "stderr", "stdout", "zygote_pid")
-
-    def __init__(self, descriptors: Sequence[int], highest_descriptor: int, scratch: str, zygote_pid: int) -> None:
-        self.link, self.stdout, self.stderr = descriptors
-        self.highest_descriptor = highest_descriptor
-        self.scratch = scratch
-        self.zygote_pid = zygote_pid
+_NOTHING = bytes(4)
+_variables = os.environ._data  # type: ignore[attr-defined]  # what `os.environ` and `os.environb` are views of
 
 
 def live(birth: Birth) -> None:
-    """The whole life of a worker; never returns."""
+    """The whole life of a worker; never returns.
+
+    `birth` is what it needs from the zygote: the descriptors of its link, stdout and stderr, the highest one open,
+    its scratch folder, the zygote's process id.
+    """
     status = 1
     try:
-        _become_worker(birth)
-        link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, LINK)
-        if not _has_frame(link):
+        _become_worker(*birth)
+        link = socket(AF_UNIX, SOCK_SEQPACKET, 0, LINK)
+        if fcntl.ioctl(LINK, termios.FIONREAD, _NOTHING) == _NOTHING:
             rehearsal.rehearse(answer)
         _serve(link)
         status = 0 if _has_children() else CLEAN_EXIT
@@ -57,24 +53,26 @@ def live(birth: Birth) -> None:
         os._exit(status)
 
 
-def _become_worker(birth: Birth) -> None:
+def _become_worker(streams: tuple[int, int, int], highest_descriptor: int, scratch: bytes, zygote_pid: int) -> None:
     os.setsid()
     linux.die_with_parent()
-    if os.getppid() != birth.zygote_pid:
+    if os.getppid() != zygote_pid:
         os._exit(LOST_ZYGOTE)  # it died before the kernel knew that we want to die with it
     linux.adopt_orphans()
-    os.dup2(birth.stdout, 1)
-    os.dup2(birth.stderr, 2)
-    os.dup2(birth.link, LINK, False)
+    link, stdout, stderr = streams
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    os.dup2(link, LINK, False)
     os.closerange(3, LINK)
-    os.closerange(LINK + 1, birth.highest_descriptor + 1)
-    os.mkdir(birth.scratch, 0o700)
-    os.chdir(birth.scratch)
-    os.environ["TMPDIR"] = birth.scratch
+    os.closerange(LINK + 1, highest_descriptor + 1)
+    os.mkdir(scratch, 0o700)
+    os.chdir(scratch)
+    os.putenv(b"TMPDIR", scratch)
+    _variables[b"TMPDIR"] = scratch
     tempfile: Any = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = None  # found before TMPDIR was ours
-    pthread_sigmask(signal.SIG_SETMASK, node_call.INTERRUPT)
+    pthread_sigmask(SIG_SETMASK, node_call.INTERRUPT)
     _scatter_random_states()
     gc.enable()
 
@@ -89,7 +87,7 @@ def _scatter_random_states() -> None:
         torch.seed()
 
 
-def _serve(link: socket.socket) -> None:
+def _serve(link: socket) -> None:
     served = False
     while True:
         try:
@@ -99,18 +97,20 @@ def _serve(link: socket.socket) -> None:
         for descriptor in left:
             os.close(descriptor)
         if served:
-            signal.sigtimedwait(node_call.INTERRUPT, 0)  # it came too late for the call that it was meant for
+            sigtimedwait(node_call.INTERRUPT, 0)  # it came too late for the call that it was meant for
         answer(link, header, segments)
         served = True
         if header["last"]:
             return
 
 
-def answer(link: socket.socket, header: Header, segments: Sequence[Segment]) -> None:
+def answer(link: socket, header: Header, segments: Sequence[Segment]) -> None:
     """Answer one frame of the daemon."""
     if header["kind"] == "call":
         node_call.NodeCall(link, header, segments).perform()
     elif header["kind"] == "inspect":
+        from . import inspection  # with `ast`: a hundred pages that each fork would have to copy the table of
+
         inspected = [
             inspection.inspect_source(segment.read(), node_module.filename(title))
             for segment, title in zip(segments, header["titles"])
@@ -120,10 +120,6 @@ def answer(link: socket.socket, header: Header, segments: Sequence[Segment]) -> 
         frames.send(link, {"kind": "inspected", "call": header["call"], "interfaces": interfaces}, compiled)
     for segment in segments:
         segment.close()
-
-
-def _has_frame(link: socket.socket) -> bool:
-    return bool(select.select([link], [], [], 0)[0])
 
 
 def _has_children() -> bool:

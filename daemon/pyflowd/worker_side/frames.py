@@ -13,17 +13,16 @@ against what really came, and a memfd is mapped only when its seals forbid any c
 
 from __future__ import annotations
 
-import array
+import _socket
 import fcntl
 import json
-import mmap
 import os
-import socket
-import struct
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from socket import socket
     from typing import Any, Dict
 
     Header = Dict[str, Any]
@@ -36,13 +35,13 @@ F_ADD_SEALS, F_GET_SEALS = 1033, 1034
 SEAL_SEAL, SEAL_SHRINK, SEAL_GROW, SEAL_WRITE = 1, 2, 4, 8
 SEALED = SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE
 
-_LENGTH = struct.Struct("<I")
-_ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4)
+_LENGTH_BYTES = 4
+_DESCRIPTOR_BYTES = 4
+_ANCILLARY_BYTES = _socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
 _FIRST_BYTE = bytearray(1)
-# As plain integers: the enum members of `socket` are combined by Python code, at each use.
-_PEEK = int(socket.MSG_PEEK | socket.MSG_TRUNC)
-_CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
-_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
+_PEEK = _socket.MSG_PEEK | _socket.MSG_TRUNC
+_CUT = _socket.MSG_TRUNC | _socket.MSG_CTRUNC
+_CLOEXEC = _socket.MSG_CMSG_CLOEXEC
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode
 _scan_json = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
@@ -71,8 +70,10 @@ class Segment:
             return self.data
         if self.descriptor is None or not self.size:
             return b""
-        with mmap.mmap(self.descriptor, self.size, mmap.MAP_SHARED, mmap.PROT_READ) as view:
-            return view[:]
+        data = os.pread(self.descriptor, self.size, 0)
+        while len(data) < self.size:  # the kernel hands over 2 GB at a time
+            data += os.pread(self.descriptor, self.size - len(data), len(data))
+        return data
 
     def close(self) -> None:
         """Give the descriptor back, if there is one."""
@@ -118,10 +119,10 @@ def pack(header: Header, segments: Sequence[Segment] = ()) -> tuple[bytes, list[
         lengths.append(-segment.size - 1)
         descriptors.append(segment.descriptor)
     text = _encode_json(dict(header, segments=lengths)).encode()
-    return b"".join([_LENGTH.pack(len(text)), text, *inline]), descriptors, made
+    return b"".join([len(text).to_bytes(_LENGTH_BYTES, "little"), text, *inline]), descriptors, made
 
 
-def send(link: socket.socket, header: Header, segments: Sequence[Segment] = ()) -> None:
+def send(link: socket, header: Header, segments: Sequence[Segment] = ()) -> None:
     """Send one frame over a SEQPACKET socket; OSError when the peer is gone."""
     packet, descriptors, made = pack(header, segments)
     try:
@@ -131,21 +132,21 @@ def send(link: socket.socket, header: Header, segments: Sequence[Segment] = ()) 
             segment.close()
 
 
-def send_packet(link: socket.socket, packet: bytes, descriptors: Sequence[int] = ()) -> None:
+def send_packet(link: socket, packet: bytes, descriptors: Sequence[int] = ()) -> None:
     """Send bytes that `pack` made."""
     if descriptors:
-        rights = array.array("i", descriptors)
-        link.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        rights = b"".join([descriptor.to_bytes(_DESCRIPTOR_BYTES, sys.byteorder) for descriptor in descriptors])
+        link.sendmsg([packet], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
     else:
         link.send(packet)
 
 
-def receive(link: socket.socket) -> tuple[Header, list[Segment], list[int]]:
+def receive(link: socket) -> tuple[Header, list[Segment], list[int]]:
     """The next frame as (header, [Segment], [descriptor left over]); ClosedError, FrameError, or BlockingIOError."""
     # Asking for the size first costs less than a buffer for the largest packet: a fresh process pays for each page.
     size = link.recv_into(_FIRST_BYTE, 1, _PEEK)
     packet, ancillary, flags, _ = link.recvmsg(min(size, MAX_PACKET_BYTES), _ANCILLARY_BYTES, _CLOEXEC)
-    descriptors = _descriptors(ancillary)
+    descriptors = _descriptors(ancillary) if ancillary else []
     try:
         if not packet:
             raise ClosedError()
@@ -160,13 +161,13 @@ def receive(link: socket.socket) -> tuple[Header, list[Segment], list[int]]:
 
 def unpack(packet: bytes, descriptors: Sequence[int] = ()) -> tuple[Header, list[Segment], list[int]]:
     """(header, [Segment], [descriptor left over]) of one packet; FrameError when it does not add up."""
-    if len(packet) < 4:
+    if len(packet) < _LENGTH_BYTES:
         raise FrameError("shorter than its length field")
-    start = 4 + _LENGTH.unpack_from(packet)[0]
+    start = _LENGTH_BYTES + int.from_bytes(packet[:_LENGTH_BYTES], "little")
     if start > len(packet):
         raise FrameError("header longer than the packet")
     try:
-        text = packet[4:start].decode()
+        text = packet[_LENGTH_BYTES:start].decode()
         header, end = _scan_json(text, 0)
     except (ValueError, RecursionError, StopIteration):
         raise FrameError("header is not JSON") from None
@@ -206,10 +207,9 @@ def _sealed_segment(descriptor: int, size: int) -> Segment:
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    if not ancillary:
-        return []
-    received: array.array[int] = array.array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            received.frombytes(data[: len(data) - len(data) % received.itemsize])
-    return list(received)
+    return [
+        int.from_bytes(data[start : start + _DESCRIPTOR_BYTES], sys.byteorder)
+        for level, kind, data in ancillary
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS
+        for start in range(0, len(data) - _DESCRIPTOR_BYTES + 1, _DESCRIPTOR_BYTES)
+    ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
+from _signal import SIGKILL  # type: ignore[import-not-found]
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -16,8 +16,8 @@ SFD_CLOEXEC, SFD_NONBLOCK = 0o2000000, 0o4000
 SIGSET_BYTES = 128
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_prctl = _libc.prctl
-_prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+_prctl = ctypes.CDLL(None).prctl  # without errno: a fresh process calls it twice, and needs no more than yes or no
+_prctl.argtypes = [ctypes.c_int, ctypes.c_ulong]
 _fflush = _libc.fflush
 _fflush.argtypes = [ctypes.c_void_p]
 _syscall = _libc.syscall
@@ -27,12 +27,14 @@ _syscall.restype = ctypes.c_long
 
 def die_with_parent() -> None:
     """SIGKILL for this process when its parent dies. A parent already dead is the caller's to notice."""
-    _check(_prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    if _prctl(PR_SET_PDEATHSIG, SIGKILL):
+        raise OSError("prctl(PR_SET_PDEATHSIG) failed")
 
 
 def adopt_orphans() -> None:
     """Make this process the parent of every descendant that loses its own."""
-    _check(_prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    if _prctl(PR_SET_CHILD_SUBREAPER, 1):
+        raise OSError("prctl(PR_SET_CHILD_SUBREAPER) failed")
 
 
 def flush_stdio() -> None:
@@ -49,7 +51,7 @@ def open_pidfd(pid: int) -> int:
     return descriptor
 
 
-def open_signalfd(number: signal.Signals) -> int:
+def open_signalfd(number: int) -> int:
     """A descriptor that turns readable when signal `number`, which must be blocked, arrives."""
     mask = (1 << (number - 1)).to_bytes(SIGSET_BYTES, "little")
     return _check(_libc.signalfd(-1, mask, SFD_CLOEXEC | SFD_NONBLOCK))

@@ -12,10 +12,9 @@ import atexit
 import contextlib
 import os
 import resource
-import signal
 import sys
 import time
-from _signal import pthread_sigmask  # type: ignore[import-not-found]  # without the enum members that `signal` makes of its result
+from _signal import SIG_BLOCK, SIG_UNBLOCK, SIGINT, pthread_sigmask  # type: ignore[import-not-found]
 
 from . import failures, frames, limits, linux, values
 from .failures import CallError
@@ -24,7 +23,7 @@ from .progress import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    from socket import socket
     from typing import Any, Callable, List, Sequence
 
     from .failures import Failure
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     Outputs = List[Any]
 
-INTERRUPT = {signal.SIGINT}
+INTERRUPT = {SIGINT}
 # A signal that comes just before a wait for a lock does not end it: Python sees to it only when the wait returns.
 JOIN_S = 0.2
 
@@ -40,7 +39,7 @@ JOIN_S = 0.2
 class NodeCall:
     """One call frame and what becomes of it."""
 
-    def __init__(self, link: socket.socket, header: Header, segments: Sequence[Segment]) -> None:
+    def __init__(self, link: socket, header: Header, segments: Sequence[Segment]) -> None:
         self._link = link
         self._header = header
         self._segments = segments
@@ -158,18 +157,27 @@ def finish_process() -> None:
 
 def flush_output() -> None:
     """Hand everything written so far to the pipes."""
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        with contextlib.suppress(Exception):  # the node may have closed or replaced it
-            stream.flush()  # type: ignore[union-attr]
+    _flush(sys.stdout)
+    _flush(sys.stderr)
+    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
+        _flush(sys.__stdout__)
+        _flush(sys.__stderr__)
     linux.flush_stdio()
+
+
+def _flush(stream: Any) -> None:
+    try:
+        stream.flush()
+    except Exception:  # the node may have closed or replaced it
+        return
 
 
 def _interruptibly(function: Callable[[], Any]) -> Any:
     try:
-        pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
+        pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
         return function()
     finally:
-        pthread_sigmask(signal.SIG_BLOCK, INTERRUPT)
+        pthread_sigmask(SIG_BLOCK, INTERRUPT)
 
 
 def _encoded(name: str, value: Any) -> tuple[str, str, str | None, Segment]:

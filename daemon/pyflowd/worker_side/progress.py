@@ -13,7 +13,7 @@ from . import frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    from socket import socket
 
 RATE_PER_S = 50.0
 BURST = 10.0
@@ -23,7 +23,7 @@ MESSAGE_CHARACTERS = 1000
 class Progress:
     """The progress of one call; `report` is handed to the node."""
 
-    def __init__(self, link: socket.socket, call: int) -> None:
+    def __init__(self, link: socket, call: int) -> None:
         self._link = link
         self._call = call
         self._pid = os.getpid()

@@ -6,21 +6,23 @@ use. Refuses to touch the worker's link and pipes.
 
 from __future__ import annotations
 
-import socket
+import marshal
+from _socket import AF_UNIX, SOCK_SEQPACKET, socketpair
 
-from . import frames, inspection, node_module
+from . import frames, node_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from socket import socket
     from typing import Callable, Sequence
 
     from .frames import Header, Segment
 
-    Answer = Callable[[socket.socket, Header, Sequence[Segment]], None]
+    Answer = Callable[[socket, Header, Sequence[Segment]], None]
 
 _TITLE = "rehearsal"
 _SOURCE = b"@node_entry\ndef rehearse(x: int) -> int:\n    return x + 1\n"
-_COMPILED = inspection.inspect_source(_SOURCE, node_module.filename(_TITLE))[1] or b""
+_COMPILED = marshal.dumps(("rehearse", [], compile(_SOURCE, node_module.filename(_TITLE), "exec")))
 _CALL: Header = {
     "kind": "call",
     "call": 0,
@@ -32,13 +34,14 @@ _CALL: Header = {
     "cpu_s": None,
     "last": False,
 }
+_PACKET = frames.pack(_CALL, [frames.Segment(part) for part in (_COMPILED, _SOURCE, b"1")])[0]
 
 
 def rehearse(answer: Answer) -> None:
-    """Send the call to ourselves, let `answer` answer it, and read the answer."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs:
-        frames.send(theirs, _CALL, [frames.Segment(part) for part in (_COMPILED, _SOURCE, b"1")])
-        header, segments, _ = frames.receive(ours)
-        answer(ours, header, segments)
-        frames.receive(theirs)
+    """Send the call to ourselves and let `answer` answer it."""
+    ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+    theirs.send(_PACKET)
+    header, segments, _ = frames.receive(ours)
+    answer(ours, header, segments)
+    ours.close()
+    theirs.close()

@@ -19,10 +19,10 @@ import io
 import os
 import select
 import signal
-import socket
 import sys
 import time
 import types
+from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
 from . import child, frames, limits, linux, rehearsal
 from .reaper import Reaper
@@ -46,7 +46,7 @@ REHEARSALS = 64
 class Zygote:
     """The fork server behind one control socket."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket) -> None:
         self._control = control
         self._reaper = Reaper(self._report_exits)
         self._pid = os.getpid()
@@ -73,29 +73,19 @@ class Zygote:
             self._reaper.kill_all(PATIENCE_S)
 
     def _fork_batch(self, header: Header, descriptors: list[int]) -> None:
-        forked: Forked = []
-        pidfds: list[int] = []
-        highest = max(self._highest_descriptor, *descriptors)
         workers = header["workers"]
-        failure = None
-        for index, worker in enumerate(workers):
-            folder = os.path.join(header["scratch"], str(worker))
-            birth = child.Birth(descriptors[index * 3 : index * 3 + 3], max(highest, *pidfds, 0), folder, self._pid)
-            try:
-                pid = os.fork()
-            except OSError as error:
-                failure = str(error)
-                break
-            if pid == 0:
-                child.live(birth)
-            self._reaper.add(pid, worker, folder)
-            pidfds.append(linux.open_pidfd(pid))
-            forked.append([worker, pid])
+        highest = max(self._highest_descriptor, *descriptors)
+        triples = zip(descriptors[::3], descriptors[1::3], descriptors[2::3])
+        folders = [os.path.join(header["scratch"], str(worker)) for worker in workers]
+        births = [(triple, highest, os.fsencode(folder), self._pid) for triple, folder in zip(triples, folders)]
+        pids, failure = _fork_all(births)
         for descriptor in descriptors:
             os.close(descriptor)
-        self._answer_fork(forked, pidfds)
+        for pid, worker, folder in zip(pids, workers, folders):
+            self._reaper.add(pid, worker, folder)
+        self._answer_fork([list(pair) for pair in zip(workers, pids)], [linux.open_pidfd(pid) for pid in pids])
         if failure is not None:
-            lost = workers[len(forked) :]
+            lost = workers[len(pids) :]
             frames.send(self._control, {"kind": "fork_failed", "workers": lost, "message": failure})
 
     def _answer_fork(self, forked: Forked, pidfds: list[int]) -> None:
@@ -114,11 +104,29 @@ class Zygote:
             frames.send(self._control, {"kind": "exited", "workers": part})
 
 
+def _fork_all(births: list[child.Birth]) -> tuple[list[int], str | None]:
+    """The process ids of those that were born, and why the rest was not.
+
+    After a fork the kernel copies every page that this process writes to: between two forks, nothing else is done.
+    """
+    pids: list[int] = []
+    fork = os.fork
+    try:
+        for birth in births:
+            pid = fork()
+            if pid == 0:
+                child.live(birth)
+            pids.append(pid)
+    except OSError as error:
+        return pids, str(error)
+    return pids, None
+
+
 def main(control_descriptor: int, preload: list[str]) -> None:
     """Warm up, tell the daemon, serve; never returns."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # the daemon decides when to end
     os.set_inheritable(control_descriptor, False)
-    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, control_descriptor)
+    control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
     linux.adopt_orphans()
     limits.refuse_core_dumps()
     preloaded, refused = _preload(preload)
