@@ -19,6 +19,8 @@ import json
 import os
 import sys
 
+from . import json_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +44,7 @@ _FIRST_BYTE = bytearray(1)
 _PEEK = _socket.MSG_PEEK | _socket.MSG_TRUNC
 _CUT = _socket.MSG_TRUNC | _socket.MSG_CTRUNC
 _CLOEXEC = _socket.MSG_CMSG_CLOEXEC
-_encode_json = json.JSONEncoder(separators=(",", ":")).encode
+_write_json = json_text.writer(None)
 _scan_json = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
@@ -118,7 +120,7 @@ def pack(header: Header, segments: Sequence[Segment] = ()) -> tuple[bytes, list[
         assert segment.descriptor is not None
         lengths.append(-segment.size - 1)
         descriptors.append(segment.descriptor)
-    text = _encode_json(dict(header, segments=lengths)).encode()
+    text = _write_json(dict(header, segments=lengths))
     return b"".join([len(text).to_bytes(_LENGTH_BYTES, "little"), text, *inline]), descriptors, made
 
 

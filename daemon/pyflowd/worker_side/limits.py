@@ -8,6 +8,7 @@ its own hard limit, so a resident worker keeps the lowest it was given.
 from __future__ import annotations
 
 import resource
+import time
 
 CPU_GRACE_S = 2
 
@@ -19,22 +20,17 @@ def refuse_core_dumps() -> None:
 
 def limit_memory(memory_bytes: int) -> None:
     """Bound private memory: an allocation beyond it is a MemoryError."""
-    _lower(resource.RLIMIT_DATA, memory_bytes, memory_bytes)
+    _, ceiling = resource.getrlimit(resource.RLIMIT_DATA)
+    if ceiling == resource.RLIM_INFINITY or memory_bytes < ceiling:
+        ceiling = memory_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
 
 
 def limit_cpu(cpu_s: int, last: bool) -> None:
     """Bound CPU time from now on: SIGXCPU at `cpu_s`; SIGKILL soon after, if this is the process's last call."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(usage.ru_utime + usage.ru_stime) + cpu_s
-    _lower(resource.RLIMIT_CPU, soft, soft + CPU_GRACE_S if last else resource.RLIM_INFINITY)
-
-
-def _lower(kind: int, soft: int, hard: int) -> None:
-    ceiling = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (_least(soft, ceiling), _least(hard, ceiling)))
-
-
-def _least(limit: int, ceiling: int) -> int:
-    if resource.RLIM_INFINITY in (limit, ceiling):
-        return ceiling if limit == resource.RLIM_INFINITY else limit
-    return min(limit, ceiling)
+    soft = int(time.process_time()) + cpu_s
+    _, ceiling = resource.getrlimit(resource.RLIMIT_CPU)
+    unbounded = ceiling == resource.RLIM_INFINITY
+    if last and (unbounded or soft + CPU_GRACE_S < ceiling):
+        ceiling = soft + CPU_GRACE_S
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if unbounded or soft < ceiling else ceiling, ceiling))

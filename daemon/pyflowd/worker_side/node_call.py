@@ -9,11 +9,9 @@ bookkeeping. Whatever the node raises becomes a `failed` answer. Refuses to answ
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import resource
 import sys
-import time
 from _signal import SIG_BLOCK, SIG_UNBLOCK, SIGINT, pthread_sigmask  # type: ignore[import-not-found]
 
 from . import failures, frames, limits, linux, values
@@ -24,7 +22,7 @@ from .progress import Progress
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
-    from typing import Any, Callable, List, Sequence
+    from typing import Any, List, Sequence
 
     from .failures import Failure
     from .frames import Header, Segment
@@ -50,14 +48,18 @@ class NodeCall:
 
     def perform(self) -> None:
         """Run the node and answer, exactly once."""
-        started_s = _cpu_s()
+        cpu_before_s, _ = _usage()
         outputs: Outputs = []
         try:
-            outputs, failure = _interruptibly(self._run)
+            try:
+                pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
+                outputs, failure = self._run()
+            finally:
+                pthread_sigmask(SIG_BLOCK, INTERRUPT)
         except BaseException as error:
             failure = failures.describe(error)
         flush_output()
-        self._answer(outputs, failure, started_s)
+        self._answer(outputs, failure, cpu_before_s)
         if self._module is not None and not self._header["last"]:
             self._module.forget()
 
@@ -81,29 +83,27 @@ class NodeCall:
 
     def _evaluate(self) -> Outputs:
         """[(name, type name, preview, segment)] of the node's outputs."""
-        header = self._header
-        self._limit()
-        _seed(header["seed"])
-        compiled, source = (segment.read() for segment in self._segments[:2])
-        texts = zip(header["inputs"], self._segments[2:])
-        inputs = {pin: values.decode_input(pin, segment.read()) for pin, segment in texts}
-        self._module = NodeModule(header["title"], source)
-        result = self._module.run(compiled, inputs, self._progress)
-        pairs = zip(header["outputs"], self._spread(result))
-        return [_encoded(name, value) for name, value in pairs]
-
-    def _limit(self) -> None:
-        header = self._header
+        header, segments = self._header, self._segments
         if header["cpu_s"] is not None:
             limits.limit_cpu(header["cpu_s"], header["last"])
         if header["memory_bytes"] is not None:
             limits.limit_memory(header["memory_bytes"])
+        if header["seed"] is not None:
+            _seed(header["seed"])
+        inputs = {}
+        for pin, segment in zip(header["inputs"], segments[2:]):
+            inputs[pin] = values.decode_input(pin, segment.read())
+        self._module = NodeModule(header["title"], segments[1].read())
+        result = self._module.run(segments[0].read(), inputs, self._progress)
+        names = header["outputs"]
+        results = [result] if len(names) == 1 else self._spread(result, names)
+        return [_encoded(name, value) for name, value in zip(names, results)]
 
-    def _spread(self, result: Any) -> Sequence[Any]:
-        """The result as one value per declared output."""
-        declared = len(self._header["outputs"])
-        if declared < 2:
-            return [result] * declared
+    def _spread(self, result: Any, names: list[str]) -> Sequence[Any]:
+        """The result as one value for each of several outputs; none for none."""
+        declared = len(names)
+        if not declared:
+            return []
         if not isinstance(result, (list, tuple)):
             kind = type(result).__name__
             raise CallError("bad_output", "%d outputs are declared, but the node returned a %s" % (declared, kind))
@@ -115,11 +115,15 @@ class NodeCall:
             self._warnings.append(message)
         return result
 
-    def _answer(self, outputs: Outputs, failure: Failure | None, started_s: float) -> None:
-        header: Header = {"call": self._header["call"]}
-        header["cpu_s"] = round(_cpu_s() - started_s, 6)
-        header["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    def _answer(self, outputs: Outputs, failure: Failure | None, cpu_before_s: float) -> None:
+        cpu_s, peak_memory_bytes = _usage()
         self._progress.end()
+        header: Header = {
+            "kind": "done",
+            "call": self._header["call"],
+            "cpu_s": round(cpu_s - cpu_before_s, 6),
+            "peak_memory_bytes": peak_memory_bytes,
+        }
         if failure is None:
             try:
                 self._send_done(dict(header), outputs)
@@ -130,13 +134,13 @@ class NodeCall:
         frames.send(self._link, dict(header, kind="failed", error=failure))
 
     def _send_done(self, header: Header, outputs: Outputs) -> None:
-        header["kind"] = "done"
-        header["outputs"] = [name for name, _, _, _ in outputs]
-        header["types"] = [kind for _, kind, _, _ in outputs]
-        header["previews"] = [preview for _, _, preview, _ in outputs]
+        names, types, previews, segments = zip(*outputs) if outputs else ((), (), (), ())
+        header["outputs"] = names
+        header["types"] = types
+        header["previews"] = previews
         header["imports"] = []
         header["warnings"] = self._warnings
-        frames.send(self._link, header, [segment for _, _, _, segment in outputs])
+        frames.send(self._link, header, segments)
 
 
 def finish_process() -> None:
@@ -151,8 +155,10 @@ def finish_process() -> None:
             if not waited_for:
                 break
             waited_for[0].join(JOIN_S)
-    with contextlib.suppress(Exception, SystemExit):  # printed already; too late to change how the call ended
+    try:
         atexit._run_exitfuncs()
+    except (Exception, SystemExit):  # printed already; too late to change how the call ended
+        return
 
 
 def flush_output() -> None:
@@ -172,23 +178,13 @@ def _flush(stream: Any) -> None:
         return
 
 
-def _interruptibly(function: Callable[[], Any]) -> Any:
-    try:
-        pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
-        return function()
-    finally:
-        pthread_sigmask(SIG_BLOCK, INTERRUPT)
-
-
 def _encoded(name: str, value: Any) -> tuple[str, str, str | None, Segment]:
     text = values.encode_output(name, value)
     preview = values.preview(value) if len(text) > values.LARGE_BYTES else None
     return name, type(value).__name__, preview, frames.Segment(text)
 
 
-def _seed(seed: int | None) -> None:
-    if seed is None:
-        return
+def _seed(seed: int) -> None:
     import random
 
     random.seed(seed)
@@ -198,10 +194,11 @@ def _seed(seed: int | None) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def _cpu_s() -> float:
-    """CPU time of this process and of those children that it waited for."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+def _usage() -> tuple[float, int]:
+    """CPU seconds of this process and of those children that it waited for; the most memory it had, in bytes."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    return cpu_s, own.ru_maxrss * 1024
 
 
 def _leave_forked_process(error: BaseException | None) -> None:

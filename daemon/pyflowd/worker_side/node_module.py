@@ -23,29 +23,25 @@ def filename(title: str) -> str:
     return "<node: %s>" % title
 
 
-class NodeSource:
-    """The loader of a node's module: it only knows the source."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-
-    def get_source(self, name: str) -> str:
-        """The source text, as PEP 302 has it."""
-        return self._source
-
-
 def node_entry(function: Callable[..., Any]) -> Callable[..., Any]:
     """Mark the function that the graph calls."""
     return function
 
 
 class NodeModule:
-    """The module of one call. `run` executes its body and calls its entry."""
+    """The module of one call. `run` executes its body and calls its entry. It is the module's loader too."""
 
     def __init__(self, title: str, source: bytes) -> None:
         self._filename = filename(title)
+        self._source = source.decode("utf-8", "surrogatepass")
         self._module = types.ModuleType(_module_name(title))
-        self._register(source.decode("utf-8", "surrogatepass"))
+        self._module.__loader__ = self  # type: ignore[assignment]
+        sys.modules[self._module.__name__] = self._module
+        linecache.cache[self._filename] = (len(self._source), None, self._source.splitlines(True), self._filename)
+
+    def get_source(self, name: str) -> str:
+        """The source text, as PEP 302 has it."""
+        return self._source
 
     def run(self, compiled: bytes, inputs: dict[str, Any], progress: Progress) -> Any:
         """What the node's entry function returns for `inputs`."""
@@ -60,22 +56,20 @@ class NodeModule:
         namespace["progress"] = progress.report
         exec(code, namespace)
         entry = namespace[entry_name]
-        return entry(*_take_positional(entry, positional_names, inputs), **inputs)
+        if positional_names:
+            return entry(*_take_positional(entry, positional_names, inputs), **inputs)
+        return entry(**inputs)
 
     def forget(self) -> None:
         """Unregister it, for a process that serves further calls."""
         sys.modules.pop(self._module.__name__, None)
         linecache.cache.pop(self._filename, None)
 
-    def _register(self, source: str) -> None:
-        self._module.__loader__ = NodeSource(source)  # type: ignore[assignment]
-        sys.modules[self._module.__name__] = self._module
-        lines = source.splitlines(True)
-        linecache.cache[self._filename] = (len(source), None, lines, self._filename)
-
 
 def _module_name(title: str) -> str:
-    name = "node_" + "".join(character if character.isalnum() else "_" for character in title)
+    name = "node_" + title
+    if not name.isidentifier():
+        name = "".join(character if character.isalnum() else "_" for character in name)
     while name in sys.modules:
         name += "_"
     return name

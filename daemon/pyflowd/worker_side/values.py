@@ -11,6 +11,7 @@ import json
 import reprlib
 import sys
 
+from . import json_text
 from .failures import CallError
 
 TYPE_CHECKING = False
@@ -48,6 +49,8 @@ def _refuse(part: Any) -> Any:
     raise _ForeignTypeError(type(part).__name__)
 
 
+# Straight to C where there is C, without the chunks and the checks of the second, which words what goes wrong.
+_write = json_text.writer(_refuse)
 _encode = json.JSONEncoder(separators=(",", ":"), default=_refuse).encode
 _decoder = json.JSONDecoder()
 _scan = _decoder.scan_once  # type: ignore[attr-defined]
@@ -55,27 +58,29 @@ _scan = _decoder.scan_once  # type: ignore[attr-defined]
 
 def decode_input(pin: str, data: bytes) -> Any:
     """The value of an input from its JSON text; CallError(bad_input)."""
-    if len(data) > LARGE_BYTES:
-        gc.disable()  # a collector that walks a growing list again and again doubles the time
     try:
-        return _with_any_digits(_decode, data.decode("utf-8", "surrogatepass"))
+        text = data.decode("utf-8", "surrogatepass")
+        if len(data) <= LARGE_BYTES:
+            value, end = _scan(text, 0)
+            if end == len(text):
+                return value
+    except (ValueError, RecursionError, StopIteration):
+        pass
+    gc.disable()  # a collector that walks a growing list again and again doubles the time
+    try:
+        return _with_any_digits(_decoder.decode, data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise CallError("bad_input", "input %r is not JSON: %s" % (pin, error)) from None
     finally:
         gc.enable()
 
 
-def _decode(text: str) -> Any:
-    try:
-        value, end = _scan(text, 0)
-    except StopIteration:
-        end = -1
-    # White space around the value, or an error to be worded, are for the slower way.
-    return value if end == len(text) else _decoder.decode(text)
-
-
 def encode_output(pin: str, value: Any) -> bytes:
     """The JSON text of an output's value; CallError(not_json)."""
+    try:
+        return _write(value)
+    except (TypeError, ValueError, RecursionError):
+        pass
     try:
         return bytes(_with_any_digits(_encode, value), "ascii")
     except _ForeignTypeError as error:
