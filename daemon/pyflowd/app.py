@@ -1,4 +1,8 @@
-"""The composition root: builds the parts, connects them, and takes them down in order. Decides nothing."""
+"""The composition root: builds the parts, connects them, and takes them down in order. Decides nothing.
+
+A cold command waits for this, so the first zygote is started as soon as there is a core to ask for it. It warms up
+while the rest is imported, which is the larger half: libzmq, networkx, psutil.
+"""
 
 import asyncio
 import contextlib
@@ -11,7 +15,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyflowd.core import effects
 from pyflowd.core.execution_controller import ExecutionController
@@ -21,13 +25,13 @@ from pyflowd.environments.interpreter import default_interpreter, find_interpret
 from pyflowd.settings import Settings
 from pyflowd.shell.driver import Driver
 from pyflowd.shell.lock import InstanceLock
-from pyflowd.shell.planner import Planner
 from pyflowd.shell.poller import Poller
-from pyflowd.shell.server import Server
-from pyflowd.shell.watch import Watch
 from pyflowd.shell.zygotes import Zygotes
-from pyflowd.status import StatusReport
 from pyflowd_client.location import Location
+
+if TYPE_CHECKING:
+    from pyflowd.shell.planner import Planner
+    from pyflowd.shell.server import Server
 
 
 class BugError(RuntimeError):
@@ -47,72 +51,98 @@ def serve(settings: Settings, location: Location, *, leaves_when_idle: bool, rea
     try:
         location.socket.unlink(missing_ok=True)
         _raise_descriptor_limit()
-        scratch = _fresh_scratch(location)
-        asyncio.run(_serve(settings, location, scratch, leaves_when_idle=leaves_when_idle, ready_fd=ready_fd))
+        asyncio.run(_serve(settings, location, leaves_when_idle=leaves_when_idle, ready_fd=ready_fd))
     finally:
         location.socket.unlink(missing_ok=True)
         lock.close()
 
 
-async def _serve(
-    settings: Settings, location: Location, scratch: Path, *, leaves_when_idle: bool, ready_fd: int | None
-) -> None:
-    loop = asyncio.get_running_loop()
-    leave = asyncio.Event()
-    wall_offset_s = time.time() - time.monotonic()
-    policy = settings.policy(leaves_when_idle=leaves_when_idle)
-    controller = ExecutionController(policy, run_prefix=_run_prefix(), wall_offset_s=wall_offset_s)
-    driver = Driver(controller, loop)
-    poller = Poller(loop, driver.end_turn)
-    zygotes = Zygotes(scratch, poller, loop, driver.feed)
-    python = find_interpreter(settings.python) if settings.python else default_interpreter()
-    planner = Planner(loop, driver.feed)
-    server = Server(
-        socket_path=str(location.socket),
-        default_python=python,
-        loop=loop,
-        feed=driver.feed,
-        on_drained=driver.end_turn,
-        status=StatusReport(controller, str(location.socket), wall_offset_s),
-    )
-    watch = Watch(controller, loop, driver.feed)
-
-    def after_turn() -> None:
-        server.end_turn()
-        watch.arm()
-
-    failed: list[bool] = []
-
-    def on_bug() -> None:
-        failed.append(True)
-        leave.set()
-
-    driver.connect(_performers(zygotes, planner, server, leave), after_turn, on_bug)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, driver.feed, StopAsked(drain=False))
-    driver.feed(EnvironmentWanted(environment=EnvironmentId(python)))
-    gc.collect()
-    gc.freeze()  # what stands now stands for good: no later collection need look at it
-    _tell_ready(ready_fd)
-    log.info("listening on %s", location.socket)
-    try:
-        await leave.wait()
-    finally:
-        server.flush()
-        driver.close()
-        watch.close()
-        planner.close()
-        location.socket.unlink(missing_ok=True)
-        server.close()
-        zygotes.close()
-        poller.close()
-        shutil.rmtree(scratch, ignore_errors=True)
-        log.info("left")
-    if failed:
+async def _serve(settings: Settings, location: Location, *, leaves_when_idle: bool, ready_fd: int | None) -> None:
+    with contextlib.ExitStack() as parts:
+        daemon = _Daemon(settings, location, parts, leaves_when_idle=leaves_when_idle)
+        daemon.warm()
+        daemon.listen()
+        gc.freeze()  # what stands now stands for good: no later collection need look at it, nor one now
+        gc.enable()
+        _tell_ready(ready_fd)
+        log.info("listening on %s", location.socket)
+        await daemon.leave.wait()
+    if daemon.has_failed:
         raise BugError("the daemon ended itself after an error of its own; the log says which")
 
 
-def _performers(zygotes: Zygotes, planner: Planner, server: Server, leave: asyncio.Event) -> Performers:
+class _Daemon:
+    """The parts, in the order in which they come to be. `parts` takes them down in the opposite one."""
+
+    def __init__(
+        self, settings: Settings, location: Location, parts: contextlib.ExitStack, *, leaves_when_idle: bool
+    ) -> None:
+        self.leave = asyncio.Event()
+        self.has_failed = False
+        self._location = location
+        self._parts = parts
+        self._loop = asyncio.get_running_loop()
+        self._python = find_interpreter(settings.python) if settings.python else default_interpreter()
+        self._wall_offset_s = time.time() - time.monotonic()
+        policy = settings.policy(leaves_when_idle=leaves_when_idle)
+        self._controller = ExecutionController(policy, run_prefix=_run_prefix(), wall_offset_s=self._wall_offset_s)
+        self._driver = Driver(self._controller, self._loop)
+        parts.callback(log.info, "left")
+        scratch = _fresh_scratch(location)
+        parts.callback(shutil.rmtree, scratch, ignore_errors=True)
+        poller = Poller(self._loop, self._driver)
+        parts.callback(poller.close)
+        self._zygotes = Zygotes(scratch, poller, self._loop, self._driver.feed)
+        parts.callback(self._zygotes.close)
+
+    def warm(self) -> None:
+        """Start the default environment's zygote. Whatever follows from it waits for the loop, and so for `listen`."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._driver.feed, StopAsked(drain=False))
+        self._driver.connect({effects.StartZygote: self._zygotes.start}, lambda: None, self._end_after_bug)
+        self._driver.feed(EnvironmentWanted(environment=EnvironmentId(self._python)))
+
+    def listen(self) -> None:
+        """Import the rest, build it and connect it."""
+        from pyflowd.shell.planner import Planner
+        from pyflowd.shell.watch import Watch
+
+        server = self._new_server()
+        planner = Planner(self._loop, self._driver.feed)
+        self._parts.callback(planner.close)
+        watch = Watch(self._controller, self._loop, self._driver.feed)
+        self._parts.callback(watch.close)
+
+        def after_turn() -> None:
+            server.end_turn()
+            watch.arm()
+
+        self._driver.connect(_performers(self._zygotes, planner, server, self.leave), after_turn, self._end_after_bug)
+        self._parts.callback(self._driver.close)
+        self._parts.callback(server.flush)
+
+    def _new_server(self) -> "Server":
+        from pyflowd.shell.server import Server
+        from pyflowd.status import StatusReport
+
+        address = str(self._location.socket)
+        server = Server(
+            socket_path=address,
+            default_python=self._python,
+            loop=self._loop,
+            driver=self._driver,
+            status=StatusReport(self._controller, address, self._wall_offset_s),
+        )
+        self._parts.callback(server.close)
+        self._parts.callback(self._location.socket.unlink, missing_ok=True)
+        return server
+
+    def _end_after_bug(self) -> None:
+        self.has_failed = True
+        self.leave.set()
+
+
+def _performers(zygotes: Zygotes, planner: "Planner", server: "Server", leave: asyncio.Event) -> Performers:
     return {
         effects.Answer: server.answer,
         effects.OpenRun: server.outbox.open,

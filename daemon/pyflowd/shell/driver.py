@@ -76,6 +76,10 @@ class Driver:
             self._is_turn_marked = True
             self._loop.call_soon(self.end_turn)
 
+    def begin_turn(self) -> None:
+        """Stimuli come, and `end_turn` is called after the last: the loop need not."""
+        self._is_turn_marked = True
+
     def end_turn(self) -> None:
         """What a turn gathered goes out now: called by whoever knows that its batch is done, else by the loop."""
         if self._is_turn_marked and not self._is_closed and not self._is_running:

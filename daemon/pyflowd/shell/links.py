@@ -31,6 +31,7 @@ class WorkerLink:
         self._feed = feed
         self._pidfd: int | None = None
         self._signal: signal.Signals | None = None
+        self._is_last = False
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
@@ -60,6 +61,7 @@ class WorkerLink:
 
     def send(self, header: "frames.Header", segments: list[frames.Segment]) -> None:
         """Send a frame; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
+        self._is_last = header["last"]
         with suppress(BrokenPipeError, ConnectionResetError):
             frames.send(self._channel, header, segments)
 
@@ -74,20 +76,26 @@ class WorkerLink:
 
     def drain(self) -> None:
         """Pass on everything the dead worker left behind."""
-        self._read_channel()
-        self._drain_pipes()
+        if self._pipes:
+            self._read_channel()
+            self._drain_pipes()
 
     def close(self) -> None:
         """Give all descriptors back."""
-        self._poller.forget(self._channel.fileno())
-        self._channel.close()
-        for descriptor in self._pipes.values():
-            self._poller.forget(descriptor)
-            os.close(descriptor)
-        self._pipes = {}
+        self._hang_up()
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
+
+    def _hang_up(self) -> None:
+        """Listen no more: all was said, or the worker is dead."""
+        if self._pipes:
+            self._poller.closing(self._channel.fileno())
+            self._channel.close()
+            for descriptor in self._pipes.values():
+                self._poller.closing(descriptor)
+                os.close(descriptor)
+            self._pipes = {}
 
     def _read_channel(self) -> None:
         for _ in range(FRAMES_A_TURN):
@@ -102,6 +110,8 @@ class WorkerLink:
                 self._misbehaved(str(error))
                 return
             self._take(header, segments, left_over)
+            if not self._pipes:
+                return
 
     def _take(self, header: "frames.Header", segments: list[frames.Segment], left_over: list[int]) -> None:
         for descriptor in left_over:
@@ -115,6 +125,8 @@ class WorkerLink:
             return
         if header["kind"] != "progress":
             self._drain_pipes()
+            if self._is_last:
+                self._hang_up()
         self._feed(stimulus)
 
     def _misbehaved(self, reason: str) -> None:

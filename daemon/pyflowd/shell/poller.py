@@ -8,14 +8,16 @@ import asyncio
 import select
 from collections.abc import Callable
 
+from pyflowd.shell.driver import Driver
+
 BATCH = 64
 
 
 class Poller:
     """Calls back when a descriptor can be read, or its other end is gone."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, after_batch: Callable[[], object]) -> None:
-        self._after_batch = after_batch
+    def __init__(self, loop: asyncio.AbstractEventLoop, driver: Driver) -> None:
+        self._driver = driver
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], object]] = {}
         self._loop = loop
@@ -31,6 +33,10 @@ class Poller:
         if self._callbacks.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
 
+    def closing(self, descriptor: int) -> None:
+        """Forget one that is closed next, which the kernel takes out by itself. Unknown ones are fine."""
+        self._callbacks.pop(descriptor, None)
+
     def close(self) -> None:
         """Forget all."""
         self._loop.remove_reader(self._epoll.fileno())
@@ -38,8 +44,9 @@ class Poller:
         self._callbacks.clear()
 
     def _ready(self) -> None:
+        self._driver.begin_turn()
         for descriptor, _ in self._epoll.poll(0, BATCH):
             callback = self._callbacks.get(descriptor)
             if callback is not None:
                 callback()
-        self._after_batch()
+        self._driver.end_turn()

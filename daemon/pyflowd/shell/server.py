@@ -18,8 +18,9 @@ from zmq.utils.monitor import recv_monitor_message
 from pyflowd import __version__
 from pyflowd.core.effects import Answer
 from pyflowd.core.ids import EnvironmentId, SessionId
-from pyflowd.core.stimuli import CancelAsked, CheckAsked, RunSubmitted, SessionsCounted, Stimulus, StopAsked, Submission
+from pyflowd.core.stimuli import CancelAsked, CheckAsked, RunSubmitted, SessionsCounted, StopAsked, Submission
 from pyflowd.environments.interpreter import InterpreterError, find_interpreter
+from pyflowd.shell.driver import Driver
 from pyflowd.shell.outbox import Outbox
 from pyflowd.shell.planner import convert
 from pyflowd.shell.sessions import Session, Sessions, peer_uid
@@ -59,8 +60,7 @@ class Server:
         socket_path: str,
         default_python: str,
         loop: asyncio.AbstractEventLoop,
-        feed: Callable[[Stimulus], None],
-        on_drained: Callable[[], None],
+        driver: Driver,
         status: Callable[[], replies.DaemonStatus],
     ) -> None:
         self.outbox = Outbox(self._queue)
@@ -70,8 +70,8 @@ class Server:
         self._default_python = default_python
         self._interpreters: dict[str, str] = {}
         self._loop = loop
-        self._feed = feed
-        self._on_drained = on_drained
+        self._driver = driver
+        self._feed = driver.feed
         self._status = status
         self._sessions = Sessions()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -142,9 +142,10 @@ class Server:
 
     def drain(self) -> None:
         """Take in everything there is."""
+        self._driver.begin_turn()
         while _can_read(self._router):
             self._receive(self._router.recv_multipart(NOBLOCK, copy=False))
-        self._on_drained()
+        self._driver.end_turn()
 
     def _drain_monitor(self) -> None:
         while _can_read(self._monitor):

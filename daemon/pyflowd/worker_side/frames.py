@@ -23,8 +23,8 @@ from . import json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Sequence
-    from socket import socket
     from typing import Any, Dict
 
     Header = Dict[str, Any]

@@ -21,7 +21,7 @@ from .progress import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from socket import socket
+    from _socket import socket
     from typing import Any, List, Sequence
 
     from .failures import Failure

@@ -13,7 +13,7 @@ from . import frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from socket import socket
+    from _socket import socket
 
 RATE_PER_S = 50.0
 BURST = 10.0

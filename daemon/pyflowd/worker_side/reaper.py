@@ -9,6 +9,8 @@ block: what is slow to die is looked at again when the kernel has news of it.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import select
 import signal
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     Exit = List[Any]
 
+GATHER_S = 0.005  # deaths come in flocks: seeing to each at once would take three times the work
 SWEEP_DELAY_S = 0.2
 REPORT_DELAY_S = 2.0  # the longest that a report waits for strangers to die
 SIGNAL_BYTES = 128
@@ -38,6 +41,7 @@ class Reaper:
         self._waiting: list[tuple[Exit, str]] = []  # reaped; not reported, for they may have left strangers
         self._report_by_s: float | None = None
         self._sweep_at_s: float | None = None
+        self._reap_at_s: float | None = None
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         self._signals = linux.open_signalfd(signal.SIGCHLD)
 
@@ -47,15 +51,24 @@ class Reaper:
 
     def timeout_ms(self) -> int | None:
         """When the next turn is due even if no child dies."""
-        times = [at_s for at_s in (self._report_by_s, self._sweep_at_s) if at_s is not None]
-        return max(0, int((min(times) - time.monotonic()) * 1000) + 1) if times else None
+        times = [at_s for at_s in (self._reap_at_s, self._report_by_s, self._sweep_at_s) if at_s is not None]
+        return max(0, math.ceil((min(times) - time.monotonic()) * 1000)) if times else None
 
     def add(self, pid: int, worker: int, folder: str) -> None:
         """A worker was forked."""
         self._workers[pid] = worker, folder
 
+    def notice(self) -> None:
+        """A child died: it will be seen to in a moment, with those that die until then."""
+        self._clear_signal()
+        self._reap_at_s = self._reap_at_s or time.monotonic() + GATHER_S
+
     def turn(self) -> None:
-        """Reap who died, sweep if there is reason to, report who is gone with everything it left."""
+        """Once it is due: reap who died, sweep if there is reason to, report who is gone with everything it left."""
+        if self.timeout_ms() == 0:
+            self._turn()
+
+    def _turn(self) -> None:
         exits = self._reap()
         clean = [one for one in exits if one[0][2] == CLEAN_EXIT << 8]
         unclean = [one for one in exits if one[0][2] != CLEAN_EXIT << 8]
@@ -81,17 +94,15 @@ class Reaper:
         give_up_s = time.monotonic() + patience_s
         self._sweep_at_s = 0.0  # now, for the sake of those who left without being looked at
         while self._workers or self._cleaners or self._sweep_at_s is not None:
-            self.turn()
+            self._turn()
             if time.monotonic() > give_up_s:
                 return
             poll.poll(50)
 
     def _reap(self) -> list[tuple[Exit, str]]:
         """The workers that died, as (exit, scratch folder); strangers and cleaners leave without a word."""
-        try:
-            os.read(self._signals, SIGNAL_BYTES)
-        except BlockingIOError:
-            pass
+        self._clear_signal()
+        self._reap_at_s = None
         exits: list[tuple[Exit, str]] = []
         while True:
             try:
@@ -109,6 +120,10 @@ class Reaper:
             if worker is not None:
                 cpu_s = round(usage.ru_utime + usage.ru_stime, 6)
                 exits.append(([worker[0], pid, status, cpu_s, usage.ru_maxrss], worker[1]))
+
+    def _clear_signal(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._signals, SIGNAL_BYTES)
 
     def _sweep(self, now_s: float) -> None:
         found = strangers.kill_strangers(self._workers.keys() | self._cleaners)

@@ -13,7 +13,7 @@ from . import frames, node_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from socket import socket
+    from _socket import socket
     from typing import Callable, Sequence
 
     from .frames import Header, Segment

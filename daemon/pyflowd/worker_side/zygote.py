@@ -64,8 +64,9 @@ class Zygote:
                 if control in ready:
                     header, _, descriptors = frames.receive(self._control)
                     self._fork_batch(header, descriptors)
-                if ready != [control]:
-                    self._reaper.turn()
+                if self._reaper.fileno() in ready:
+                    self._reaper.notice()
+                self._reaper.turn()
         except (frames.ClosedError, ConnectionError):
             pass
         finally:
