@@ -12,7 +12,8 @@ from pyflowd.core.stimuli import CallDone, CallFailed, CallProgressed, CodeInspe
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
 from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
-from pyflowd.worker_side.frames import FrameError, Segment
+from pyflowd.shell.value_text import is_value
+from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
 Header = dict[str, Any]
@@ -45,6 +46,9 @@ def _done(worker: WorkerId, call: CallId, header: Header, segments: list[Segment
     previews = header.get("previews")
     if not isinstance(previews, list) or not len(names) == len(types) == len(previews) == len(segments):
         raise FrameError("outputs do not add up")
+    for name, segment in zip(names, segments, strict=True):
+        if segment.size <= INLINE_BYTES and not is_value(segment.read()):
+            return _no_value(worker, call, name, header, segments)
     values = [
         Value(payload=segment, type=kind, preview=_optional_text(preview))
         for segment, kind, preview in zip(segments, types, previews, strict=True)
@@ -54,6 +58,20 @@ def _done(worker: WorkerId, call: CallId, header: Header, segments: list[Segment
         call=call,
         outputs=tuple(zip(names, values, strict=True)),
         warnings=tuple(_texts(header, "warnings")),
+        cpu_s=_number(header, "cpu_s"),
+        peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+    )
+
+
+def _no_value(worker: WorkerId, call: CallId, name: str, header: Header, segments: list[Segment]) -> Stimulus:
+    """Our workers send such an output only when it is nested deeper than they can check."""
+    for segment in segments:
+        segment.close()
+    message = f"output '{name}' cannot be passed on: it is not one JSON value, or is nested too deeply"
+    return CallFailed(
+        worker=worker,
+        call=call,
+        error=ErrorInfo(code=ErrorCode.NOT_JSON, message=message),
         cpu_s=_number(header, "cpu_s"),
         peak_memory_bytes=_whole(header, "peak_memory_bytes"),
     )

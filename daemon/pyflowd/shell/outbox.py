@@ -15,6 +15,8 @@ import orjson
 from pyflowd.core.effects import CloseRun, OpenRun, Publish
 from pyflowd.core.ids import SessionId
 from pyflowd.core.values import Value
+from pyflowd.shell.value_text import is_value
+from pyflowd.worker_side.frames import INLINE_BYTES
 from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire
 from pyflowd_client.protocol.events import Event, EventsLost, NodeFinished, NodeStarted, RunFinished, RunStarted
 from pyflowd_client.protocol.ids import RunId
@@ -177,7 +179,10 @@ def _lost(run: RunId, first_seq: int, last_seq: int) -> bytes:
 
 
 def encode_event(event: Event, max_value_bytes: int | None) -> bytes:
-    """An event as JSON. Values are spliced in as they came from the worker, or replaced by what they are like."""
+    """An event as JSON. Values are spliced in as they came from the worker, or replaced by what they are like.
+
+    Those that came in the frame were looked at with it. A large one is looked at only here, where it matters.
+    """
     wire = event_to_wire(event)
     if isinstance(event, NodeFinished):
         wire["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in event.outputs.items()}
@@ -186,5 +191,7 @@ def encode_event(event: Event, max_value_bytes: int | None) -> bytes:
 
 def _value(value: Value, max_value_bytes: int | None) -> object:
     if max_value_bytes is None or value.payload.size <= max_value_bytes:
-        return orjson.Fragment(value.payload.read())
+        text = value.payload.read()
+        if value.payload.size <= INLINE_BYTES or is_value(text):
+            return orjson.Fragment(text)
     return {"$value": {"type": value.type, "size_bytes": value.payload.size, "preview": value.preview}}
