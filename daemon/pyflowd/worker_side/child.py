@@ -11,7 +11,6 @@ import fcntl
 import gc
 import os
 import sys
-import termios
 from _signal import SIG_SETMASK, pthread_sigmask, sigtimedwait  # type: ignore[import-not-found]
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
@@ -43,7 +42,7 @@ def live(birth: Birth) -> None:
     try:
         _become_worker(*birth)
         link = socket(AF_UNIX, SOCK_SEQPACKET, 0, LINK)
-        if fcntl.ioctl(LINK, termios.FIONREAD, _NOTHING) == _NOTHING:
+        if fcntl.ioctl(LINK, linux.FIONREAD, _NOTHING) == _NOTHING:
             rehearsal.rehearse(answer)
         _serve(link)
         status = 0 if _has_children() else CLEAN_EXIT

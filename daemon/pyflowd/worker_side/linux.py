@@ -11,6 +11,7 @@ from _signal import SIGKILL  # type: ignore[import-not-found]
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+FIONREAD = 0x541B  # `termios` has it too, and five mappings for each fork to copy
 SYS_PIDFD_OPEN = 434  # the same number on every architecture
 SFD_CLOEXEC, SFD_NONBLOCK = 0o2000000, 0o4000
 SIGSET_BYTES = 128

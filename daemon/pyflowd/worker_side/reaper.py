@@ -10,7 +10,6 @@ block: what is slow to die is looked at again when the kernel has news of it.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import select
 import signal
@@ -52,7 +51,10 @@ class Reaper:
     def timeout_ms(self) -> int | None:
         """When the next turn is due even if no child dies."""
         times = [at_s for at_s in (self._reap_at_s, self._report_by_s, self._sweep_at_s) if at_s is not None]
-        return max(0, math.ceil((min(times) - time.monotonic()) * 1000)) if times else None
+        if not times:
+            return None
+        left_s = min(times) - time.monotonic()
+        return int(left_s * 1000) + 1 if left_s > 0 else 0
 
     def add(self, pid: int, worker: int, folder: str) -> None:
         """A worker was forked."""
