@@ -19,6 +19,7 @@ from pyflowd_client.protocol.errors import ExitStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import BufferedWriter
     from subprocess import Popen
 
 START_DEADLINE_S = 30.0
@@ -49,32 +50,53 @@ def is_listening(address: str) -> bool:
 
 def start_daemon(location: Location, *, leaves_when_idle: bool = True) -> None:
     """Start a daemon and wait until it, or another one, listens."""
-    import subprocess  # only needed when no daemon runs
+    StartingDaemon(location, leaves_when_idle=leaves_when_idle).wait()
 
-    _require_daemon_package()
-    location.prepare()
-    give_up_at = time.monotonic() + START_DEADLINE_S
-    ready, ready_fd = os.pipe()
-    with os.fdopen(ready, "rb", buffering=0) as pipe, open(location.log, "ab") as log:
-        log_start = log.seek(0, os.SEEK_END)
+
+class StartingDaemon:
+    """A daemon on its way, for those who have something else to do until it listens. To be waited for, once."""
+
+    def __init__(self, location: Location, *, leaves_when_idle: bool = True) -> None:
+        """DaemonUnavailable when there is none to start, LocationRefused when there is no place for it."""
+        _require_daemon_package()
+        location.prepare()
+        self._address = location.address
+        self._log = location.log
+        self._give_up_at = time.monotonic() + START_DEADLINE_S
+        ready, ready_fd = os.pipe()
+        self._ready = os.fdopen(ready, "rb", buffering=0)
         try:
-            command = [sys.executable, "-P", "-m", "pyflowd", "--socket", location.address]
-            leave = ["--leave-when-idle"] if leaves_when_idle else []
-            daemon = subprocess.Popen(
-                [*command, "--ready-fd", str(ready_fd), *leave],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                pass_fds=[ready_fd],
-                start_new_session=True,
-            )
+            with open(self._log, "ab") as log:
+                self._log_start = log.seek(0, os.SEEK_END)
+                self._process = _spawn(location.address, log, ready_fd, leaves_when_idle=leaves_when_idle)
+        except BaseException:
+            self._ready.close()
+            raise
         finally:
             os.close(ready_fd)
-        is_ready = _await_byte(pipe, give_up_at)
-    threading.Thread(target=daemon.wait, name="reap pyflowd", daemon=True).start()
-    if not is_ready and not _await_winner(daemon, location.address, give_up_at):
-        raise DaemonUnavailable(_explanation(location.log, log_start))
+
+    def wait(self) -> None:
+        """Return when it, or another one, listens; DaemonUnavailable says why none does."""
+        with self._ready as pipe:
+            is_ready = _await_byte(pipe, self._give_up_at)
+        threading.Thread(target=self._process.wait, name="reap pyflowd", daemon=True).start()
+        if not is_ready and not _await_winner(self._process, self._address, self._give_up_at):
+            raise DaemonUnavailable(_explanation(self._log, self._log_start))
+
+
+def _spawn(address: str, log: "BufferedWriter", ready_fd: int, *, leaves_when_idle: bool) -> "Popen[bytes]":
+    import subprocess  # only needed when no daemon runs
+
+    command = [sys.executable, "-P", "-m", "pyflowd", "--socket", address, "--ready-fd", str(ready_fd)]
+    return subprocess.Popen(
+        [*command, "--leave-when-idle"] if leaves_when_idle else command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd="/",
+        pass_fds=[ready_fd],
+        start_new_session=True,
+    )
 
 
 def _require_daemon_package() -> None:

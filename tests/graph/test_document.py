@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import example, given, settings
 
-from pyflowd.graph.diagnostics import DiagnosticCode, Severity
+from pyflowd.graph.diagnostics import MOST_OF_A_KIND, DiagnosticCode, Severity
 from pyflowd.graph.document import MAX_DEPTH, read_document, write_document
+from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
 from support.graphs import blocks, graph, node
 
 FLOWSPEC = write_document(graph(node("a")), "md")
@@ -68,6 +69,30 @@ def test_nesting_deeper_than_a_writer_can_follow_is_refused() -> None:
     whole = read_document(deepest).graph
     assert whole is not None
     assert read_document(write_document(whole, "md")).graph == whole
+
+
+@pytest.mark.parametrize("character", ["x", "\u20ac"])
+def test_a_document_over_the_protocols_size_is_refused_unread(character: str) -> None:
+    size_bytes = len(character.encode())
+    assert reason(character * (MAX_DOCUMENT_BYTES // size_bytes + 1)) is DiagnosticCode.UNREADABLE
+    (diagnostic,) = read_document(character * (MAX_DOCUMENT_BYTES // size_bytes + 1)).diagnostics
+    assert "16 MiB" in diagnostic.message
+    (diagnostic,) = read_document(character * (MAX_DOCUMENT_BYTES // size_bytes)).diagnostics
+    assert "neither FlowSpec nor JSON" in diagnostic.message
+
+
+@pytest.mark.parametrize(
+    ("text", "severity", "code"),
+    [
+        ("# a\n" + "## b\n" * 1000, Severity.WARNING, DiagnosticCode.IGNORED_SECTION),
+        ('{"nodes": [' + "1," * 999 + "1]}", Severity.ERROR, DiagnosticCode.INVALID_FIELD),
+    ],
+)
+def test_what_is_found_again_and_again_is_counted(text: str, severity: Severity, code: DiagnosticCode) -> None:
+    found = read_document(text).diagnostics
+    assert {(item.severity, item.code) for item in found} == {(severity, code)}
+    assert len(found) == MOST_OF_A_KIND + 1
+    assert f"{1000 - MOST_OF_A_KIND} more" in found[-1].message
 
 
 @given(text=blocks)

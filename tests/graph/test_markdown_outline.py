@@ -3,7 +3,7 @@
 from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 
-from pyflowd.graph.markdown_outline import Section, read_outline
+from pyflowd.graph.markdown_outline import Section, may_have_headings, read_outline
 from support.graphs import blocks
 
 STOCK = MarkdownIt("commonmark")
@@ -41,6 +41,20 @@ def shape(sections: list[Section]) -> list[tuple[int, str, int, list[tuple[str, 
 def test_headings_and_fences_are_those_of_stock_markdown(text: str) -> None:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     assert shape(read_outline(text)) == stock_outline(text)
+
+
+@given(text=blocks)
+@example(text="- a\n  ===")
+@example(text="> 1. a\n>    --- \t")
+@settings(max_examples=500, deadline=None)
+def test_a_text_with_headings_is_never_taken_for_one_without(text: str) -> None:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    assert may_have_headings(text) or len(read_outline(text)) == 1
+
+
+def test_most_texts_that_are_no_markdown_are_seen_to_have_none() -> None:
+    texts = ["", "a,b\n1,-2\n", "- a\n- 1.5\n", "1. 2\n", "x = y\n \n", "name: =\n", "\x89PNG\n\x1a"]
+    assert not any(map(may_have_headings, texts))
 
 
 def test_bodies_are_the_lines_between_headings_as_they_are() -> None:

@@ -9,7 +9,8 @@ from pyflowd.graph.diagnostics import Diagnostic
 from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
 from pyflowd.graph.json_graph import EDGE_KEYS, GRAPH_KEYS, NODE_KEYS, graph_to_json, trim_text
 from pyflowd.graph.model import Edge, Graph, Node
-from pyflowd.graph.plan import Plan, build_plan, code_sources
+from pyflowd.graph.plan import Plan
+from pyflowd.graph.planning import build_plan, code_sources
 from pyflowd.worker_side.inspection import inspect_source
 from pyflowd_client.protocol.ids import NodeId
 

@@ -13,7 +13,7 @@ from pyflowd.core.limits import CallLimits, Graces, PoolLimits
 from pyflowd.core.values import Value
 from pyflowd.graph.document import read_document
 from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
-from pyflowd.graph.plan import build_plan
+from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId

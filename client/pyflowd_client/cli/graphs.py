@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from pyflowd_client.blocking import connect
+from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.cli.values import one_line
 from pyflowd_client.errors import UsageRefused
 from pyflowd_client.protocol.codec import to_wire
@@ -20,7 +20,7 @@ FORMATS = {".md": "md", ".json": "json"}
 def check(options: argparse.Namespace) -> ExitStatus:
     """Say what is wrong with a graph, and in which order its nodes would run."""
     document, name = read_document(options.graph)
-    with connect(options.socket) as client:
+    with open_session(options.socket) as client:
         checked = client.check(document, name=name, inputs=options.inputs, python=options.python)
     if options.json:
         print(json.dumps(to_wire(checked), ensure_ascii=False))
@@ -39,7 +39,7 @@ def convert(options: argparse.Namespace) -> ExitStatus:
     if to is None:
         raise UsageRefused("which format? Give --to md, --to json, or a file name that ends in one of them with -o.")
     document, name = read_document(options.graph)
-    with connect(options.socket) as client:
+    with open_session(options.socket) as client:
         converted = client.convert(document, to, name=name)
     _show_findings(converted.findings)
     if options.output is None or options.output == "-":

@@ -4,10 +4,9 @@ import argparse
 import os
 import sys
 
-from pyflowd_client.blocking import Client, connect
 from pyflowd_client.cli.interrupts import Interrupts
+from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.errors import run_exit_status
-from pyflowd_client.protocol.codec import EventRecord
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.record import RunRecord
@@ -15,13 +14,15 @@ from pyflowd_client.submission import read_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyflowd_client.blocking import Client
     from pyflowd_client.cli.report import Report
+    from pyflowd_client.protocol.codec import EventRecord
 
 
 def run(options: argparse.Namespace) -> ExitStatus:
     """Execute a graph."""
     document, name = read_document(options.graph)
-    with Interrupts() as interrupts, connect(options.socket) as client:
+    with Interrupts() as interrupts, open_session(options.socket) as client:
         submitted = client.run_document(
             document,
             name=name,
@@ -47,13 +48,13 @@ def run(options: argparse.Namespace) -> ExitStatus:
 class Following:
     """The events of a run until its last one; the first Ctrl-C cancels it, the second ends the telling."""
 
-    def __init__(self, client: Client, run: RunId, interrupts: Interrupts) -> None:
+    def __init__(self, client: "Client", run: RunId, interrupts: Interrupts) -> None:
         self._client = client
         self._run = run
         self._interrupts = interrupts
         self._has_cancelled = False
 
-    def next(self) -> EventRecord:
+    def next(self) -> "EventRecord":
         """The next event, whatever signals come meanwhile."""
         while True:
             if self._interrupts.is_pending and not self._has_cancelled:

@@ -3,11 +3,14 @@
 A message names nodes by title. It never holds code or values.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pyflowd_client.protocol.ids import NodeId
+
+MOST_OF_A_KIND = 100
 
 
 class Severity(StrEnum):
@@ -58,6 +61,28 @@ class Diagnostic:
     message: str
     node: NodeId | None = None
     title: str | None = None
+
+
+class DiagnosticLog:
+    """What a reader finds. The first hundred of a kind are kept, the others counted: there may be millions."""
+
+    def __init__(self) -> None:
+        self._kept: list[Diagnostic] = []
+        self._counts: Counter[tuple[Severity, DiagnosticCode]] = Counter()
+
+    def append(self, item: Diagnostic) -> None:
+        """One more."""
+        kind = item.severity, item.code
+        self._counts[kind] += 1
+        if self._counts[kind] <= MOST_OF_A_KIND:
+            self._kept.append(item)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        yield from self._kept
+        for (severity, code), count in self._counts.items():
+            if count > MOST_OF_A_KIND:
+                message = f"There are {count - MOST_OF_A_KIND:,} more of this kind. Correct those above first."
+                yield Diagnostic(severity=severity, code=code, message=message)
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

@@ -4,7 +4,7 @@ Reading never raises: whatever the text is, there is a graph, or an error that s
 Writing is the inverse: reading what was written gives an equal graph.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,9 @@ from pyflowd.graph.flowspec import FlowSpecReader
 from pyflowd.graph.flowspec_writer import write_flowspec
 from pyflowd.graph.json_graph import GraphReader, Json, graph_to_json
 from pyflowd.graph.json_text import InvalidJsonError, format_json, is_deeper_than, parse_json
+from pyflowd.graph.markdown_outline import may_have_headings
 from pyflowd.graph.model import Graph
+from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
 
 Format = Literal["md", "json"]
 BYTE_ORDER_MARK = "\ufeff"
@@ -30,6 +32,9 @@ class Reading:
 
 def read_document(text: str, name: str | None = None) -> Reading:
     """The graph of a text; `name` is its file name, if it has one."""
+    if _is_too_large(text):
+        message = f"The document is larger than {MAX_DOCUMENT_BYTES // 1024**2} MiB. Store large values in files."
+        return _nothing(DiagnosticCode.UNREADABLE, message)
     text = text.removeprefix(BYTE_ORDER_MARK)
     if not text.strip():
         return _nothing(DiagnosticCode.EMPTY, "The document is empty. Save a graph in it.")
@@ -41,6 +46,11 @@ def read_document(text: str, name: str | None = None) -> Reading:
 def write_document(graph: Graph, to: Format) -> str:
     """The graph as text that `read_document` reads as an equal graph."""
     return write_flowspec(graph) if to == "md" else format_json(graph_to_json(graph)) + "\n"
+
+
+def _is_too_large(text: str) -> bool:
+    may_be = len(text) > MAX_DOCUMENT_BYTES // 4  # a character has up to four bytes
+    return may_be and len(text.encode("utf-8", "surrogatepass")) > MAX_DOCUMENT_BYTES
 
 
 def _is_json(text: str, name: str | None) -> bool:
@@ -61,7 +71,8 @@ def _read_json(text: str) -> Reading:
 
 def _read_flowspec(text: str) -> Reading:
     flowspec = FlowSpecReader()
-    document = flowspec.read(text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    document = flowspec.read(text) if may_have_headings(text) else {}
     if not flowspec.is_flowspec:
         message = (
             "The document is neither FlowSpec nor JSON: it has no heading `## Node: Title (ID: id)` and does not begin "
@@ -71,7 +82,7 @@ def _read_flowspec(text: str) -> Reading:
     return _read_graph(document, flowspec.diagnostics)
 
 
-def _read_graph(document: Json, found: Sequence[Diagnostic]) -> Reading:
+def _read_graph(document: Json, found: Iterable[Diagnostic]) -> Reading:
     if is_deeper_than(document, MAX_DEPTH):
         message = f"The document is nested deeper than {MAX_DEPTH} levels. Store large values in files."
         return _nothing(DiagnosticCode.UNREADABLE, message)

@@ -12,7 +12,7 @@ title are the heading's, unless the Metadata explain how that heading came about
 
 from typing import Any, NamedTuple
 
-from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity
+from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.json_graph import CODE_KEYS, EDGE_KEYS, RESERVED_KEY, Json, trim_text
 from pyflowd.graph.json_text import InvalidJsonError, parse_json
 from pyflowd.graph.markdown_outline import Fence, Section, read_outline
@@ -53,7 +53,7 @@ class FlowSpecReader:
     """Reads one document. `is_flowspec` tells whether anything in it was recognised."""
 
     def __init__(self) -> None:
-        self.diagnostics: list[Diagnostic] = []
+        self.diagnostics = DiagnosticLog()
         self.is_flowspec = False
         self._document: Json = {}
         self._nodes: list[tuple[Section, Json]] = []

@@ -8,7 +8,7 @@ around them go.
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, TypeVar
 
-from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity
+from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.model import Edge, Graph, Node
 from pyflowd_client.protocol.ids import NodeId
 
@@ -36,16 +36,17 @@ GRAPH_KEYS = frozenset(
 
 def trim_text(text: str) -> str:
     """The text with "\\n" as line end and without blank lines around it; its first line keeps its indent."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    full = [number for number, line in enumerate(lines) if line.strip()]
-    return "\n".join(lines[full[0] : full[-1] + 1]) if full else ""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    visible_from, visible_to = len(text) - len(text.lstrip()), len(text.rstrip())
+    before, _, _ = text[visible_to:].partition("\n")
+    return text[text.rfind("\n", 0, visible_from) + 1 : visible_to] + before if visible_to else ""
 
 
 class GraphReader:
     """Builds one graph out of JSON values; `diagnostics` tells what did not fit."""
 
     def __init__(self) -> None:
-        self.diagnostics: list[Diagnostic] = []
+        self.diagnostics = DiagnosticLog()
 
     def read(self, document: Json) -> Graph:
         """The graph of a whole document."""

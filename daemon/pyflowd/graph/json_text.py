@@ -1,6 +1,8 @@
 """JSON in Python's dialect: NaN, Infinity, big integers and lone surrogates survive."""
 
 import json
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 
@@ -33,14 +35,11 @@ def format_json(value: Any) -> str:
 
 def is_deeper_than(value: Any, depth: int) -> bool:
     """True when lists and objects are nested in more than `depth` levels."""
-    level = [value]
+    level = _containers([value])
     for _ in range(depth):
-        level = [
-            child
-            for item in level
-            if isinstance(item, (dict, list))
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-        if not level:
-            return False
-    return True
+        level = _containers(chain.from_iterable(item.values() if isinstance(item, dict) else item for item in level))
+    return bool(level)
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, (dict, list))]

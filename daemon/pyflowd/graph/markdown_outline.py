@@ -6,16 +6,19 @@ it stands, also inside a list or a quotation, and hides nowhere but in code and 
 
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
-from markdown_it.token import Token
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.token import Token
 
 DEEPEST_LEVEL = 3
 _ATX_HEADING = re.compile(r"(#{1,6})(?:[ \t]+|$)")
 _OPENING = re.compile(r"(`{3,})[^`]*")
 _CLOSING = re.compile(r" {0,3}(`{3,})[ \t]*")
+_UNDERLINE = re.compile(r"^(?:[ \t>*+\d.)]*+[-=]++)++[ \t]*+$", re.MULTILINE)  # of a heading, whatever it stands in
 _UNFOLDABLE = re.compile(r"[ \t>*+\-\d.)]*(?:<|~~~)|[ \t>*+\-\d.)]+```")
 
 
@@ -38,12 +41,17 @@ class Section:
     fences: list[Fence] = field(default_factory=list)
 
 
+def may_have_headings(text: str) -> bool:
+    """False for most texts that are no graph, which need not be parsed to know that."""
+    return "#" in text or _UNDERLINE.search(text) is not None
+
+
 def read_outline(text: str) -> list[Section]:
     r"""The sections of a text that has only "\n" as line end and no NUL; the first has level 0."""
     lines = text.split("\n")
     numbers = _fold(lines)
     sections, starts, ends = [Section(0, "", 0)], [0], []
-    tokens = iter(_PARSER.parse("\n".join([lines[number] for number in numbers])))
+    tokens = iter(_parser().parse("\n".join([lines[number] for number in numbers])))
     for token in tokens:
         if token.type == "fence":
             sections[-1].fences.append(_unfold(token, lines, numbers))
@@ -84,7 +92,7 @@ def _fold(lines: list[str]) -> list[int]:
     return seen
 
 
-def _unfold(token: Token, lines: list[str], numbers: list[int]) -> Fence:
+def _unfold(token: "Token", lines: list[str], numbers: list[int]) -> Fence:
     start, end = token.map or (0, 0)
     first, last = numbers[start], numbers[end - 1]
     is_folded = last - first != end - 1 - start
@@ -92,7 +100,7 @@ def _unfold(token: Token, lines: list[str], numbers: list[int]) -> Fence:
     return Fence(token.info.strip(), content, first + 2)
 
 
-def _read_atx_heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _read_atx_heading(state: "StateBlock", start: int, end: int, silent: bool) -> bool:
     """markdown-it's rule for `# heading`, but tried first, and with one token where its own makes three."""
     if state.is_code_block(start):
         return False
@@ -112,13 +120,13 @@ def _read_atx_heading(state: StateBlock, start: int, end: int, silent: bool) -> 
     return True
 
 
-def _new_parser() -> MarkdownIt:
+@cache
+def _parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # a tenth of a daemon's start, and nothing to those who send JSON
+
     parser = MarkdownIt("commonmark")
     parser.core.ruler.enableOnly(["normalize", "block"])
     parser.block.ruler.disable("heading")
     what_it_ends = ["paragraph", "reference", "blockquote"]
     parser.block.ruler.before("code", "outline_heading", _read_atx_heading, {"alt": what_it_ends})
     return parser
-
-
-_PARSER = _new_parser()

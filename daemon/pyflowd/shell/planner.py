@@ -11,7 +11,7 @@ from pyflowd.core.judgement import finding
 from pyflowd.core.stimuli import GraphRead, PlanBuilt, Stimulus
 from pyflowd.graph.diagnostics import Severity, has_errors
 from pyflowd.graph.document import read_document, write_document
-from pyflowd.graph.plan import build_plan
+from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol.replies import GraphConverted
 
 SMALL_DOCUMENT_CHARS = 30_000
