@@ -153,6 +153,22 @@ def idle_section(recorded: Recorded) -> str:
     return f"{origin(recorded)}\n\n" + table(head, rows)
 
 
+def large_section(recorded: Recorded) -> str:
+    """What a graph of many nodes takes until it can run."""
+    rows = [
+        [
+            kind["form"],
+            "one" if kind["codes"] == 1 else f"{kind['codes']:,}",
+            figure(kind["size_bytes"] / 1e6),
+            *[figure(statistics.median(kind[step]) * MILLISECONDS) for step in ("read", "plan", "check")],
+            figure(min(kind["check"]) * MILLISECONDS),
+        ]
+        for kind in recorded["documents"]
+    ]
+    head = ["document", "codes", "size, MB", "read, ms", "plan, ms", "check by a daemon, ms", "fastest, ms"]
+    return f"{origin(recorded)}\n\nA chain of {recorded['nodes']:,} nodes; medians.\n\n{table(head, rows)}"
+
+
 def limits_section(recorded: Recorded) -> str:
     """What the machine itself takes."""
     rows = [
@@ -166,6 +182,7 @@ SECTIONS = {
     "peers": ("Peers", peers_section),
     "cold": ("Cold command line", cold_section),
     "idle": ("Idle", idle_section),
+    "large": ("Large graphs", large_section),
     "limits": ("Limits of the machine", limits_section),
 }
 
@@ -186,7 +203,7 @@ def results(folder: Path) -> str:
 def main() -> None:
     """Write RESULTS.md, or another file, or standard output for `-`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where peers.json, cold.json, idle.json, limits.json are")
+    parser.add_argument("folder", type=Path, help="where peers.json, cold.json, idle.json, ... are")
     parser.add_argument("--output", default=str(Path(__file__).with_name("RESULTS.md")))
     options = parser.parse_args()
     text = results(options.folder)

@@ -20,6 +20,7 @@ def parts(rounds: int) -> dict[str, list[str]]:
         "bench": ["--rounds", str(rounds)],
         "cold": ["--times", str(5 * rounds)],
         "idle": ["--seconds", "10"],
+        "large": ["--times", str(rounds)],
     }
 
 

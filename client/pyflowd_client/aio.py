@@ -16,36 +16,18 @@ import zmq.asyncio
 from pyflowd_client import __version__
 from pyflowd_client.autostart import ensure_daemon
 from pyflowd_client.conversation import Conversation
-from pyflowd_client.dealer import (
-    ATTEMPTS,
-    HELLO_DEADLINE_S,
-    close_dealer,
-    expect,
-    lost,
-    open_dealer,
-    silent,
-)
+from pyflowd_client.dealer import ATTEMPTS, HELLO_DEADLINE_S, close_dealer, expect, lost, open_dealer, silent
 from pyflowd_client.errors import DaemonLost, PyflowdError
 from pyflowd_client.location import Location, locate
+from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import EventRecord
 from pyflowd_client.protocol.events import Event
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.replies import (
-    DaemonStatus,
-    Done,
-    Following,
-    GraphChecked,
-    GraphConverted,
-    Reply,
-    RunAccepted,
-    Welcome,
-)
-from pyflowd_client.protocol.requests import CancelRun, ConvertGraph, GetStatus, Goodbye, Request, StopDaemon
 from pyflowd_client.record import Outputs
 from pyflowd_client.run import RunHandle
 from pyflowd_client.submission import RunArguments, check, read_graph, submission
 
-R = TypeVar("R", bound=Reply)
+R = TypeVar("R", bound=replies.Reply)
 
 
 class AsyncRun(RunHandle):
@@ -81,7 +63,7 @@ class AsyncRun(RunHandle):
 class AsyncClient:
     """A session with a daemon. Use `connect_async` to get one."""
 
-    welcome: Welcome
+    welcome: replies.Welcome
 
     def __init__(self, location: Location) -> None:
         """Begin to connect; `greet` says whether it worked."""
@@ -97,7 +79,7 @@ class AsyncClient:
         """Say hello, first of all; DaemonUnavailable, DaemonLost or ProtocolMismatch."""
         try:
             async with asyncio.timeout(HELLO_DEADLINE_S):
-                self.welcome = await self._expect(Welcome, self._conversation.greet(name))
+                self.welcome = await self._expect(replies.Welcome, self._conversation.greet(name))
         except TimeoutError:
             raise silent(self._location) from None
 
@@ -110,37 +92,39 @@ class AsyncClient:
         self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]
     ) -> AsyncRun:
         """Execute the text of a graph; `name` would be its file's name, a hint for the format."""
-        accepted = await self.ask(submission(document, name, arguments), RunAccepted)
+        accepted = await self.ask(submission(document, name, arguments), replies.RunAccepted)
         return AsyncRun(self, accepted.run)
 
     async def follow(self, run: str, from_seq: int = 1) -> AsyncRun:
         """A run that somebody submitted before, told from event `from_seq` on."""
         run_id = RunId(run)
-        await self._expect(Following, self._conversation.follow(run_id, from_seq))
+        await self._expect(replies.Following, self._conversation.follow(run_id, from_seq))
         return AsyncRun(self, run_id)
 
-    async def check(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> GraphChecked:
+    async def check(
+        self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]
+    ) -> replies.GraphChecked:
         """Read and plan the text of a graph without executing it."""
-        return await self.ask(check(document, name, arguments), GraphChecked)
+        return await self.ask(check(document, name, arguments), replies.GraphChecked)
 
-    async def convert(self, document: str, to: str, *, name: str | None = None) -> GraphConverted:
+    async def convert(self, document: str, to: str, *, name: str | None = None) -> replies.GraphConverted:
         """The same graph in the format `to`, "md" or "json"."""
-        return await self.ask(ConvertGraph(document=document, to=to, name=name), GraphConverted)
+        return await self.ask(requests.ConvertGraph(document=document, to=to, name=name), replies.GraphConverted)
 
     async def cancel(self, run: str) -> None:
         """End a run: its nodes are interrupted, then killed."""
-        await self.ask(CancelRun(run=RunId(run)), Done)
+        await self.ask(requests.CancelRun(run=RunId(run)), replies.Done)
 
-    async def status(self) -> DaemonStatus:
+    async def status(self) -> replies.DaemonStatus:
         """How the daemon is."""
-        return await self.ask(GetStatus(), DaemonStatus)
+        return await self.ask(requests.GetStatus(), replies.DaemonStatus)
 
     async def stop(self, *, drain: bool = False) -> None:
         """End the daemon and wait until it is gone: at once, or with `drain` when its runs are over."""
-        await self.ask(StopDaemon(drain=drain), Done)
+        await self.ask(requests.StopDaemon(drain=drain), replies.Done)
         await asyncio.wait([self._listener])
 
-    async def ask(self, request: Request, expected: type[R]) -> R:
+    async def ask(self, request: requests.Request, expected: type[R]) -> R:
         """The reply to a request; Refused, DaemonLost, or ProtocolMismatch when it is of another kind."""
         return await self._expect(expected, self._conversation.ask(request))
 
@@ -158,7 +142,7 @@ class AsyncClient:
         if self._context.closed:
             return
         if self._failure is None:
-            self._conversation.ask(Goodbye())
+            self._conversation.ask(requests.Goodbye())
             await self._flush()
         self._listener.cancel()
         await asyncio.wait([self._listener])

@@ -13,41 +13,16 @@ import zmq
 
 from pyflowd_client import __version__
 from pyflowd_client.conversation import Conversation
-from pyflowd_client.dealer import (
-    ATTEMPTS,
-    HELLO_DEADLINE_S,
-    close_dealer,
-    expect,
-    lost,
-    open_dealer,
-    silent,
-)
+from pyflowd_client.dealer import ATTEMPTS, HELLO_DEADLINE_S, close_dealer, expect, lost, open_dealer, silent
 from pyflowd_client.errors import DaemonLost
 from pyflowd_client.location import Location, locate
+from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import EventRecord
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.replies import (
-    DaemonStatus,
-    Done,
-    Following,
-    GraphChecked,
-    GraphConverted,
-    Reply,
-    RunAccepted,
-    Welcome,
-)
-from pyflowd_client.protocol.requests import (
-    CancelRun,
-    ConvertGraph,
-    GetStatus,
-    Goodbye,
-    Request,
-    StopDaemon,
-)
 from pyflowd_client.run import Run
 from pyflowd_client.submission import RunArguments, check, read_graph, submission
 
-R = TypeVar("R", bound=Reply)
+R = TypeVar("R", bound=replies.Reply)
 # As plain integers: the arithmetic of enum flags costs more than the calls.
 NOBLOCK, EVENTS, POLLIN = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 
@@ -63,7 +38,7 @@ class Client:
         self._socket, self._monitor = open_dealer(self._context, location)
         self._is_lost = False
         try:
-            self.welcome = self._expect(Welcome, self._conversation.greet(name), HELLO_DEADLINE_S)
+            self.welcome = self._expect(replies.Welcome, self._conversation.greet(name), HELLO_DEADLINE_S)
         except BaseException:
             self.close()
             raise
@@ -75,39 +50,41 @@ class Client:
 
     def run_document(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> Run:
         """Execute the text of a graph; `name` would be its file's name, a hint for the format."""
-        accepted = self.ask(submission(document, name, arguments), RunAccepted)
+        accepted = self.ask(submission(document, name, arguments), replies.RunAccepted)
         return Run(self, accepted.run)
 
     def follow(self, run: str, from_seq: int = 1) -> Run:
         """A run that somebody submitted before, told from event `from_seq` on."""
         run_id = RunId(run)
-        self._expect(Following, self._conversation.follow(run_id, from_seq))
+        self._expect(replies.Following, self._conversation.follow(run_id, from_seq))
         return Run(self, run_id)
 
-    def check(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> GraphChecked:
+    def check(
+        self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]
+    ) -> replies.GraphChecked:
         """Read and plan the text of a graph without executing it."""
-        return self.ask(check(document, name, arguments), GraphChecked)
+        return self.ask(check(document, name, arguments), replies.GraphChecked)
 
-    def convert(self, document: str, to: str, *, name: str | None = None) -> GraphConverted:
+    def convert(self, document: str, to: str, *, name: str | None = None) -> replies.GraphConverted:
         """The same graph in the format `to`, "md" or "json"."""
-        return self.ask(ConvertGraph(document=document, to=to, name=name), GraphConverted)
+        return self.ask(requests.ConvertGraph(document=document, to=to, name=name), replies.GraphConverted)
 
     def cancel(self, run: str) -> None:
         """End a run: its nodes are interrupted, then killed."""
-        self.ask(CancelRun(run=RunId(run)), Done)
+        self.ask(requests.CancelRun(run=RunId(run)), replies.Done)
 
-    def status(self) -> DaemonStatus:
+    def status(self) -> replies.DaemonStatus:
         """How the daemon is."""
-        return self.ask(GetStatus(), DaemonStatus)
+        return self.ask(requests.GetStatus(), replies.DaemonStatus)
 
     def stop(self, *, drain: bool = False) -> None:
         """End the daemon and wait until it is gone: at once, or with `drain` when its runs are over."""
-        self.ask(StopDaemon(drain=drain), Done)
+        self.ask(requests.StopDaemon(drain=drain), replies.Done)
         with contextlib.suppress(DaemonLost):
             while True:
                 self._pump()
 
-    def ask(self, request: Request, expected: type[R]) -> R:
+    def ask(self, request: requests.Request, expected: type[R]) -> R:
         """The reply to a request; Refused, DaemonLost, or ProtocolMismatch when it is of another kind."""
         return self._expect(expected, self._conversation.ask(request))
 
@@ -125,7 +102,7 @@ class Client:
         """End the session. Runs go on."""
         if not self._context.closed:
             if not self._is_lost:
-                self._conversation.ask(Goodbye())
+                self._conversation.ask(requests.Goodbye())
                 self._flush()
             close_dealer(self._context, self._socket, self._monitor)
 

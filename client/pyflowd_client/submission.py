@@ -50,7 +50,16 @@ def read_document(path: str) -> tuple[str, str | None]:
     """As `read_graph`, where `-` is standard input, which has no name."""
     if path != "-":
         return read_graph(path)
-    return decode_graph(sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1), "standard input"), None
+    return decode_graph(_read_standard_input(), "standard input"), None
+
+
+def _read_standard_input() -> bytes:
+    if sys.stdin is None:
+        raise GraphFileError("cannot read standard input: it is closed.")
+    try:
+        return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise GraphFileError(f"cannot read standard input: {error.strerror}.") from None
 
 
 def decode_graph(data: bytes, shown: str) -> str:
@@ -60,7 +69,8 @@ def decode_graph(data: bytes, shown: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise GraphFileError(f"{shown} is not a text in UTF-8 (byte {error.start} cannot be read).") from None
+        place = f"byte {error.start} cannot be read"
+        raise GraphFileError(f"{shown} is not a text in UTF-8 ({place}). Save it as UTF-8.") from None
 
 
 def submission(document: str, name: str | None, arguments: RunArguments) -> SubmitRun:

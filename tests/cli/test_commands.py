@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyflowd_client import __version__
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from support.client_commands import COMMAND, Pyflowctl
 from support.client_peer import FakeDaemon, start_process
 
@@ -150,6 +151,13 @@ def test_status_shows_the_daemon_and_is_one_object_for_programs(daemon: FakeDaem
     assert "warm      /usr/bin/python3 (Python 3.12.1, 4 spares)" in shown
     found = json.loads(pyflowctl("status", "--json").stdout)
     assert found.keys() >= {"pid", "version", "protocol", "uptime_s", "sandbox_tier", "environments", "runs", "workers"}
+
+
+def test_a_daemon_of_another_version_is_told_with_both_versions(socket_path: Path, pyflowctl: Pyflowctl) -> None:
+    error = ErrorInfo(code=ErrorCode.PROTOCOL_VERSION, message="The client speaks protocol 1 to 1, this daemon 7 to 9.")
+    with FakeDaemon(socket_path, refuse_hello=error):
+        done = pyflowctl("status")
+    assert (done.returncode, done.stdout, done.stderr) == (76, "", f"pyflowctl: {error.message}\n")
 
 
 def test_without_a_daemon_status_says_so_and_stop_is_content(pyflowctl: Pyflowctl, socket_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Nodes that do what nodes should not: each fails alone, with a cause that names it, and the next run is fine."""
 
-import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -12,31 +10,8 @@ from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.events import NodeFinished, NodeOutput
 from pyflowd_client.protocol.states import NodeState, RunState
-from support.daemons import ADD, RunningDaemon, graph, node, running_daemon
-
-
-@pytest.fixture(scope="module")
-def daemon() -> Iterator[RunningDaemon]:
-    with running_daemon() as running:
-        yield running
-
-
-@pytest.fixture
-def client(daemon: RunningDaemon) -> Iterator[Client]:
-    """A session; after the test the daemon must still run a graph, with no process but its spares."""
-    with daemon.client() as session:
-        yield session
-        assert session.run_document(graph(ADD)).result()["n0"]["output_1"] == 1
-        assert daemon.process.poll() is None
-
-
-def still_alive(pids: list[int]) -> list[psutil.Process]:
-    """Those of the processes that do not end within a moment."""
-    processes = []
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            processes.append(psutil.Process(pid))
-    return psutil.wait_procs(processes, timeout=5)[1]
+from support.daemons import ADD, RunningDaemon, graph, node
+from support.zygote import wait_gone
 
 
 def failure(client: Client, body: str, **options: object) -> ErrorInfo:
@@ -68,8 +43,8 @@ def failure(client: Client, body: str, **options: object) -> ErrorInfo:
         ("def f(): f()\nf()", ErrorCode.EXCEPTION, "recursion"),
         ("return {1, 2}", ErrorCode.NOT_JSON, "set"),
         ("return b'bytes'", ErrorCode.NOT_JSON, "bytes"),
-        ("x = []\nx.append(x)\nreturn x", ErrorCode.NOT_JSON, ""),
-        ("x = []\nfor _ in range(100_000): x = [x]\nreturn x", ErrorCode.NOT_JSON, ""),
+        ("x = []\nx.append(x)\nreturn x", ErrorCode.NOT_JSON, "contains itself"),
+        ("x = []\nfor _ in range(100_000): x = [x]\nreturn x", ErrorCode.NOT_JSON, "nested too deep"),
         ("return input()", ErrorCode.EXCEPTION, "EOF"),
     ],
 )
@@ -142,7 +117,7 @@ return 1
     assert run.result()["n0"]["output_1"] == 1
     left = [int(line) for line in pids.read_text().split()]
     assert len(left) == 3
-    assert not still_alive(left)
+    assert all(map(wait_gone, left))
 
 
 def test_a_flood_of_output_costs_the_daemon_nothing_and_keeps_head_and_tail(
@@ -236,8 +211,15 @@ def test_a_dead_worker_is_told_at_once(client: Client) -> None:
     assert finished.duration_s < 5  # the promise is 0.1 s; a loaded machine gets more
 
 
-def test_cancel_ends_what_ignores_it(client: Client) -> None:
-    body = "import signal, time\nsignal.signal(2, signal.SIG_IGN)\nprint('up')\nwhile True: time.sleep(1)"
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import signal, time\nsignal.signal(2, signal.SIG_IGN)\nprint('up')\nwhile True: time.sleep(1)",
+        "import os, signal\nprint('up', flush=True)\nos.kill(os.getpid(), signal.SIGSTOP)",
+    ],
+    ids=["ignores signals", "stops itself"],
+)
+def test_cancel_ends_what_does_not_want_to_end(client: Client, body: str) -> None:
     run = client.run_document(graph(node(body), node("return 1"), edges=(("n0", "exec_out", "n1", "exec_in"),)))
     states = {}
     for event in run:

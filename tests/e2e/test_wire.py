@@ -1,6 +1,8 @@
 """Foreign processes on the socket: garbage, giants, strangers. Each is told off or cut off; the daemon goes on."""
 
+import contextlib
 import json
+import random
 import socket
 import struct
 from collections.abc import Iterator
@@ -9,22 +11,13 @@ from typing import Any
 import pytest
 import zmq
 
-from support.daemons import ADD, RunningDaemon, graph, running_daemon
+from support.daemons import ADD, RunningDaemon, assert_serves, graph
 
+GREETING = b"\xff" + b"\0" * 7 + b"\x01" + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" + b"\0" * 31
 HELLO = {"request": "hello", "id": 1, "oldest_protocol": 1, "protocol": 1, "client": "test"}
 
 
-@pytest.fixture(scope="module")
-def daemon() -> Iterator[RunningDaemon]:
-    with running_daemon() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def still_serves(daemon: RunningDaemon) -> Iterator[None]:
-    yield
-    with daemon.client() as session:
-        assert session.run_document(graph(ADD)).result()["n0"]["output_1"] == 1
+pytestmark = pytest.mark.usefixtures("unharmed")
 
 
 @pytest.fixture
@@ -83,26 +76,55 @@ def test_a_client_of_another_protocol_is_told_both_versions(
 @pytest.mark.parametrize(
     "data",
     [
-        b"GET / HTTP/1.1\r\n\r\n",
         bytes(range(256)) * 100,
+        b"\0" * 100_000,
         b"\xff" + b"\0" * 8 + b"\x7f\x03\x01" + b"\0" * 1000,
     ],
+    ids=["bytes", "zeros", "broken greeting"],
 )
 def test_a_peer_that_does_not_speak_zmtp_is_cut_off(daemon: RunningDaemon, data: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(15)
         peer.connect(str(daemon.socket))
+        with contextlib.suppress(ConnectionError):
+            peer.sendall(data)
+            while peer.recv(65536):
+                pass  # until the daemon hangs up
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: x\r\n" + b"Cookie: 12345678\r\n" * 5000 + b"\r\n",
+    ],
+    ids=["nothing", "a byte", "a line", "a web browser"],
+)
+def test_a_peer_that_is_never_understood_keeps_nobody_waiting(daemon: RunningDaemon, data: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(daemon.socket))
         peer.sendall(data)
+        with daemon.client() as client:
+            assert_serves(client)
+
+
+def test_what_is_no_zmtp_at_random_harms_nothing(daemon: RunningDaemon) -> None:
+    chance = random.Random(1)
+    for _ in range(200):
+        with socket.socket(socket.AF_UNIX) as peer, contextlib.suppress(ConnectionError):
+            peer.connect(str(daemon.socket))
+            peer.sendall(chance.choice([b"", GREETING]) + chance.randbytes(chance.randrange(1, 2000)))
 
 
 def test_a_frame_of_four_gigabytes_is_cut_off_before_it_is_allocated(daemon: RunningDaemon) -> None:
     """A correct ZMTP 3.0 handshake with mechanism NULL, then the header of a frame of 4 GiB."""
-    greeting = b"\xff" + b"\0" * 7 + b"\x01" + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" + b"\0" * 31
     ready = b"\x05READY" + b"\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(15)
         peer.connect(str(daemon.socket))
-        peer.sendall(greeting + b"\x04" + bytes([len(ready)]) + ready)
+        peer.sendall(GREETING + b"\x04" + bytes([len(ready)]) + ready)
         peer.sendall(b"\x02" + struct.pack(">Q", 4 * 2**30) + b"x" * 1000)
         while peer.recv(65536):
             pass  # until the daemon hangs up
@@ -130,20 +152,21 @@ def test_an_input_that_is_not_json_fails_its_node_with_the_pins_name(dealer: zmq
     assert "x" in finished["error"]["message"]
 
 
-def test_a_client_that_does_not_acknowledge_gets_a_window_and_no_more(dealer: zmq.Socket[bytes]) -> None:
+def test_a_client_that_does_not_acknowledge_gets_a_window_and_no_more(
+    daemon: RunningDaemon, dealer: zmq.Socket[bytes]
+) -> None:
     ask(dealer, json.dumps(HELLO).encode())
-    submit = {"request": "submit_run", "id": 2, "document": graph(*[ADD] * 2000)}
-    dealer.send(json.dumps(submit).encode())
-    run, seqs = "", []
-    dealer.set(zmq.RCVTIMEO, 3000)
-    while True:
-        try:
-            frames = dealer.recv_multipart()
-        except zmq.Again:
-            break
-        for frame in frames:
+    submit = {"request": "submit_run", "id": 2, "document": graph(*[ADD] * 600)}
+    run = ask(dealer, json.dumps(submit).encode())["run"]
+    with daemon.client() as other:
+        other.follow(run).result()  # now there is no event that is still to come
+    dealer.send(b'{"request":"get_status","id":9}')
+    seqs: list[int] = []
+    reply = None
+    while reply != "status":
+        for frame in dealer.recv_multipart():
             message = json.loads(frame)
-            run = message.get("run", run)
+            reply = message.get("reply")
             seqs += [event["seq"] for event in message.get("events", [])]
     assert seqs == list(range(1, 1001))
     dealer.send(json.dumps({"request": "ack", "id": 3, "run": run, "seq": 1000}).encode())

@@ -9,7 +9,8 @@ import pytest
 from pyflowd.graph.document import Reading, read_document, write_document
 from pyflowd.graph.interface import CodeInterface, InputPin, OutputPin
 from pyflowd.graph.model import Graph
-from pyflowd.graph.plan import Plan, bind, build_plan, code_sources
+from pyflowd.graph.plan import Plan, bind
+from pyflowd.graph.planning import build_plan, code_sources
 from pyflowd.worker_side.inspection import inspect_source
 
 FOLDER = Path(__file__).parents[2] / "examples"

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from pyflowd_client.protocol import codec
+from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.events import EVENTS
 from pyflowd_client.protocol.replies import REPLIES
 from pyflowd_client.protocol.requests import REQUESTS
+from pyflowd_client.protocol.states import FINAL_NODE_STATES, RunState
 
 FOLDER = Path(__file__).with_name("golden")
 
@@ -52,3 +54,19 @@ def test_every_message_is_recorded() -> None:
     assert {frame["request"] for frame in frames("requests")} == set(REQUESTS)
     assert {frame["reply"] for frame in frames("replies")} == set(REPLIES)
     assert {frame["event"] for frame in frames("events")} == set(EVENTS)
+
+
+def test_every_field_state_and_error_code_is_recorded() -> None:
+    for recorded, name, kinds in (
+        ("requests", "request", REQUESTS),
+        ("replies", "reply", REPLIES),
+        ("events", "event", EVENTS),
+    ):
+        for frame_name, kind in kinds.items():
+            seen = {key for frame in frames(recorded) if frame[name] == frame_name for key in frame}
+            assert set(kind.FIELDS) <= seen, frame_name
+    finished = [frame["state"] for frame in frames("events") if frame["event"] == "node_finished"]
+    assert set(finished) == set(FINAL_NODE_STATES)
+    assert {frame["state"] for frame in frames("replies") if frame["reply"] == "following"} == set(RunState)
+    refusals = [frame["error"]["code"] for frame in frames("replies") if frame["reply"] == "refused"]
+    assert set(refusals) == set(ErrorCode)

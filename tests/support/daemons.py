@@ -7,15 +7,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from pyflowd_client.blocking import Client, connect
+from support.client_commands import COMMAND
+from support.zygote import is_alive
 
-PYTHON = getattr(sys, "_base_executable", sys.executable)
+DAEMON = [sys.executable, "-m", "pyflowd"]
 PATIENCE_S = 20.0
 
 
@@ -28,12 +31,15 @@ class RunningDaemon:
         self.log = folder / "daemon.log"
         ready, ready_fd = os.pipe()
         with open(self.log, "ab") as log, os.fdopen(ready, "rb") as pipe:
-            command = [sys.executable, "-m", "pyflowd", "--socket", str(self.socket), "--ready-fd", str(ready_fd)]
+            command = [*DAEMON, "--socket", str(self.socket), "--ready-fd", str(ready_fd), *arguments]
             self.process = subprocess.Popen(
-                [*command, *arguments], stdout=log, stderr=log, pass_fds=[ready_fd], start_new_session=True
+                command, stdout=log, stderr=log, pass_fds=[ready_fd], start_new_session=True
             )
             os.close(ready_fd)
-            assert pipe.read(1) == b"1", self.log.read_text()
+            is_ready = pipe.read(1) == b"1"
+        if not is_ready:
+            self.wait()
+            raise AssertionError(self.log.read_text())
 
     def client(self) -> Client:
         """A new session."""
@@ -62,19 +68,47 @@ class RunningDaemon:
 
 
 @contextlib.contextmanager
-def running_daemon(*arguments: str) -> Iterator[RunningDaemon]:
-    """A daemon for the length of a block; afterwards none of its processes may be left."""
-    with tempfile.TemporaryDirectory(prefix="pfd") as folder:
-        daemon = RunningDaemon(Path(folder), *arguments)
-        family = daemon.family()
+def running_daemon(*arguments: str, folder: Path | None = None) -> Iterator[RunningDaemon]:
+    """A daemon for the length of a block; afterwards none of its processes may be left. `folder`: where it lives."""
+    with contextlib.ExitStack() as stack:
+        home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pfd")))
+        daemon = RunningDaemon(home, *arguments)
+        family = set(daemon.family())
         try:
             yield daemon
         finally:
-            family = {*family, *daemon.family()}  # type: ignore[assignment]
+            family.update(daemon.family())
             if daemon.process.poll() is None:
                 daemon.stop()
-            _, alive = psutil.wait_procs(family, PATIENCE_S / 2)
-            assert not alive, f"left behind: {alive}\n{daemon.log.read_text()}"
+            assert_gone(family, daemon.log.read_text())
+
+
+def assert_gone(processes: Iterable[psutil.Process], log: str = "") -> None:
+    """None of the processes runs, or each ends within moments."""
+    _, alive = psutil.wait_procs(list(processes), PATIENCE_S / 2)
+    assert not alive, f"left behind: {alive}\n{log}"
+
+
+def assert_serves(client: Client) -> None:
+    """The daemon executes a graph."""
+    assert client.run_document(graph(ADD)).result()["n0"]["output_1"] == 1
+
+
+def assert_unharmed(daemon: RunningDaemon) -> None:
+    """The daemon lives, executes a graph, and has no process that it does not know, nor one that still works."""
+    assert daemon.process.poll() is None, daemon.log.read_text()
+    with daemon.client() as client:
+        assert_serves(client)
+        give_up_s = time.monotonic() + PATIENCE_S
+        while left := _strangers(daemon, client):  # each look is a question that the daemon has to answer
+            assert time.monotonic() < give_up_s, f"left behind: {left}\n{daemon.log.read_text()}"
+
+
+def _strangers(daemon: RunningDaemon, client: Client) -> list[psutil.Process]:
+    family, status = daemon.family()[1:], client.status()
+    idle = {worker.pid for worker in status.workers if worker.state in ("starting", "idle")}
+    known = idle | {environment.pid for environment in status.environments}
+    return [process for process in family if process.pid not in known and is_alive(process.pid)]
 
 
 def graph(*codes: str, edges: tuple[tuple[str, str, str, str], ...] = (), **titles: str) -> str:
@@ -98,5 +132,6 @@ ADD = node("return x + 1", "x: int = 0")
 
 def pyflowctl(socket: Path | str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
-    command = [sys.executable, "-m", "pyflowd_client.cli", "--socket", str(socket), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+    command = [*COMMAND, "--socket", str(socket), *arguments]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.run(command, text=True, timeout=60, check=False, **(streams | options))

@@ -6,7 +6,9 @@ Only what the command needs is imported, since a command lasts about as long as 
 import argparse
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
+from typing import TextIO
 
 from pyflowd_client.cli.arguments import CollectInputs, node_input, seconds, size_bytes, size_or_all, whole_number
 from pyflowd_client.errors import PyflowdError
@@ -142,22 +144,46 @@ def _add_convert(convert: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status of one command."""
+    _prepare_streams()
     options = build_parser().parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     home, _, name = options.command.partition(":")
     try:
         status = getattr(import_module(f"pyflowd_client.cli.{home}"), name)(options)
         sys.stdout.flush()
     except PyflowdError as error:
-        print(f"pyflowctl: {error}", file=sys.stderr)
+        _complain(str(error))
         return int(error.exit_status)
     except KeyboardInterrupt:
         return int(ExitStatus.INTERRUPTED)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         return BROKEN_PIPE
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _discard(sys.stdout)  # what is left in its buffer has nowhere to go
+        _complain(f"cannot write the output: {error.strerror}.")
+        return int(ExitStatus.USAGE)
     return int(status)
+
+
+def _prepare_streams() -> None:
+    """What the terminal's encoding cannot carry is escaped; a stream that the caller closed leads nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False))  # noqa: SIM115 - for good
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        print(f"pyflowctl: {text}", file=sys.stderr)
+        return
+    _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

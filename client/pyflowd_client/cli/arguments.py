@@ -5,6 +5,7 @@ import json
 import math
 from typing import Any
 
+SHOWN_CHARACTERS = 100
 _UNITS = {"": 1, "B": 1, **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}}
 _UNITS |= {unit: 1024**power for power, letter in enumerate("KMGT", 1) for unit in (letter, f"{letter}IB")}
 
@@ -57,11 +58,16 @@ def node_input(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{text!r} is not NODE.PIN=JSON")
     try:
         return pin, json.loads(written)
-    except (ValueError, RecursionError):
-        quoted = f"{pin}={json.dumps(written, ensure_ascii=False)}"
+    except json.JSONDecodeError:
+        shown = written if len(written) <= SHOWN_CHARACTERS else f"{written[:SHOWN_CHARACTERS]}..."
+        quoted = f"{pin}={json.dumps(shown, ensure_ascii=False)}"
         raise argparse.ArgumentTypeError(
-            f"{written!r} is not JSON. If it is meant as text, quote it for JSON and the shell: --input '{quoted}'"
+            f"{shown!r} is not JSON. If it is meant as text, quote it for JSON and the shell: --input '{quoted}'"
         ) from None
+    except RecursionError:
+        raise argparse.ArgumentTypeError(f"the value for {pin} is nested too deep; let the node read a file") from None
+    except ValueError:  # int() has its limit of digits
+        raise argparse.ArgumentTypeError(f"an integer for {pin} has too many digits; give it as text") from None
 
 
 class CollectInputs(argparse.Action):

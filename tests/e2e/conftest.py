@@ -1,0 +1,28 @@
+"""One real daemon per test module. Whatever a test does to it, it must come out of it unharmed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from pyflowd_client.blocking import Client
+from support.daemons import RunningDaemon, assert_unharmed, running_daemon
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[RunningDaemon]:
+    with running_daemon() as running:
+        yield running
+
+
+@pytest.fixture
+def unharmed(daemon: RunningDaemon) -> Iterator[RunningDaemon]:
+    """The daemon of this module; after the test it must run a graph, with no process but its spares."""
+    yield daemon
+    assert_unharmed(daemon)
+
+
+@pytest.fixture
+def client(unharmed: RunningDaemon) -> Iterator[Client]:
+    """A session with it."""
+    with unharmed.client() as session:
+        yield session
