@@ -146,7 +146,7 @@ class AsyncClient:
             await self._flush()
         self._listener.cancel()
         await asyncio.wait([self._listener])
-        close_dealer(self._context, self._socket, self._monitor)
+        close_dealer(self._context, self._socket, self._monitor, is_heard=self._failure is None)
 
     async def _expect(self, expected: type[R], request_id: int) -> R:
         await self._flush()

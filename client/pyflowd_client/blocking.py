@@ -104,7 +104,7 @@ class Client:
             if not self._is_lost:
                 self._conversation.ask(requests.Goodbye())
                 self._flush()
-            close_dealer(self._context, self._socket, self._monitor)
+            close_dealer(self._context, self._socket, self._monitor, is_heard=not self._is_lost)
 
     def __enter__(self) -> "Client":
         return self

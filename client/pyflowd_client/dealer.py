@@ -41,11 +41,11 @@ def open_dealer(context: zmq.Context[S], location: Location) -> tuple[S, S]:
     return socket, monitor
 
 
-def close_dealer(context: zmq.Context[S], socket: S, monitor: S) -> None:
-    """Close everything; what was sent gets its moment to leave."""
+def close_dealer(context: zmq.Context[S], socket: S, monitor: S, *, is_heard: bool = True) -> None:
+    """Close everything; what was sent gets its moment to leave, if there is somebody to hear it."""
     socket.disable_monitor()
     monitor.close(linger=0)
-    socket.close()
+    socket.close(linger=None if is_heard else 0)
     context.term()
 
 

@@ -72,6 +72,16 @@ class Location:
         except OSError as error:
             raise LocationRefused(f"cannot make {error.filename}: {error.strerror}.") from None
 
+    def clear_socket(self) -> None:
+        """Remove a socket that nobody listens on any more; LocationRefused when something else lies there."""
+        try:
+            mode = os.lstat(self.address).st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(mode):
+            raise LocationRefused(f"{self.address} is not a socket, and stays as it is. Choose another path.")
+        os.unlink(self.address)
+
 
 def locate(
     socket: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ, service: bool = False

@@ -49,11 +49,10 @@ def serve(settings: Settings, location: Location, *, leaves_when_idle: bool, rea
     location.prepare()
     lock = InstanceLock(location.lock)
     try:
-        location.socket.unlink(missing_ok=True)
+        location.clear_socket()
         _raise_descriptor_limit()
         asyncio.run(_serve(settings, location, leaves_when_idle=leaves_when_idle, ready_fd=ready_fd))
     finally:
-        location.socket.unlink(missing_ok=True)
         lock.close()
 
 
@@ -107,9 +106,9 @@ class _Daemon:
         from pyflowd.shell.planner import Planner
         from pyflowd.shell.watch import Watch
 
-        server = self._new_server()
         planner = Planner(self._loop, self._driver.feed)
         self._parts.callback(planner.close)
+        server = self._new_server(planner)
         watch = Watch(self._controller, self._loop, self._driver.feed)
         self._parts.callback(watch.close)
 
@@ -121,7 +120,7 @@ class _Daemon:
         self._parts.callback(self._driver.close)
         self._parts.callback(server.flush)
 
-    def _new_server(self) -> "Server":
+    def _new_server(self, planner: "Planner") -> "Server":
         from pyflowd.shell.server import Server
         from pyflowd.status import StatusReport
 
@@ -131,10 +130,11 @@ class _Daemon:
             default_python=self._python,
             loop=self._loop,
             driver=self._driver,
+            planner=planner,
             status=StatusReport(self._controller, address, self._wall_offset_s),
         )
         self._parts.callback(server.close)
-        self._parts.callback(self._location.socket.unlink, missing_ok=True)
+        self._parts.callback(self._location.clear_socket)
         return server
 
     def _end_after_bug(self) -> None:

@@ -163,7 +163,7 @@ CIRCLE = graph(ADD, ADD, edges=(("n0", "output_1", "n1", "x"), ("n1", "output_1"
     ("document", "words"),
     [
         (CIRCLE, '"Egg" -> "Hen" -> "Egg"'),
-        (graph("def run(:\n", ADD, n0="Culprit"), 'error: Culprit: The code of "Culprit" cannot run (line 1)'),
+        (graph("def run(:\n", ADD, n0="Culprit"), 'error: Culprit: The code of "Culprit" cannot run (line 1): invalid syntax'),
         (graph("x = 1\n", ADD, n0="Culprit"), "no top-level function is decorated with @node_entry"),
         (graph(node("return y", "y: int"), ADD, n0="Culprit"), "[missing_input]"),
         (graph(ADD, edges=(("n0", "output_1", "gone", "x"),), n0="Culprit"), "[unknown_node]"),
@@ -217,10 +217,11 @@ def test_an_input_that_makes_no_sense_is_a_usage_error_that_names_it(
 
 def test_an_interpreter_that_is_none_is_a_matter_of_configuration(ctl: Pyflowctl, tmp_path: Path) -> None:
     path = written(tmp_path, graph(ADD))
-    for python in ("/nowhere", "/etc/passwd", "/bin/true"):
+    for python, words in (("/nowhere", "no"), ("/etc/passwd", ""), ("/bin/true", "is it a Python interpreter?")):
         done = ctl("run", path, "--python", python)
         assert (done.returncode, done.stdout) == (78, "")
         assert python in done.stderr
+        assert words in done.stderr
 
 
 # -- nodes

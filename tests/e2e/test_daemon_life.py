@@ -125,6 +125,16 @@ def test_a_socket_file_left_behind_does_not_stop_the_next_daemon(tmp_path: Path)
         assert_serves(session)
 
 
+@pytest.mark.parametrize("command", ["start", "run"])
+def test_what_lies_at_the_sockets_path_and_is_no_socket_stays_as_it_is(tmp_path: Path, command: str) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("do not lose me")
+    done = pyflowctl(notes, *([command, "-"] if command == "run" else [command]), input=graph(ADD))
+    assert done.returncode == ExitStatus.UNAVAILABLE
+    assert "is not a socket" in done.stderr
+    assert notes.read_text() == "do not lose me"
+
+
 def test_a_command_that_finds_a_socket_file_without_a_daemon_starts_one(tmp_path: Path) -> None:
     path = tmp_path / "d.sock"
     with socket.socket(socket.AF_UNIX) as left:

@@ -87,7 +87,9 @@ def test_the_time_limit_ends_what_does_not_want_to_end(client: Client, body: str
     ids=["private", "shared"],
 )
 def test_the_memory_limit_ends_a_hog(client: Client, body: str) -> None:
-    assert failure(client, body, memory_bytes=200_000_000).code is ErrorCode.MEMORY_LIMIT
+    error = failure(client, body, memory_bytes=200_000_000)
+    assert error.code is ErrorCode.MEMORY_LIMIT
+    assert "200" in error.message
 
 
 def test_a_value_of_a_gigabyte_fails_its_node_alone(client: Client) -> None:

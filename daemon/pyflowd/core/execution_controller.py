@@ -425,6 +425,8 @@ class ExecutionController:
             error = verdicts.with_traceback(call.verdict, error.traceback)
         elif error.code is ErrorCode.CANCELLED:  # nobody asked for it: the node raised KeyboardInterrupt by itself
             error = verdicts.with_code(error, ErrorCode.EXCEPTION)
+        elif error.code is ErrorCode.MEMORY_LIMIT:
+            error = verdicts.allocation_failed(error, call.limits)
         self._fail(call, error, Usage(failed.cpu_s, max(failed.peak_memory_bytes, call.peak_memory_bytes)))
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:

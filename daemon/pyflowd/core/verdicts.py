@@ -42,6 +42,12 @@ def memory_limit(used_bytes: int, limits: CallLimits) -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.MEMORY_LIMIT, message=message)
 
 
+def allocation_failed(error: ErrorInfo, limits: CallLimits) -> ErrorInfo:
+    """The node was refused memory, and did not go on without it."""
+    message = f"The node asked for more memory than its limit of {_size(limits.memory_bytes)} leaves ({error.message})."
+    return ErrorInfo(code=error.code, message=message, type=error.type, traceback=error.traceback)
+
+
 def cancelled() -> ErrorInfo:
     """Somebody with the right asked for it."""
     return ErrorInfo(code=ErrorCode.CANCELLED, message="The run was cancelled.")

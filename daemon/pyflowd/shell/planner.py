@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 from pyflowd.core.effects import BuildPlan, ReadGraph
 from pyflowd.core.judgement import finding
@@ -13,6 +13,10 @@ from pyflowd.graph.diagnostics import Severity, has_errors
 from pyflowd.graph.document import read_document, write_document
 from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol.replies import GraphConverted
+from pyflowd_client.protocol.requests import ConvertGraph
+
+T = TypeVar("T")
+Conversion = tuple[GraphConverted | None, str]
 
 SMALL_DOCUMENT_CHARS = 30_000
 SMALL_GRAPH_NODES = 150
@@ -28,25 +32,29 @@ class Planner:
 
     def read(self, effect: ReadGraph) -> None:
         """Read a document."""
-        self._perform(lambda: _read(effect), is_small=len(effect.document) <= SMALL_DOCUMENT_CHARS)
+        self._perform(lambda: _read(effect), self._feed, is_small=len(effect.document) <= SMALL_DOCUMENT_CHARS)
 
     def build(self, effect: BuildPlan) -> None:
         """Plan a graph."""
-        self._perform(lambda: _build(effect), is_small=len(effect.graph.nodes) <= SMALL_GRAPH_NODES)
+        self._perform(lambda: _build(effect), self._feed, is_small=len(effect.graph.nodes) <= SMALL_GRAPH_NODES)
+
+    def convert(self, request: ConvertGraph, done: Callable[[Conversion], None]) -> None:
+        """Read a document and write it in another format."""
+        self._perform(lambda: _convert(request), done, is_small=len(request.document) <= SMALL_DOCUMENT_CHARS)
 
     def close(self) -> None:
         """Wait for nothing."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _perform(self, act: Callable[[], Stimulus], *, is_small: bool) -> None:
+    def _perform(self, act: Callable[[], T], done: Callable[[T], None], *, is_small: bool) -> None:
         if is_small:
-            self._feed(act())
+            done(act())
             return
         future = self._loop.run_in_executor(self._thread, _without_collections, act)
-        future.add_done_callback(lambda done: None if done.cancelled() else self._feed(done.result()))
+        future.add_done_callback(lambda result: None if result.cancelled() else done(result.result()))
 
 
-def _without_collections(act: Callable[[], Stimulus]) -> Stimulus:
+def _without_collections(act: Callable[[], T]) -> T:
     """A large document is a million objects that all live: looking for garbage among them takes a third of the time."""
     gc.disable()
     try:
@@ -55,13 +63,14 @@ def _without_collections(act: Callable[[], Stimulus]) -> Stimulus:
         gc.enable()
 
 
-def convert(document: str, name: str | None, to: Literal["md", "json"]) -> tuple[GraphConverted | None, str]:
-    """A document in another format; None, and what is wrong, when it would not be the same graph."""
-    reading = read_document(document, name)
+def _convert(request: ConvertGraph) -> Conversion:
+    """The document in another format; None, and what is wrong, when it would not be the same graph."""
+    reading = read_document(request.document, request.name)
     if reading.graph is None or has_errors(reading.diagnostics):
         return None, "\n".join(item.message for item in reading.diagnostics if item.severity is Severity.ERROR)
     findings = tuple(finding(item) for item in reading.diagnostics)
-    return GraphConverted(document=write_document(reading.graph, to), findings=findings), ""
+    written = write_document(reading.graph, cast("Literal['md', 'json']", request.to))
+    return GraphConverted(document=written, findings=findings), ""
 
 
 def _read(effect: ReadGraph) -> Stimulus:

@@ -10,7 +10,8 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -22,7 +23,7 @@ from pyflowd.core.stimuli import CancelAsked, CheckAsked, RunSubmitted, Sessions
 from pyflowd.environments.interpreter import InterpreterError, find_interpreter
 from pyflowd.shell.driver import Driver
 from pyflowd.shell.outbox import Outbox
-from pyflowd.shell.planner import convert
+from pyflowd.shell.planner import Conversion, Planner
 from pyflowd.shell.sessions import Session, Sessions, peer_uid
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
@@ -61,6 +62,7 @@ class Server:
         default_python: str,
         loop: asyncio.AbstractEventLoop,
         driver: Driver,
+        planner: Planner,
         status: Callable[[], replies.DaemonStatus],
     ) -> None:
         self.outbox = Outbox(self._queue)
@@ -71,6 +73,7 @@ class Server:
         self._interpreters: dict[str, str] = {}
         self._loop = loop
         self._driver = driver
+        self._planner = planner
         self._feed = driver.feed
         self._status = status
         self._sessions = Sessions()
@@ -188,6 +191,8 @@ class Server:
                 )
             case requests.CheckGraph():
                 self._feed(CheckAsked(session=session, request=request_id, submission=self._submission(request)))
+            case requests.ConvertGraph():
+                self._convert(session, request_id, request)
             case requests.CancelRun():
                 self._feed(CancelAsked(session=session, request=request_id, run=request.run))
             case requests.StopDaemon():
@@ -207,8 +212,6 @@ class Server:
         match request:
             case requests.FollowRun():
                 return self._follow(session, request)
-            case requests.ConvertGraph():
-                return self._convert(request)
             case requests.GetStatus():
                 return self._status()
             case _:
@@ -265,13 +268,17 @@ class Server:
             raise Refusal(ErrorCode.UNKNOWN_RUN, f"No run '{request.run}' is known here.")
         return following
 
-    def _convert(self, request: requests.ConvertGraph) -> replies.GraphConverted:
+    def _convert(self, session: SessionId, request_id: int, request: requests.ConvertGraph) -> None:
         if request.to not in ("md", "json"):
             raise Refusal(ErrorCode.BAD_INPUT, f"A graph can be written as md or json, not as '{request.to}'.")
-        converted, reasons = convert(request.document, request.name, cast(Literal["md", "json"], request.to))
+        self._planner.convert(request, partial(self._converted, session, request_id))
+
+    def _converted(self, session: SessionId, request_id: int, conversion: Conversion) -> None:
+        converted, reasons = conversion
         if converted is None:
-            raise Refusal(ErrorCode.BAD_GRAPH, reasons)
-        return converted
+            self._refuse(session, request_id, ErrorCode.BAD_GRAPH, reasons)
+        else:
+            self._reply(session, request_id, converted)
 
 
 def _can_read(socket: "zmq.Socket[bytes]") -> bool:

@@ -50,6 +50,7 @@ class ZygoteProcess:
         self._poller = poller
         self._feed = feed
         self._is_over = False
+        self._is_warm = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         words_read, words_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -124,11 +125,13 @@ class ZygoteProcess:
             link.signal(signal.SIGKILL)
             link.drain()
         self._process.kill()
-        self._process.wait()
+        status = self._process.wait()
         self._read_words()
         self._close_descriptors()
         words = self._last_words.decode("utf-8", "replace").strip()
         reason = f"{reason}: {words.splitlines()[-1]}" if words else reason
+        if not self._is_warm and not words:
+            reason = f"{reason} with status {status} before it could run nodes: is it a Python interpreter?"
         self._feed(ZygoteLost(environment=self.environment, reason=f"{self.environment} {reason}"))
 
     def _close_descriptors(self) -> None:
@@ -173,6 +176,7 @@ class ZygoteProcess:
             for worker, _pid, status, cpu_s, max_rss_kb in header["workers"]:
                 self._exited(WorkerId(worker), int(status), float(cpu_s), int(max_rss_kb) * 1024)
         elif kind == "warm":
+            self._is_warm = True
             log.info("zygote %d is warm: %s %s", self.pid, self.environment, header["version"])
             self._feed(ZygoteWarmed(environment=self.environment, pid=self.pid, version=str(header["version"])))
         elif kind == "fork_failed":

@@ -39,8 +39,7 @@ def inspect_source(text: bytes, filename: str) -> tuple[Interface, bytes | None]
             positional = [argument.arg for argument in entry.args.posonlyargs]
             return _interface(entry), marshal.dumps((entry.name, positional, code))
     except SyntaxError as error:
-        message = "line %s: %s" % (error.lineno, error.msg) if error.lineno else str(error.msg)
-        return _problem("syntax_error", message, error.lineno), None
+        return _problem("syntax_error", str(error.msg), error.lineno), None
     except ValueError as error:
         return _problem("syntax_error", "the code is not text that Python can read: %s" % error), None
     except (RecursionError, MemoryError):
