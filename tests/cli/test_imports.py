@@ -34,6 +34,8 @@ NOT_ON_THE_WAY = {
     "tempfile",
     "zmq.asyncio",
 }
+if sys.version_info >= (3, 14):
+    NOT_ON_THE_WAY -= {"dataclasses", "inspect"}  # argparse itself loads them, for its colours
 
 
 def loaded(environment: dict[str, str], *arguments: str) -> set[str]:

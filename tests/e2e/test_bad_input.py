@@ -163,7 +163,7 @@ CIRCLE = graph(ADD, ADD, edges=(("n0", "output_1", "n1", "x"), ("n1", "output_1"
     ("document", "words"),
     [
         (CIRCLE, '"Egg" -> "Hen" -> "Egg"'),
-        (graph("def run(:\n", ADD, n0="Culprit"), 'error: Culprit: The code of "Culprit" cannot run (line 1): invalid syntax'),
+        (graph("def run(:\n", ADD, n0="Culprit"), '"Culprit" cannot run (line 1): invalid syntax'),
         (graph("x = 1\n", ADD, n0="Culprit"), "no top-level function is decorated with @node_entry"),
         (graph(node("return y", "y: int"), ADD, n0="Culprit"), "[missing_input]"),
         (graph(ADD, edges=(("n0", "output_1", "gone", "x"),), n0="Culprit"), "[unknown_node]"),

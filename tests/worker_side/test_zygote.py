@@ -61,6 +61,19 @@ def test_signals_of_a_terminal_do_not_end_a_zygote(zygote: Zygote) -> None:
     assert is_alive(worker.pid)
 
 
+def test_nodes_heed_signals_that_whoever_started_us_ignores() -> None:
+    source = """
+import signal
+@node_entry
+def f() -> bool:
+    defaults = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD)]
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler and set(defaults) == {signal.SIG_DFL}
+"""
+    ignoring = ["/bin/sh", "-c", "trap '' INT TERM QUIT CHLD; exec \"$@\"", "sh"]
+    with Zygote(OWN, prefix=ignoring) as zygote:
+        assert run_node(zygote, source).outputs == {"output_1": "true"}
+
+
 def test_every_worker_goes_when_the_daemon_goes() -> None:
     source = """
 import os, signal, subprocess, time

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin
 T = TypeVar("T")
 
 _set = object.__setattr__
+VALUE_FORMAT = 1  # annotationlib.Format.VALUE, without the milliseconds of importing it
 
 
 class _Factory:
@@ -30,12 +31,19 @@ def field(*, default_factory: Callable[[], T]) -> T:
     return default  # type: ignore[no-any-return]
 
 
+def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
+    """The annotations of a class that is being made. Python 3.14 has them evaluated by who wants them (PEP 649)."""
+    evaluate = namespace.get("__annotate_func__")
+    hints: dict[str, Any] = evaluate(VALUE_FORMAT) if evaluate else namespace.get("__annotations__", {})
+    return hints
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class MessageType(type):
     """Turns the annotations of a class into slots, and their values into defaults."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "MessageType":
-        hints: dict[str, Any] = namespace.get("__annotations__", {})
+        hints = _annotations(namespace)
         names = tuple(field_name for field_name, hint in hints.items() if get_origin(hint) is not ClassVar)
         namespace["DEFAULTS"] = {
             field_name: namespace.pop(field_name) for field_name in names if field_name in namespace

@@ -126,6 +126,7 @@ def _fork_all(births: list[child.Birth]) -> tuple[list[int], str | None]:
 def main(control_descriptor: int, preload: list[str]) -> None:
     """Warm up, tell the daemon, serve; never returns."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # the daemon decides when to end
+    _heed_signals()
     os.set_inheritable(control_descriptor, False)
     control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
     linux.adopt_orphans()
@@ -144,6 +145,13 @@ def main(control_descriptor: int, preload: list[str]) -> None:
         frames.send(control, _warm(preloaded, refused))
         zygote.serve()
     os._exit(0)
+
+
+def _heed_signals() -> None:
+    """A shell ignores signals for what it puts in the background; nodes would inherit that, and heed no cancel."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _warm(preloaded: list[Any], refused: list[Any]) -> Header:
