@@ -46,8 +46,8 @@ class AsyncRun(RunHandle):
 
     async def result(self) -> Outputs:
         """Wait for the end; the outputs, or RunFailed."""
-        async for _ in self:
-            pass
+        while not self._record.is_over:
+            self._record.skim(await self._client.next_event(self.id))
         self._record.raise_unless_succeeded()
         return self._record.outputs
 

@@ -9,10 +9,20 @@ from typing import Any
 from pyflowd_client.errors import ProtocolMismatch, RunFailed
 from pyflowd_client.protocol.codec import EventRecord, ProtocolError
 from pyflowd_client.protocol.errors import ErrorInfo
-from pyflowd_client.protocol.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
+from pyflowd_client.protocol.events import (
+    Diagnostic,
+    Event,
+    NodeFinished,
+    NodeOutput,
+    NodeProgress,
+    NodeStarted,
+    RunFinished,
+    RunStarted,
+)
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, NodeState, RunState
 
+_PASSING = frozenset({NodeStarted.NAME, NodeOutput.NAME, NodeProgress.NAME, Diagnostic.NAME})
 _VERDICTS = {
     RunState.QUEUED: "the run has not begun",
     RunState.RUNNING: "the run is not over",
@@ -93,6 +103,18 @@ class RunRecord:
             self.add(event)
         return event
 
+    def skim(self, record: EventRecord) -> None:
+        """The next event of the run, for who only wants to know what it amounts to."""
+        wire = record.wire
+        if wire.get("event") in _PASSING:
+            return
+        node, title, outputs = wire.get("node"), wire.get("title"), wire.get("outputs")
+        is_done = wire.get("event") == NodeFinished.NAME and wire.get("state") == NodeState.DONE
+        if is_done and type(node) is str and type(title) is str and type(outputs) is dict:
+            self._add_outputs(NodeId(node), title, outputs)
+        else:
+            self.take(record)
+
     def add(self, event: Event) -> None:
         """The next event of the run."""
         match event:
@@ -122,8 +144,13 @@ class RunRecord:
         return f"{first.title} failed{reason}{others}"
 
     def _add_finished(self, event: NodeFinished) -> None:
-        self.titles[event.node] = event.title
         if event.state is NodeState.DONE:
-            self.outputs.add(event.node, event.title, event.outputs)
-        elif event.state is NodeState.FAILED:
+            self._add_outputs(event.node, event.title, event.outputs)
+            return
+        self.titles[event.node] = event.title
+        if event.state is NodeState.FAILED:
             self.failures += (event,)
+
+    def _add_outputs(self, node: NodeId, title: str, outputs: dict[str, Any]) -> None:
+        self.titles[node] = title
+        self.outputs.add(node, title, outputs)

@@ -63,8 +63,10 @@ class Run(RunHandle):
 
     def result(self) -> Outputs:
         """Wait for the end; the outputs, or RunFailed."""
-        for _ in self:
-            pass
+        while not self._record.is_over:
+            record = self._client.next_event(self.id)
+            if record is not None:
+                self._record.skim(record)
         self._record.raise_unless_succeeded()
         return self._record.outputs
 

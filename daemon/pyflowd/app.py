@@ -90,7 +90,7 @@ class _Daemon:
         scratch = _fresh_scratch(location)
         parts.callback(shutil.rmtree, scratch, ignore_errors=True)
         poller = Poller(self._loop, self._driver)
-        parts.callback(poller.close)
+        parts.callback(poller.shut)
         self._zygotes = Zygotes(scratch, poller, self._loop, self._driver.feed)
         parts.callback(self._zygotes.close)
 
@@ -98,7 +98,7 @@ class _Daemon:
         """Start the default environment's zygote. Whatever follows from it waits for the loop, and so for `listen`."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._driver.feed, StopAsked(drain=False))
-        self._driver.connect({effects.StartZygote: self._zygotes.start}, lambda: None, self._end_after_bug)
+        self._driver.connect({effects.StartZygote: self._zygotes.start}, {}, lambda: None, self._end_after_bug)
         self._driver.feed(EnvironmentWanted(environment=EnvironmentId(self._python)))
 
     def listen(self) -> None:
@@ -116,7 +116,8 @@ class _Daemon:
             server.end_turn()
             watch.arm()
 
-        self._driver.connect(_performers(self._zygotes, planner, server, self.leave), after_turn, self._end_after_bug)
+        performers, tellers = _performers(self._zygotes, planner), _tellers(server, self.leave)
+        self._driver.connect(performers, tellers, after_turn, self._end_after_bug)
         self._parts.callback(self._driver.close)
         self._parts.callback(server.flush)
 
@@ -142,12 +143,8 @@ class _Daemon:
         self.leave.set()
 
 
-def _performers(zygotes: Zygotes, planner: "Planner", server: "Server", leave: asyncio.Event) -> Performers:
+def _performers(zygotes: Zygotes, planner: "Planner") -> Performers:
     return {
-        effects.Answer: server.answer,
-        effects.OpenRun: server.outbox.open,
-        effects.Publish: server.outbox.publish,
-        effects.CloseRun: server.outbox.close,
         effects.ReadGraph: planner.read,
         effects.BuildPlan: planner.build,
         effects.StartZygote: zygotes.start,
@@ -156,6 +153,15 @@ def _performers(zygotes: Zygotes, planner: "Planner", server: "Server", leave: a
         effects.SendInspection: zygotes.send_inspection,
         effects.InterruptWorker: zygotes.interrupt,
         effects.KillWorker: zygotes.kill,
+    }
+
+
+def _tellers(server: "Server", leave: asyncio.Event) -> Performers:
+    return {
+        effects.Answer: server.answer,
+        effects.OpenRun: server.outbox.open,
+        effects.Publish: server.outbox.publish,
+        effects.CloseRun: server.outbox.close,
         effects.Release: _release,
         effects.Leave: lambda _: leave.set(),
     }

@@ -43,7 +43,7 @@ class Settings:
         """The figures for the core."""
         running = self.running or 2 * (os.cpu_count() or 1)
         return Policy(
-            pool=PoolLimits(running=running, spares=self.spares, refill=max(self.spares // 2, 1)),
+            pool=PoolLimits(running=running, spares=self.spares, reserve=self.spares // 8),
             call=CallLimits(
                 wall_s=self.time_limit_s, memory_bytes=self.memory_limit_bytes, output_bytes=self.output_limit_bytes
             ),

@@ -77,3 +77,29 @@ def test_an_event_of_an_unknown_kind_is_passed_over_and_a_broken_one_is_not() ->
     assert record.take(EventRecord(RUN, 1, "", {"event": "node_dreamt", "run": "r", "seq": 1})) is None
     with pytest.raises(ProtocolMismatch, match="graph"):
         record.take(EventRecord(RUN, 2, "", {"event": "run_started", "run": "r", "seq": 2, "time": 0.0}))
+
+
+def test_skimming_events_and_taking_them_amounts_to_the_same() -> None:
+    def event(seq: int, name: str, **content: object) -> EventRecord:
+        return EventRecord(RUN, seq, "", {"event": name, "run": "r", "seq": seq, "time": 0.0, **content})
+
+    usage = {"duration_s": 0.1, "cpu_s": 0.1, "peak_memory_bytes": 1}
+    error = {"code": "exception", "message": "it broke"}
+    story = [
+        event(1, "run_started", graph="g", nodes=2, last=["b"]),
+        event(2, "node_started", node="a", title="A"),
+        event(3, "node_finished", node="a", title="A", state="done", outputs={"x": 1}, **usage),
+        event(4, "node_finished", node="b", title="B", state="failed", error=error, **usage),
+        event(5, "node_dreamt"),
+        event(6, "run_finished", state="failed", duration_s=0.2),
+    ]
+    skimmed, taken = RunRecord(), RunRecord()
+    for one in story:
+        skimmed.skim(one)
+        taken.take(one)
+    for record in (skimmed, taken):
+        assert (record.state, dict(record.outputs), record.last) == (RunState.FAILED, {"A": {"x": 1}}, ("b",))
+        assert [failed.title for failed in record.failures] == ["B"]
+    assert skimmed.titles == taken.titles
+    with pytest.raises(ProtocolMismatch):
+        RunRecord().skim(event(1, "node_finished", node=3, state="done"))

@@ -57,7 +57,7 @@ class World:
 
     def __init__(self, *, running: int = 2, spares: int = 2, leave_after_s: float | None = None) -> None:
         policy = Policy(
-            pool=PoolLimits(running=running, spares=spares, refill=1),
+            pool=PoolLimits(running=running, spares=spares, reserve=1),
             call=CallLimits(wall_s=10.0),
             graces=Graces(),
             leave_after_s=leave_after_s,

@@ -71,7 +71,7 @@ def _print_events(follow: Following, record: RunRecord) -> None:
     """Each event as it came: encoding its values again could change them."""
     while not record.is_over:
         event = follow.next()
-        record.take(event)
+        record.skim(event)
         sys.stdout.buffer.write(event.text.encode() + b"\n")
         sys.stdout.buffer.flush()
 

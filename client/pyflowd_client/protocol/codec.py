@@ -69,6 +69,7 @@ class EventRecord(NamedTuple):
         return from_wire(kind, {name: value for name, value in self.wire.items() if name != "event"}, strict=False)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _SCHEMAS: dict[type[Any], dict[str, FieldSchema]] = {}
 
 
@@ -76,7 +77,7 @@ def encode_request(request_id: int, request: Request) -> bytes:
     """`{"request": name, "id": n, ...}`; None travels as null, since it can mean "no limit"."""
     wire = {name: _value_to_wire(getattr(request, name), keep_none=True) for name in request.FIELDS}
     message = {"request": request.NAME, "id": request_id, **wire}
-    return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _encode(message).encode()
 
 
 def decode_request(data: bytes) -> tuple[int, Request]:

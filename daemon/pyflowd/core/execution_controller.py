@@ -67,6 +67,11 @@ class RefillDeadline:
 
 
 @dataclass(frozen=True, slots=True)
+class QuietDeadline:
+    """If nobody is at work, spares may be forked."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdleDeadline:
     """Nobody has needed the daemon for a while."""
 
@@ -388,7 +393,9 @@ class ExecutionController:
             return None
         self._forget_call(worker.call)
         self._deadlines.set(LeaveDeadline(worker_id), self._now + self._policy.graces.leave_s)
-        return self.pool.answered(worker)
+        call = self.pool.answered(worker, self._now)
+        self._deadlines.set(QuietDeadline(), self.pool.quiet_at)
+        return call
 
     def _forget_call(self, call: Call) -> None:
         self._deadlines.clear(CallDeadline(call.id))
@@ -504,7 +511,8 @@ class ExecutionController:
 
     def _zygote_warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
         self._preparer.forget(warmed.environment)
-        self.pool.warmed(warmed.environment, warmed.pid, warmed.version)
+        refill_at = self.pool.warmed(warmed.environment, warmed.pid, warmed.version, self._now)
+        self._deadlines.set(RefillDeadline(warmed.environment), refill_at)
 
     def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:
         environment = lost.environment

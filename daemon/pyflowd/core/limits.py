@@ -18,12 +18,16 @@ class PoolLimits:
     """How many processes there may be.
 
     running: calls under way at once, over all environments.
-    spares: idle processes kept ready for each environment; refill: how many are missing before a batch is forked.
+    spares: idle processes kept ready for each environment.
+    reserve: so few left are filled up in the midst of work; else that waits until nobody has worked for quiet_s.
+    first_spares_s: after its start an environment first serves who has waited for it.
     """
 
     running: int = 4
     spares: int = 16
-    refill: int = 8
+    reserve: int = 2
+    quiet_s: float = 0.003
+    first_spares_s: float = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,9 @@
 Calls wait in one queue per group (a run, or the preparation of a graph); groups take turns, so that a run of
 ten thousand nodes does not make the next one wait. A call takes an idle worker of its environment, else one that
 is still starting, else asks for a fork of its own: its frame then lies in the socket before the process exists.
-Spares are refilled in batches, and only while no call waits: under load a fork ahead of time helps nobody.
+A fork takes as long as a small node, so spares are replaced when nobody is at work: between two of a person's
+changes, not during one. In the midst of work that is done only once hardly any are left, and then all at once; and
+never while calls wait, for under load a fork ahead of time helps nobody.
 """
 
 from collections import deque
@@ -67,6 +69,7 @@ class WorkerPool:
         self.workers: dict[WorkerId, Worker] = {}
         self.running = 0
         self.closed = False
+        self.quiet_at = 0.0
         self._graces = graces
         self._queues: dict[Hashable, deque[Call]] = {}
         self._turns: deque[Hashable] = deque()
@@ -141,12 +144,12 @@ class WorkerPool:
     def _refill(self, made: Assignments, now: float) -> None:
         if self._turns:
             return
+        is_quiet = not self.running and now >= self.quiet_at
         for zygote in self.zygotes.values():
             if zygote.state is not ZygoteState.WARM or now < zygote.refill_at:
                 continue
-            missing = self.limits.spares - len(zygote.spares)
-            if missing >= self.limits.refill or (missing and not zygote.spares):
-                for _ in range(min(missing, self.limits.refill)):
+            if is_quiet or len(zygote.spares) <= self.limits.reserve:
+                for _ in range(self.limits.spares - len(zygote.spares)):
                     zygote.spares.append(self._new_worker(zygote.environment, made).id)
 
     # -- workers
@@ -158,12 +161,13 @@ class WorkerPool:
         if worker.state is WorkerState.STARTING:
             worker.to(WorkerState.IDLE)
 
-    def answered(self, worker: Worker) -> Call:
+    def answered(self, worker: Worker, now: float) -> Call:
         """The worker has answered its call and leaves."""
         assert worker.call is not None
         call, worker.call = worker.call, None
         worker.to(WorkerState.LEAVING)
         self.running -= 1
+        self.quiet_at = now + self.limits.quiet_s
         return call
 
     def died(self, worker_id: WorkerId) -> Call | None:
@@ -197,11 +201,13 @@ class WorkerPool:
         zygote = self.zygote(environment)
         return zygote.reason if zygote.state in (ZygoteState.BACKOFF, ZygoteState.BROKEN) else None
 
-    def warmed(self, environment: EnvironmentId, pid: int, version: str) -> None:
-        """The zygote is up."""
+    def warmed(self, environment: EnvironmentId, pid: int, version: str, now: float) -> float:
+        """The zygote is up. Returns when it may fork its first spares."""
         zygote = self.zygotes[environment]
         zygote.to(ZygoteState.WARM)
         zygote.pid, zygote.version, zygote.failures, zygote.reason = pid, version, 0, ""
+        zygote.refill_at = now + self.limits.first_spares_s
+        return zygote.refill_at
 
     def zygote_lost(self, environment: EnvironmentId, reason: str, now: float) -> list[WorkerId]:
         """The zygote ended, and its workers with it: which they are."""

@@ -1,6 +1,7 @@
 """The loop between the world and the core: stimuli in, effects performed, in order, at once.
 
-A performer may cause another stimulus; it waits in the queue until the effects before it are done.
+A performer may cause another stimulus; it waits in the queue until the effects before it are done. What is only told
+to clients, and what is let go of, waits a little longer: first everything that workers wait for.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ class Driver:
         self._loop = loop
         self._queue: deque[Stimulus] = deque()
         self._performers: Mapping[type[Effect], Perform] = {}
+        self._tellers: Mapping[type[Effect], Perform] = {}
         self._after_turn: Callable[[], None] = lambda: None
         self._on_bug: Callable[[], None] = lambda: None
         self._is_running = False
@@ -35,13 +37,18 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
 
     def connect(
-        self, performers: Mapping[type[Effect], Perform], after_turn: Callable[[], None], on_bug: Callable[[], None]
+        self,
+        performers: Mapping[type[Effect], Perform],
+        tellers: Mapping[type[Effect], Perform],
+        after_turn: Callable[[], None],
+        on_bug: Callable[[], None],
     ) -> None:
-        """Who performs which effect, what follows each turn, and what follows an exception of our own.
+        """Who performs which effect at once and who after that, what follows each turn, and an exception of our own.
 
         After that the state is half-changed: going on could falsify results, so `on_bug` shall end the daemon.
         """
         self._performers = performers
+        self._tellers = tellers
         self._after_turn = after_turn
         self._on_bug = on_bug
 
@@ -62,9 +69,16 @@ class Driver:
     def _run(self) -> None:
         self._is_running = True
         try:
+            telling: list[Effect] = []
             while self._queue:
                 for effect in self._controller.handle(self._queue.popleft(), time.monotonic()):
-                    self._performers[type(effect)](effect)
+                    perform = self._performers.get(type(effect))
+                    if perform is None:
+                        telling.append(effect)
+                    else:
+                        perform(effect)
+            for effect in telling:
+                self._tellers[type(effect)](effect)
         except Exception:
             log.critical("a bug in pyflowd: the daemon ends, its runs with it", exc_info=True)
             self._is_closed = True

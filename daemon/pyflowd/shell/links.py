@@ -82,19 +82,16 @@ class WorkerLink:
 
     def close(self) -> None:
         """Give all descriptors back."""
-        self._hang_up()
+        self._hang_up(self._poller.close)
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, close: Callable[[int], None]) -> None:
         """Listen no more: all was said, or the worker is dead."""
         if self._pipes:
-            self._poller.closing(self._channel.fileno())
-            self._channel.close()
-            for descriptor in self._pipes.values():
-                self._poller.closing(descriptor)
-                os.close(descriptor)
+            for descriptor in (*self._pipes.values(), self._channel.detach()):
+                close(descriptor)
             self._pipes = {}
 
     def _read_channel(self) -> None:
@@ -126,7 +123,7 @@ class WorkerLink:
         if header["kind"] != "progress":
             self._drain_pipes()
             if self._is_last:
-                self._hang_up()
+                self._hang_up(self._poller.close_later)  # the worker's end takes a millisecond: first its answer
         self._feed(stimulus)
 
     def _misbehaved(self, reason: str) -> None:

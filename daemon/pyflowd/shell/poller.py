@@ -5,6 +5,7 @@ than reading them. The loop sees one descriptor, this epoll's own.
 """
 
 import asyncio
+import os
 import select
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ class Poller:
     def __init__(self, loop: asyncio.AbstractEventLoop, driver: Driver) -> None:
         self._driver = driver
         self._epoll = select.epoll()
+        self._closing: list[int] = []
         self._callbacks: dict[int, Callable[[], object]] = {}
         self._loop = loop
         loop.add_reader(self._epoll.fileno(), self._ready)
@@ -33,12 +35,19 @@ class Poller:
         if self._callbacks.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
 
-    def closing(self, descriptor: int) -> None:
-        """Forget one that is closed next, which the kernel takes out by itself. Unknown ones are fine."""
+    def close(self, descriptor: int) -> None:
+        """Forget a descriptor and close it, by which the kernel takes it out of the epoll. Unknown ones are fine."""
         self._callbacks.pop(descriptor, None)
+        os.close(descriptor)
 
-    def close(self) -> None:
+    def close_later(self, descriptor: int) -> None:
+        """Forget a descriptor now, and close it once what this batch gives rise to has been sent."""
+        self._callbacks.pop(descriptor, None)
+        self._closing.append(descriptor)
+
+    def shut(self) -> None:
         """Forget all."""
+        self._close_closing()
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._callbacks.clear()
@@ -50,3 +59,10 @@ class Poller:
             if callback is not None:
                 callback()
         self._driver.end_turn()
+        if self._closing:
+            self._close_closing()
+
+    def _close_closing(self) -> None:
+        for descriptor in self._closing:
+            os.close(descriptor)
+        self._closing.clear()
