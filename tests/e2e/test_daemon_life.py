@@ -1,6 +1,7 @@
 """How a daemon begins and ends: alone on its socket, killed without leaving anything, gone when idle."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -251,3 +252,14 @@ def test_another_user_is_refused(tmp_path: Path) -> None:
         )
         shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
         assert shown.stdout == "not_permitted\n", shown.stderr
+
+
+def test_nodes_get_a_scratch_folder_again_after_somebody_removed_them_all() -> None:
+    body = "import os, tempfile\nwith tempfile.NamedTemporaryFile() as file: return os.path.dirname(file.name)"
+    with running_daemon("--spares", "2") as daemon, daemon.client() as session:
+        home = session.run_document(graph(node(body, returns="str"))).result()["n0"]["output_1"]
+        shutil.rmtree(Path(home).parent)
+        for _ in range(4):  # the spares that were born before have no folder left
+            assert_serves(session)
+        again = session.run_document(graph(node(body, returns="str"))).result()["n0"]["output_1"]
+        assert Path(again).parent == Path(home).parent

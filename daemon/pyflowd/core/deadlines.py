@@ -2,6 +2,41 @@
 
 import heapq
 from collections.abc import Hashable
+from dataclasses import dataclass
+
+from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class CallDeadline:
+    """A call's time is over; a second time after the interrupt."""
+
+    call: CallId
+    is_grace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveDeadline:
+    """A worker that answered must be gone."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class RefillDeadline:
+    """Spares may be forked again."""
+
+    environment: EnvironmentId
+
+
+@dataclass(frozen=True, slots=True)
+class QuietDeadline:
+    """If nobody is at work, spares may be forked."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdleDeadline:
+    """Nobody has needed the daemon for a while."""
 
 
 class Deadlines:

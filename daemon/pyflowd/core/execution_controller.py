@@ -11,7 +11,14 @@ from typing import Any
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.calls import Call, InspectionWork, NodeWork
-from pyflowd.core.deadlines import Deadlines
+from pyflowd.core.deadlines import (
+    CallDeadline,
+    Deadlines,
+    IdleDeadline,
+    LeaveDeadline,
+    QuietDeadline,
+    RefillDeadline,
+)
 from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.herald import Ending, Herald, Usage, node_of
 from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
@@ -42,38 +49,6 @@ class Policy:
     call: CallLimits = field(default_factory=CallLimits)
     graces: Graces = field(default_factory=Graces)
     leave_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CallDeadline:
-    """A call's time is over; a second time after the interrupt."""
-
-    call: CallId
-    is_grace: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LeaveDeadline:
-    """A worker that answered must be gone."""
-
-    worker: WorkerId
-
-
-@dataclass(frozen=True, slots=True)
-class RefillDeadline:
-    """Spares may be forked again."""
-
-    environment: EnvironmentId
-
-
-@dataclass(frozen=True, slots=True)
-class QuietDeadline:
-    """If nobody is at work, spares may be forked."""
-
-
-@dataclass(frozen=True, slots=True)
-class IdleDeadline:
-    """Nobody has needed the daemon for a while."""
 
 
 @dataclass(frozen=True, slots=True)

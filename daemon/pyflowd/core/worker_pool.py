@@ -17,6 +17,8 @@ from pyflowd.core.ids import EnvironmentId, WorkerId
 from pyflowd.core.limits import Graces, PoolLimits
 from pyflowd.core.machines import SPARE_STATES, WORKER_MOVES, ZYGOTE_MOVES, WorkerState, ZygoteState, move
 
+PAUSES_COUNTED = 16
+
 
 @dataclass(slots=True)
 class Worker:
@@ -46,6 +48,7 @@ class Zygote:
     reason: str = ""
     retry_at: float = 0.0
     refill_at: float = 0.0
+    pauses: int = 0
 
     def to(self, target: ZygoteState) -> None:
         """Move to another state."""
@@ -168,6 +171,7 @@ class WorkerPool:
         worker.to(WorkerState.LEAVING)
         self.running -= 1
         self.quiet_at = now + self.limits.quiet_s
+        self.zygotes[worker.environment].pauses = 0
         return call
 
     def died(self, worker_id: WorkerId) -> Call | None:
@@ -224,9 +228,10 @@ class WorkerPool:
         return [worker.id for worker in self.workers.values() if worker.environment == environment]
 
     def pause_refill(self, environment: EnvironmentId, now: float) -> float:
-        """Spares die or cannot be forked: make no new ones for a while. Returns when to try again."""
+        """Spares die or cannot be forked: make no new ones for a while, each time longer. Returns when to try again."""
         zygote = self.zygotes[environment]
-        zygote.refill_at = now + self._graces.backoff_s
+        zygote.refill_at = now + min(self._graces.backoff_s * 2**zygote.pauses, self._graces.backoff_most_s)
+        zygote.pauses = min(zygote.pauses + 1, PAUSES_COUNTED)
         return zygote.refill_at
 
     def check(self) -> None:

@@ -29,9 +29,9 @@ from pyflowd.shell.sessions import Session, Sessions, peer_uid
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
-MESSAGE_MOST_BYTES = 64 * 1024 * 1024
 QUEUED_MESSAGES_MOST = 20_000
 LAST_WORDS_MS = 1000
 CLOSING_S = 2 * LAST_WORDS_MS / 1000
@@ -82,7 +82,7 @@ class Server:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.set(zmq.ROUTER_MANDATORY, 1)
-        self._router.set(zmq.MAXMSGSIZE, MESSAGE_MOST_BYTES)
+        self._router.set(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
         self._router.set(zmq.SNDHWM, QUEUED_MESSAGES_MOST)
         self._router.set(zmq.LINGER, LAST_WORDS_MS)
         self._monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)

@@ -64,7 +64,7 @@ def _become_worker(streams: tuple[int, int, int], highest_descriptor: int, scrat
     os.dup2(link, LINK, False)
     os.closerange(3, LINK)
     os.closerange(LINK + 1, highest_descriptor + 1)
-    os.mkdir(scratch, 0o700)
+    _make_scratch(scratch)
     os.chdir(scratch)
     os.putenv(b"TMPDIR", scratch)
     _variables[b"TMPDIR"] = scratch
@@ -74,6 +74,13 @@ def _become_worker(streams: tuple[int, int, int], highest_descriptor: int, scrat
     pthread_sigmask(SIG_SETMASK, node_call.INTERRUPT)
     _scatter_random_states()
     gc.enable()
+
+
+def _make_scratch(scratch: bytes) -> None:
+    try:
+        os.mkdir(scratch, 0o700)
+    except FileNotFoundError:  # somebody cleaned up where temporary files lie
+        os.makedirs(scratch, 0o700)
 
 
 def _scatter_random_states() -> None:

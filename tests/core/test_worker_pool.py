@@ -1,0 +1,79 @@
+"""When spares are forked."""
+
+from pyflowd.core.calls import Call, InspectionWork
+from pyflowd.core.ids import CallId, EnvironmentId
+from pyflowd.core.limits import CallLimits, Graces, PoolLimits
+from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
+
+HERE = EnvironmentId("/usr/bin/python3")
+LIMITS = PoolLimits(running=4, spares=8, reserve=1, quiet_s=0.003, first_spares_s=0.1)
+
+
+class Shop:
+    """A pool with one warm zygote, and a clock."""
+
+    def __init__(self) -> None:
+        self.pool = WorkerPool(LIMITS, Graces())
+        self.now = 10.0
+        self.calls = 0
+        self.pool.warming(HERE, self.now)
+        self.pool.warmed(HERE, 1, "3.11", self.now)
+
+    def assign(self, after_s: float = 0.0) -> Assignments:
+        self.now += after_s
+        made = self.pool.assign(self.now)
+        self.pool.check()
+        return made
+
+    def forks(self, after_s: float = 0.0) -> int:
+        return len(self.assign(after_s).forks.get(HERE, []))
+
+    def call(self) -> Worker:
+        """A call that begins at once; the spares it leads to are counted by nobody."""
+        self.calls += 1
+        work = InspectionWork(codes=())
+        self.pool.enqueue(Call(id=CallId(self.calls), environment=HERE, group="g", work=work, limits=CallLimits()))
+        ((_, worker),) = self.assign().calls
+        return worker
+
+    def answer(self, worker: Worker) -> None:
+        self.pool.answered(worker, self.now)
+
+
+def filled() -> Shop:
+    shop = Shop()
+    assert shop.forks(after_s=LIMITS.first_spares_s) == LIMITS.spares
+    return shop
+
+
+def test_who_waited_for_an_environment_is_served_before_spares_are_made() -> None:
+    shop = Shop()
+    assert shop.forks() == 0
+    shop.call()
+    assert shop.forks(after_s=LIMITS.first_spares_s / 2) == 0
+
+
+def test_a_used_spare_is_replaced_when_nobody_has_worked_for_a_moment() -> None:
+    shop = filled()
+    worker = shop.call()
+    assert shop.forks(after_s=1.0) == 0
+    shop.answer(worker)
+    assert shop.forks() == 0
+    assert shop.forks(after_s=LIMITS.quiet_s) == 1
+
+
+def test_in_the_midst_of_work_the_last_ones_are_replaced_all_at_once() -> None:
+    shop = filled()
+    for left in range(LIMITS.spares - 1, LIMITS.reserve - 1, -1):
+        assert len(shop.pool.zygotes[HERE].spares) == left + 1
+        shop.answer(shop.call())
+    assert len(shop.pool.zygotes[HERE].spares) == LIMITS.spares
+
+
+def test_spares_that_keep_dying_are_replaced_less_and_less_often() -> None:
+    shop = filled()
+    waits = [shop.pool.pause_refill(HERE, shop.now) - shop.now for _ in range(30)]
+    assert waits[:3] == [1.0, 2.0, 4.0]
+    assert waits[-1] == Graces().backoff_most_s
+    shop.answer(shop.call())
+    assert shop.pool.pause_refill(HERE, shop.now) == shop.now + 1.0

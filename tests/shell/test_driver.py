@@ -1,0 +1,84 @@
+"""The order in which effects are performed."""
+
+import asyncio
+from typing import Any, cast
+
+from pyflowd.core.effects import CloseRun, Effect, KillWorker
+from pyflowd.core.execution_controller import ExecutionController
+from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.stimuli import SessionsCounted, Stimulus
+from pyflowd.shell.driver import Driver
+from pyflowd_client.protocol.ids import RunId
+
+TELL, DO = CloseRun(run=RunId("r")), KillWorker(environment=EnvironmentId("e"), worker=WorkerId(1))
+
+
+class Script:
+    """A controller that answers each stimulus with the next list of effects."""
+
+    def __init__(self, *effects: list[Effect]) -> None:
+        self._effects = list(effects)
+
+    def handle(self, stimulus: Stimulus, now: float) -> list[Effect]:
+        return self._effects.pop(0)
+
+    def next_deadline(self) -> None:
+        return None
+
+
+async def drive(script: Script, log: list[str], *, feeds_again: bool = False) -> Driver:
+    driver = Driver(cast(ExecutionController, script), asyncio.get_running_loop())
+
+    def do(_: Any) -> None:
+        log.append("do")
+        if feeds_again and log.count("do") == 1:
+            driver.feed(SessionsCounted(sessions=2))
+
+    performers = {KillWorker: do}
+    tellers = {CloseRun: lambda _: log.append("tell")}
+    driver.connect(performers, tellers, lambda: log.append("turn"), lambda: log.append("bug"))
+    driver.feed(SessionsCounted(sessions=1))
+    return driver
+
+
+def test_what_workers_wait_for_goes_before_what_clients_are_told() -> None:
+    log: list[str] = []
+
+    async def run() -> None:
+        await drive(Script([TELL, DO], [TELL, DO]), log, feeds_again=True)
+        assert log == ["do", "do", "tell", "tell"]
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert log[4:] == ["turn"]
+
+
+def test_a_turn_that_was_begun_is_ended_once_by_who_began_it() -> None:
+    log: list[str] = []
+
+    async def run() -> None:
+        driver = await drive(Script([], [DO], [DO]), log)
+        await asyncio.sleep(0)
+        log.clear()
+        driver.begin_turn()
+        driver.feed(SessionsCounted(sessions=1))
+        driver.feed(SessionsCounted(sessions=2))
+        driver.end_turn()
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert log == ["do", "do", "turn"]
+
+
+def test_an_exception_in_a_performer_is_a_bug_that_ends_everything() -> None:
+    log: list[str] = []
+
+    async def run() -> None:
+        driver = Driver(cast(ExecutionController, Script([DO], [DO])), asyncio.get_running_loop())
+        driver.connect({KillWorker: lambda _: 1 / 0}, {}, lambda: log.append("turn"), lambda: log.append("bug"))
+        driver.feed(SessionsCounted(sessions=1))
+        driver.feed(SessionsCounted(sessions=1))
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert log == ["bug"]
