@@ -77,3 +77,15 @@ def test_spares_that_keep_dying_are_replaced_less_and_less_often() -> None:
     assert waits[-1] == Graces().backoff_most_s
     shop.answer(shop.call())
     assert shop.pool.pause_refill(HERE, shop.now) == shop.now + 1.0
+
+
+def test_while_calls_wait_one_is_forked_ahead_for_each_and_none_rehearses() -> None:
+    shop = Shop()
+    shop.now += LIMITS.first_spares_s
+    for number in range(LIMITS.running + 3):
+        work = InspectionWork(codes=())
+        shop.pool.enqueue(Call(id=CallId(number), environment=HERE, group="g", work=work, limits=CallLimits()))
+    made = shop.assign()
+    assert (len(made.calls), len(made.forks[HERE])) == (LIMITS.running, LIMITS.running + 3)
+    assert made.in_hurry
+    assert not shop.assign().forks

@@ -97,8 +97,14 @@ class Worker:
         message: str = header["message"]
         return message
 
+    def hang_up(self) -> None:
+        """Nothing more is asked of it: it may leave when it has answered."""
+        with contextlib.suppress(OSError):
+            self.link.shutdown(socket.SHUT_WR)
+
     def read_to_end(self) -> tuple[str, str]:
-        """(stdout, stderr), complete: reads until every process that holds the pipes is gone."""
+        """(stdout, stderr), complete: hangs up, and reads until every process that holds the pipes is gone."""
+        self.hang_up()
         open_fds = {self.stdout_fd, self.stderr_fd}
         give_up_s = time.monotonic() + DEADLINE_S
         while open_fds:
@@ -199,7 +205,7 @@ class Zygote:
             workers.append(Worker(number, ours, stdout, stderr))
             theirs += [link.detach(), stdout_end, stderr_end]
         self.workers.update((worker.id, worker) for worker in workers)
-        packet, _, _ = frames.pack({"kind": "fork", "workers": list(ids), "scratch": self.scratch})
+        packet, _, _ = frames.pack({"kind": "fork", "workers": list(ids), "rehearse": True, "scratch": self.scratch})
         frames.send_packet(self.control, packet, theirs)
         for descriptor in theirs:
             os.close(descriptor)
@@ -218,7 +224,8 @@ class Zygote:
         return workers
 
     def wait_exit(self, worker: Worker) -> dict[str, Any]:
-        """The exit of `worker`, once it is reported."""
+        """The exit of `worker`, once it is reported; hangs up, for which one waits that has answered its last call."""
+        worker.hang_up()
         while worker.id not in self.exits:
             self.receive()
         return self.exits[worker.id]
@@ -252,6 +259,7 @@ class Zygote:
         header = {"kind": "inspect", "call": 1, "titles": ["Test node"], "last": True}
         worker.send(header, [source.encode("utf-8", "surrogatepass")])
         answer, (compiled,) = worker.receive()
+        worker.hang_up()
         return answer["interfaces"][0], compiled
 
     def compile(self, source: str) -> Code:
@@ -294,6 +302,8 @@ def run_node(zygote: Zygote, source: str, inputs: dict[str, bytes] | None = None
     (worker,) = zygote.fork()
     send_call(worker, code, inputs, **header)
     answer, values = worker.receive()
+    if header.get("last", True):
+        worker.hang_up()
     return Answer(worker, answer, values)
 
 

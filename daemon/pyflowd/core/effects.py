@@ -74,10 +74,14 @@ class StartZygote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkWorkers:
-    """Fork these workers; each ends in WorkersForked and WorkerExited, or in ForkFailed."""
+    """Fork these workers; each ends in WorkersForked and WorkerExited, or in ForkFailed.
+
+    rehearse: those without a call shall get themselves ready for one; in a hurry that only takes time from the others.
+    """
 
     environment: EnvironmentId
     workers: tuple[WorkerId, ...]
+    rehearse: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -319,7 +319,8 @@ class ExecutionController:
     def _assign(self) -> None:
         made = self.pool.assign(self._now)
         for environment, workers in made.forks.items():
-            self._emit(effects.ForkWorkers(environment=environment, workers=tuple(workers)))
+            fork = effects.ForkWorkers(environment=environment, workers=tuple(workers), rehearse=not made.in_hurry)
+            self._emit(fork)
         for call, worker in made.calls:
             call.started_at = self._now
             self._deadlines.set(CallDeadline(call.id), self._now + call.limits.wall_s)

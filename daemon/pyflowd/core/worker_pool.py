@@ -4,8 +4,8 @@ Calls wait in one queue per group (a run, or the preparation of a graph); groups
 ten thousand nodes does not make the next one wait. A call takes an idle worker of its environment, else one that
 is still starting, else asks for a fork of its own: its frame then lies in the socket before the process exists.
 A fork takes as long as a small node, so spares are replaced when nobody is at work: between two of a person's
-changes, not during one. In the midst of work that is done only once hardly any are left, and then all at once; and
-never while calls wait, for under load a fork ahead of time helps nobody.
+changes, not during one. In the midst of work that is done only once hardly any are left, and then all at once. While
+calls wait, one is forked ahead for each of them, up to the number of spares: forks are cheaper in a row.
 """
 
 from collections import deque
@@ -57,10 +57,11 @@ class Zygote:
 
 @dataclass(slots=True)
 class Assignments:
-    """What one pass decided: forks to ask for, and which call goes to which worker."""
+    """What one pass decided: forks to ask for, and which call goes to which worker. `in_hurry`: more calls wait."""
 
     forks: dict[EnvironmentId, list[WorkerId]] = field(default_factory=dict)
     calls: list[tuple[Call, Worker]] = field(default_factory=list)
+    in_hurry: bool = False
 
 
 class WorkerPool:
@@ -145,15 +146,20 @@ class WorkerPool:
         return worker
 
     def _refill(self, made: Assignments, now: float) -> None:
-        if self._turns:
-            return
+        made.in_hurry = bool(self._turns)
         is_quiet = not self.running and now >= self.quiet_at
         for zygote in self.zygotes.values():
             if zygote.state is not ZygoteState.WARM or now < zygote.refill_at:
                 continue
             if is_quiet or len(zygote.spares) <= self.limits.reserve:
-                for _ in range(self.limits.spares - len(zygote.spares)):
+                wanted = self.limits.spares - len(zygote.spares)
+                if made.in_hurry:
+                    wanted = min(wanted, self._count_waiting(zygote.environment))
+                for _ in range(wanted):
                     zygote.spares.append(self._new_worker(zygote.environment, made).id)
+
+    def _count_waiting(self, environment: EnvironmentId) -> int:
+        return sum(len(queue) for queue in self._queues.values() if queue[0].environment == environment)
 
     # -- workers
 

@@ -18,7 +18,7 @@ from pyflowd.core.values import Value
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES
 from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire
-from pyflowd_client.protocol.events import Event, EventsLost, NodeFinished, NodeStarted, RunFinished, RunStarted
+from pyflowd_client.protocol.events import Event, EventsLost, NodeFinished, RunFinished, RunStarted
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.limits import WINDOW_BYTES, WINDOW_EVENTS
 from pyflowd_client.protocol.replies import Following
@@ -28,7 +28,6 @@ RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
 
 Send = Callable[[SessionId, bytes], None]
-BEGINNINGS = (RunStarted, NodeStarted)
 
 
 @dataclass(slots=True)
@@ -70,7 +69,7 @@ class RunLog:
 
 
 class Outbox:
-    """All run logs. `send` gives a frame to a session. `is_urgent`: something waits that is not just a beginning."""
+    """All run logs. `send` gives a frame to a session. `is_urgent`: a run is over, or somebody asked to be told."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -110,7 +109,7 @@ class Outbox:
         if self._size_bytes > TOTAL_BYTES:
             self._shrink()
         self._dirty[event.run] = None
-        self.is_urgent |= not isinstance(event, BEGINNINGS)
+        self.is_urgent |= isinstance(event, RunFinished)
 
     def follow(self, session: SessionId, run: RunId, from_seq: int) -> Following | None:
         """Send events from `from_seq` on, again if need be; None for an unknown run."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pyflowd.shell.driver import Driver
 
 BATCH = 64
+CLOSING_S = 0.003
 
 
 class Poller:
@@ -41,8 +42,11 @@ class Poller:
         os.close(descriptor)
 
     def close_later(self, descriptor: int) -> None:
-        """Forget a descriptor now, and close it once what this batch gives rise to has been sent."""
-        self._callbacks.pop(descriptor, None)
+        """Forget a descriptor now, and close it in a moment, with others: whom that wakes shall not be in the way."""
+        if self._callbacks.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+        if not self._closing:
+            self._loop.call_later(CLOSING_S, self._close_closing)
         self._closing.append(descriptor)
 
     def shut(self) -> None:
@@ -59,8 +63,6 @@ class Poller:
             if callback is not None:
                 callback()
         self._driver.end_turn()
-        if self._closing:
-            self._close_closing()
 
     def _close_closing(self) -> None:
         for descriptor in self._closing:

@@ -116,8 +116,8 @@ class Server:
     def end_turn(self) -> None:
         """Send what has gathered, or let it gather a little more if nobody waits for it.
 
-        That a run was accepted and a node has begun is news only as long as its end is not: where that comes
-        within the pause, all travel in one message and wake the client once.
+        Only the end of a run is waited for by its client. What leads there may take a pause that nobody sees: a short
+        run then travels in one message, and a long one wakes its client 500 times a second and no more.
         """
         if self._is_urgent or self.outbox.is_urgent:
             self.flush()

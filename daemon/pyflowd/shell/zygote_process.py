@@ -83,17 +83,17 @@ class ZygoteProcess:
         """The process id."""
         return self._process.pid
 
-    def fork(self, workers: tuple[WorkerId, ...]) -> None:
+    def fork(self, workers: tuple[WorkerId, ...], *, rehearse: bool) -> None:
         """Ask for processes; frames may be sent to them at once."""
         for start in range(0, len(workers), WORKERS_A_FRAME):
-            self._fork(workers[start : start + WORKERS_A_FRAME])
+            self._fork(workers[start : start + WORKERS_A_FRAME], rehearse=rehearse)
 
-    def _fork(self, workers: tuple[WorkerId, ...]) -> None:
+    def _fork(self, workers: tuple[WorkerId, ...], *, rehearse: bool) -> None:
         made: list[WorkerLink] = []
         try:
             for worker in workers:  # no comprehension: those already made must be closed when one cannot be
                 made.append(WorkerLink(worker, self._poller, self._feed))  # noqa: PERF401
-            header = {"kind": "fork", "workers": list(workers), "scratch": str(self._scratch)}
+            header = {"kind": "fork", "workers": workers, "scratch": str(self._scratch), "rehearse": rehearse}
             descriptors = [descriptor for link in made for descriptor in link.child_ends]
             packet, _, _ = frames.pack(header)
             frames.send_packet(self._control, packet, descriptors)

@@ -50,7 +50,7 @@ class Zygotes:
 
     def fork(self, effect: effects.ForkWorkers) -> None:
         """Fork workers."""
-        self._processes[effect.environment].fork(effect.workers)
+        self._processes[effect.environment].fork(effect.workers, rehearse=effect.rehearse)
 
     def send_call(self, effect: effects.SendCall) -> None:
         """Give a worker a node to execute."""

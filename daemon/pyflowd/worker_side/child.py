@@ -32,17 +32,17 @@ _NOTHING = bytes(4)
 _variables = os.environ._data  # type: ignore[attr-defined]  # what `os.environ` and `os.environb` are views of
 
 
-def live(birth: Birth) -> None:
+def live(birth: Birth, rehearse: bool) -> None:
     """The whole life of a worker; never returns.
 
     `birth` is what it needs from the zygote: the descriptors of its link, stdout and stderr, the highest one open,
-    its scratch folder, the zygote's process id.
+    its scratch folder, the zygote's process id. `rehearse`: get ready for a call, if there is none yet.
     """
     status = 1
     try:
         _become_worker(*birth)
         link = socket(AF_UNIX, SOCK_SEQPACKET, 0, LINK)
-        if fcntl.ioctl(LINK, linux.FIONREAD, _NOTHING) == _NOTHING:
+        if rehearse and fcntl.ioctl(LINK, linux.FIONREAD, _NOTHING) == _NOTHING:
             rehearsal.rehearse(answer)
         _serve(link)
         status = 0 if _has_children() else CLEAN_EXIT

@@ -1,6 +1,6 @@
 """The zygote: a warm interpreter that forks workers on the daemon's word.
 
-    daemon -> zygote   fork {workers: [id], scratch}  + link, stdout, stderr of each worker
+    daemon -> zygote   fork {workers: [id], scratch, rehearse}  + link, stdout, stderr of each worker
     zygote -> daemon   warm {...}, once               forked {workers: [[id, pid]]} + a pidfd of each worker
                        fork_failed {workers, message} exited {workers: [[id, pid, wait status, cpu_s, max_rss_kb]]}
 
@@ -79,7 +79,7 @@ class Zygote:
         triples = zip(descriptors[::3], descriptors[1::3], descriptors[2::3])
         folders = [os.path.join(header["scratch"], str(worker)) for worker in workers]
         births = [(triple, highest, os.fsencode(folder), self._pid) for triple, folder in zip(triples, folders)]
-        pids, failure = _fork_all(births)
+        pids, failure = _fork_all(births, header["rehearse"])
         for descriptor in descriptors:
             os.close(descriptor)
         for pid, worker, folder in zip(pids, workers, folders):
@@ -105,7 +105,7 @@ class Zygote:
             frames.send(self._control, {"kind": "exited", "workers": part})
 
 
-def _fork_all(births: list[child.Birth]) -> tuple[list[int], str | None]:
+def _fork_all(births: list[child.Birth], rehearse: bool) -> tuple[list[int], str | None]:
     """The process ids of those that were born, and why the rest was not.
 
     After a fork the kernel copies every page that this process writes to: between two forks, nothing else is done.
@@ -116,7 +116,7 @@ def _fork_all(births: list[child.Birth]) -> tuple[list[int], str | None]:
         for birth in births:
             pid = fork()
             if pid == 0:
-                child.live(birth)
+                child.live(birth, rehearse)
             pids.append(pid)
     except OSError as error:
         return pids, str(error)
