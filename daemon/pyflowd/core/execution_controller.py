@@ -588,7 +588,8 @@ class ExecutionController:
         if leave_after_s is None:
             return
         if not is_idle or self._sessions:
-            self._deadlines.clear(IdleDeadline())
+            if self._is_idle:
+                self._deadlines.clear(IdleDeadline())
             self._is_idle = False
         elif not self._is_idle:
             self._is_idle = True

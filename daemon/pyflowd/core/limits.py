@@ -26,7 +26,7 @@ class PoolLimits:
     running: int = 4
     spares: int = 16
     reserve: int = 2
-    quiet_s: float = 0.003
+    quiet_s: float = 0.006
     first_spares_s: float = 0.1
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pyflowd.shell.driver import Driver
 
 BATCH = 64
-CLOSING_S = 0.003
+CLOSING_S = 0.04
 
 
 class Poller:

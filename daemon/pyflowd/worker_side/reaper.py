@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Exit = List[Any]
 
-GATHER_S = 0.005  # deaths come in flocks: seeing to each at once would take three times the work
+GATHER_S = 0.01  # deaths come in flocks: seeing to each at once would take three times the work
 SWEEP_DELAY_S = 0.2
 REPORT_DELAY_S = 2.0  # the longest that a report waits for strangers to die
 SIGNAL_BYTES = 128
