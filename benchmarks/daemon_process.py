@@ -22,12 +22,12 @@ def private_environment(folder: Path) -> dict[str, str]:
 class DaemonProcess:
     """A running daemon; `socket` is where it listens, `pid` its process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="pyflowd-bench-"))
         self.socket = self._folder / "daemon.sock"
         self.environment = private_environment(self._folder)
         self._log = self._folder / "stderr"
-        self._process = self._start()
+        self._process = self._start(arguments)
 
     @property
     def pid(self) -> int:
@@ -51,9 +51,10 @@ class DaemonProcess:
             self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self, arguments: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         ready, ready_child_end = os.pipe()
         command = [sys.executable, "-m", "pyflowd", "--socket", str(self.socket), "--ready-fd", str(ready_child_end)]
+        command += arguments
         with self._log.open("wb") as log:
             process = subprocess.Popen(
                 command,

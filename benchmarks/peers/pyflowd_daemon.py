@@ -53,7 +53,7 @@ class PyflowdPeer(Peer):
     def start(self) -> None:
         from pyflowd_client import connect
 
-        self._daemon = DaemonProcess()
+        self._daemon = DaemonProcess("--python", sys.prefix)
         try:
             self._client = connect(socket=self._daemon.socket, autostart=False)
         except BaseException:

@@ -70,6 +70,17 @@ def test_in_the_midst_of_work_the_last_ones_are_replaced_all_at_once() -> None:
     assert len(shop.pool.zygotes[HERE].spares) == LIMITS.spares
 
 
+def test_the_work_of_others_is_not_disturbed_for_an_environment_that_nobody_uses() -> None:
+    shop = filled()
+    other = EnvironmentId("/opt/other")
+    shop.pool.warming(other, shop.now)
+    shop.pool.warmed(other, 2, "3.12", shop.now)
+    worker = shop.call()
+    assert not shop.assign(LIMITS.first_spares_s).forks
+    shop.answer(worker)
+    assert len(shop.assign(LIMITS.quiet_s).forks[other]) == LIMITS.spares
+
+
 def test_spares_that_keep_dying_are_replaced_less_and_less_often() -> None:
     shop = filled()
     waits = [shop.pool.pause_refill(HERE, shop.now) - shop.now for _ in range(30)]

@@ -27,7 +27,7 @@ class PoolLimits:
     spares: int = 16
     reserve: int = 2
     quiet_s: float = 0.006
-    first_spares_s: float = 0.1
+    first_spares_s: float = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

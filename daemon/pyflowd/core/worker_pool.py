@@ -49,6 +49,7 @@ class Zygote:
     retry_at: float = 0.0
     refill_at: float = 0.0
     pauses: int = 0
+    is_in_use: bool = False
 
     def to(self, target: ZygoteState) -> None:
         """Move to another state."""
@@ -133,9 +134,10 @@ class WorkerPool:
         return None
 
     def _take_worker(self, environment: EnvironmentId, made: Assignments) -> Worker:
-        spares = self.zygotes[environment].spares
-        if spares:
-            return self.workers[spares.popleft()]
+        zygote = self.zygotes[environment]
+        zygote.is_in_use = True
+        if zygote.spares:
+            return self.workers[zygote.spares.popleft()]
         return self._new_worker(environment, made)
 
     def _new_worker(self, environment: EnvironmentId, made: Assignments) -> Worker:
@@ -151,7 +153,8 @@ class WorkerPool:
         for zygote in self.zygotes.values():
             if zygote.state is not ZygoteState.WARM or now < zygote.refill_at:
                 continue
-            if is_quiet or len(zygote.spares) <= self.limits.reserve:
+            if is_quiet or (zygote.is_in_use and len(zygote.spares) <= self.limits.reserve):
+                zygote.is_in_use = not is_quiet
                 wanted = self.limits.spares - len(zygote.spares)
                 if made.in_hurry:
                     wanted = min(wanted, self._count_waiting(zygote.environment))
