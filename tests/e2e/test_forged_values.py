@@ -69,6 +69,15 @@ def test_a_large_forged_value_is_not_shown(client: Client) -> None:
     assert finished.outputs["output_1"] == {"$value": shown}
 
 
+def test_a_node_that_answers_what_it_was_not_asked_fails(client: Client) -> None:
+    lie = 'header.update(kind="inspected", interfaces=[], segments=[]); VALUE = b""\ntext = json'
+    body = (ANSWER % (b"1", False)).replace("text = json", lie)
+    run = client.run_document(graph(node(body)), timeout_s=5)
+    list(run)
+    assert run.failures[0].error is not None
+    assert run.failures[0].error.code is ErrorCode.BAD_FRAME
+
+
 def test_an_honest_answer_by_hand_is_taken(client: Client) -> None:
     """The other tests mean something only if this way of answering works."""
     for in_memfd in (False, True):

@@ -226,7 +226,7 @@ class ExecutionController:
             self._finish_run(self.runs[waiter], RunState.FAILED, error)
 
     def _inspected(self, inspected: stimuli.CodeInspected) -> None:
-        call = self._settle(inspected.worker, inspected.call)
+        call = self._settle(inspected.worker, inspected.call, InspectionWork)
         if call is not None and isinstance(call.work, InspectionWork):
             self._preparer.inspected(call, call.work, inspected)
 
@@ -359,13 +359,13 @@ class ExecutionController:
             self._deadlines.clear(CallDeadline(call.id))
             self._deadlines.set(CallDeadline(call.id, is_grace=True), self._now + self._policy.graces.interrupt_s)
 
-    def _settle(self, worker_id: WorkerId, call_id: CallId) -> Call | None:
-        """The call that this answer ends; None, and the worker killed, when it is not the call it carries out."""
+    def _settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
+        """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
         worker = self.pool.workers.get(worker_id)
         if worker is None:
             return None
-        if worker.call is None or worker.call.id != call_id:
-            self._condemn(worker, "an answer to a call it was not given")
+        if worker.call is None or worker.call.id != call_id or not isinstance(worker.call.work, works):
+            self._condemn(worker, "an answer to what it was not asked")
             return None
         self._forget_call(worker.call)
         self._deadlines.set(LeaveDeadline(worker_id), self._now + self._policy.graces.leave_s)
@@ -379,7 +379,7 @@ class ExecutionController:
         del self._running[call.id]
 
     def _done(self, done: stimuli.CallDone) -> None:
-        call = self._settle(done.worker, done.call)
+        call = self._settle(done.worker, done.call, NodeWork)
         if call is None or not isinstance(call.work, NodeWork):
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
             return
@@ -400,7 +400,7 @@ class ExecutionController:
         self._settle_run(run)
 
     def _failed(self, failed: stimuli.CallFailed) -> None:
-        call = self._settle(failed.worker, failed.call)
+        call = self._settle(failed.worker, failed.call, NodeWork, InspectionWork)
         if call is None:
             return
         error = failed.error
