@@ -2,13 +2,22 @@
 
 import gc
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 ALLOWED_NEW_DESCRIPTORS = 2  # the interpreter and pytest open a file now and then (a plugin's log, a lazy import)
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """A short path: pytest's own can be longer than the 107 bytes that a socket may have."""
+    with tempfile.TemporaryDirectory(prefix="pfc") as folder:
+        yield Path(folder, "d.sock")
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +9,6 @@ import pytest
 
 from support.client_commands import COMMAND, Pyflowctl
 from support.client_peer import FakeDaemon
-
-
-@pytest.fixture
-def socket_path() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="pfc") as folder:
-        yield Path(folder, "d.sock")
 
 
 @pytest.fixture

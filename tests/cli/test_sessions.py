@@ -2,34 +2,16 @@
 
 import os
 import socket
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.errors import DaemonUnavailable
-from support import client_peer
 from support.client_peer import FakeDaemon
+from support.stand_in import PEER, program, write
 
-PEER = f'exec {sys.executable} {client_peer.__file__} "$@"'
-
-
-@pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The program that is started in the interpreter's place."""
-    path = tmp_path / "python"
-    before = set(psutil.Process().children())
-    monkeypatch.setattr(sys, "executable", str(path))
-    yield path
-    psutil.wait_procs(set(psutil.Process().children()) - before, timeout=10)
-
-
-def write(program: Path, script: str) -> None:
-    program.write_text(f"#!/bin/bash\n{script}\n")
-    program.chmod(0o755)
+__all__ = ["program"]
 
 
 def test_where_no_socket_is_a_daemon_is_started(program: Path, tmp_path: Path) -> None:

@@ -215,9 +215,16 @@ def test_an_input_that_makes_no_sense_is_a_usage_error_that_names_it(
     assert len(done.stderr) < 2000
 
 
+INTERPRETERS = {
+    "/nowhere": "does not exist",
+    "/etc/passwd": "is not an executable file",
+    "/bin/true": "is it a Python interpreter?",
+}
+
+
 def test_an_interpreter_that_is_none_is_a_matter_of_configuration(ctl: Pyflowctl, tmp_path: Path) -> None:
     path = written(tmp_path, graph(ADD))
-    for python, words in (("/nowhere", "no"), ("/etc/passwd", ""), ("/bin/true", "is it a Python interpreter?")):
+    for python, words in INTERPRETERS.items():
         done = ctl("run", path, "--python", python)
         assert (done.returncode, done.stdout) == (78, "")
         assert python in done.stderr

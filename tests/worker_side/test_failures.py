@@ -142,14 +142,22 @@ def test_messages_and_tracebacks_are_capped_whatever_their_script(anywhere: Zygo
     assert len(json.dumps(error["traceback"])) <= 30_100
 
 
-def test_an_interrupt_cancels_the_node(anywhere: Zygote) -> None:
-    code = anywhere.compile("import time\n@node_entry\ndef f():\n    progress(0)\n    time.sleep(60)\n")
-    (worker,) = anywhere.fork()
+def interrupted(zygote: Zygote, source: str) -> str:
+    """The error code of a node that gets SIGINT once it has reported progress."""
+    code = zygote.compile(source)
+    (worker,) = zygote.fork()
     send_call(worker, code)
     worker.wait_progress()
     worker.kill(signal.SIGINT)
     header, _ = worker.receive()
-    assert header["error"]["code"] == "cancelled"
+    return str(header["error"]["code"])
+
+
+def test_an_interrupt_cancels_the_node(anywhere: Zygote) -> None:
+    assert (
+        interrupted(anywhere, "import time\n@node_entry\ndef f():\n    progress(0)\n    time.sleep(60)\n")
+        == "cancelled"
+    )
 
 
 def test_an_interrupt_gets_through_to_a_node_that_waits_for_its_threads(anywhere: Zygote) -> None:
@@ -159,13 +167,7 @@ import threading
 def f():
     threading.Thread(target=lambda: (progress(0), threading.Event().wait())).start()
 """
-    code = anywhere.compile(source)
-    (worker,) = anywhere.fork()
-    send_call(worker, code)
-    worker.wait_progress()
-    worker.kill(signal.SIGINT)
-    header, _ = worker.receive()
-    assert header["error"]["code"] == "cancelled"
+    assert interrupted(anywhere, source) == "cancelled"
 
 
 def test_code_compiled_by_another_interpreter_is_the_environments_fault(zygote: Zygote) -> None:

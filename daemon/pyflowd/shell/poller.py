@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pyflowd.shell.driver import Driver
 
 BATCH = 64
-CLOSING_S = 0.04
+CLOSING_S = 0.04  # long enough for a flock, too short for a dismissed worker's memory to be missed
 
 
 class Poller:

@@ -2,9 +2,10 @@
 
     dead, still a zombie -> its process group killed -> reaped -> what it left behind killed and reaped -> reported
 
-A zombie keeps its number, so the group that is killed cannot be another's. A worker whose exit status says that it left
-nothing behind is reported at once; in case it lied, a sweep follows a little later, one for many workers. Refuses to
-block: what is slow to die is looked at again when the kernel has news of it.
+A zombie keeps its number, so the group that is killed cannot be another's. Deaths are gathered for a moment. A worker
+whose exit status says that it left nothing behind is then reported without a look; in case it lied, a sweep follows a
+little later, one for many workers. Refuses to block: what is slow to die is looked at again when the kernel has news
+of it.
 """
 
 from __future__ import annotations
