@@ -155,9 +155,6 @@ def finish_process() -> None:
             if not waited_for:
                 break
             waited_for[0].join(JOIN_S)
-            repr(
-                None
-            )  # looks for signals itself: the eval loop of old Pythons can miss that one came to another thread
     try:
         atexit._run_exitfuncs()
     except (Exception, SystemExit):  # printed already; too late to change how the call ended
