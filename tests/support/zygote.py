@@ -152,7 +152,7 @@ class Zygote:
         self._next_id = 1
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [*prefix, interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno()), *preload]
+            command = [*prefix, interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno()), self.scratch, *preload]
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -205,7 +205,7 @@ class Zygote:
             workers.append(Worker(number, ours, stdout, stderr))
             theirs += [link.detach(), stdout_end, stderr_end]
         self.workers.update((worker.id, worker) for worker in workers)
-        packet, _, _ = frames.pack({"kind": "fork", "workers": list(ids), "rehearse": True, "scratch": self.scratch})
+        packet, _, _ = frames.pack({"kind": "fork", "workers": list(ids), "rehearse": True})
         frames.send_packet(self.control, packet, theirs)
         for descriptor in theirs:
             os.close(descriptor)
@@ -247,11 +247,11 @@ class Zygote:
 
     def wait_descendants(self, worker: Worker, count: int) -> None:
         """Wait until a worker has so many descendants."""
-        _poll_until(lambda: len(self.descendants(worker)) >= count)
+        poll_until(lambda: len(self.descendants(worker)) >= count)
 
     def wait_quiet(self) -> None:
         """Wait until the zygote has no children: no workers, and no one who cleans up after them."""
-        _poll_until(lambda: not psutil.Process(self.process.pid).children())
+        poll_until(lambda: not psutil.Process(self.process.pid).children())
 
     def inspect(self, source: str) -> tuple[dict[str, Any], bytes]:
         """(interface, compiled node) of a source text, by a worker of its own."""
@@ -349,7 +349,7 @@ def wait_gone(pid: int, deadline_s: float = DEADLINE_S) -> bool:
         os.close(pidfd)
 
 
-def _poll_until(condition: Callable[[], bool]) -> None:
+def poll_until(condition: Callable[[], bool]) -> None:
     """For what the kernel sends no news of: a process that someone else starts, or a grandchild that ends."""
     give_up_s = time.monotonic() + DEADLINE_S
     while not condition():

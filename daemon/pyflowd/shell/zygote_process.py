@@ -46,7 +46,6 @@ class ZygoteProcess:
     ) -> None:
         self.environment = environment
         self.links: dict[WorkerId, WorkerLink] = {}
-        self._scratch = scratch
         self._poller = poller
         self._feed = feed
         self._is_over = False
@@ -59,7 +58,7 @@ class ZygoteProcess:
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    [environment, "-I", str(WORKER_SIDE), str(theirs.fileno())],
+                    [environment, "-I", str(WORKER_SIDE), str(theirs.fileno()), str(scratch)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=words_write,
@@ -93,7 +92,7 @@ class ZygoteProcess:
         try:
             for worker in workers:  # no comprehension: those already made must be closed when one cannot be
                 made.append(WorkerLink(worker, self._poller, self._feed))  # noqa: PERF401
-            header = {"kind": "fork", "workers": workers, "scratch": str(self._scratch), "rehearse": rehearse}
+            header = {"kind": "fork", "workers": workers, "rehearse": rehearse}
             descriptors = [descriptor for link in made for descriptor in link.child_ends]
             packet, _, _ = frames.pack(header)
             frames.send_packet(self._control, packet, descriptors)

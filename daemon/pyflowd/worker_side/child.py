@@ -15,6 +15,7 @@ from _signal import SIG_SETMASK, pthread_sigmask, sigtimedwait  # type: ignore[i
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
 from . import failures, frames, linux, node_call, node_module, rehearsal
+from .scratch import MODE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def _become_worker(streams: tuple[int, int, int], highest_descriptor: int, scrat
     os.dup2(link, LINK, False)
     os.closerange(3, LINK)
     os.closerange(LINK + 1, highest_descriptor + 1)
-    _make_scratch(scratch)
-    os.chdir(scratch)
+    _enter(scratch)
     os.putenv(b"TMPDIR", scratch)
     _variables[b"TMPDIR"] = scratch
     tempfile: Any = sys.modules.get("tempfile")
@@ -76,11 +76,12 @@ def _become_worker(streams: tuple[int, int, int], highest_descriptor: int, scrat
     gc.enable()
 
 
-def _make_scratch(scratch: bytes) -> None:
+def _enter(scratch: bytes) -> None:
     try:
-        os.mkdir(scratch, 0o700)
-    except FileNotFoundError:  # somebody cleaned up where temporary files lie
-        os.makedirs(scratch, 0o700)
+        os.chdir(scratch)
+    except FileNotFoundError:  # a new one, or somebody cleaned up where temporary files lie
+        os.makedirs(scratch, MODE)
+        os.chdir(scratch)
 
 
 def _scatter_random_states() -> None:

@@ -23,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, List
 
+    from .scratch import ScratchFolders
+
     Exit = List[Any]
 
 GATHER_S = 0.01  # deaths come in flocks: seeing to each at once would take three times the work
@@ -34,8 +36,9 @@ SIGNAL_BYTES = 128
 class Reaper:
     """Every process that the zygote forked. Hands exits [id, pid, wait status, cpu_s, max_rss_kb] to `report`."""
 
-    def __init__(self, report: Callable[[list[Exit]], None]) -> None:
+    def __init__(self, report: Callable[[list[Exit]], None], folders: ScratchFolders) -> None:
         self._report = report
+        self._folders = folders
         self._workers: dict[int, tuple[int, str]] = {}  # pid -> (worker id, scratch folder)
         self._cleaners: set[int] = set()
         self._waiting: list[tuple[Exit, str]] = []  # reaped; not reported, for they may have left strangers
@@ -88,7 +91,7 @@ class Reaper:
             self._sweep(now_s)
 
     def kill_all(self, patience_s: float) -> None:
-        """End every worker with everything it left, and remove the scratch folders."""
+        """End every worker with everything it left."""
         for pid in self._workers:
             _kill_group(pid)
             os.kill(pid, signal.SIGKILL)  # for one that has no group of its own yet
@@ -135,13 +138,17 @@ class Reaper:
             return
         waiting, self._waiting, self._report_by_s = self._waiting, [], None
         self._bury(waiting)
+        if not found:
+            self._clean(self._folders.settle())
 
     def _bury(self, exits: list[tuple[Exit, str]]) -> None:
-        """Remove the scratch folders and report."""
-        full = [folder for _, folder in exits if not scratch.remove_if_empty(folder)]
-        if full:
-            self._cleaners.add(_fork_cleaner(full))
+        """Take the scratch folders back and report."""
+        self._clean([folder for _, folder in exits if not self._folders.give_back(folder)])
         self._report([one for one, _ in exits])
+
+    def _clean(self, folders: list[str]) -> None:
+        if folders:
+            self._cleaners.add(_fork_cleaner(folders))
 
 
 def _kill_group(pid: int) -> None:

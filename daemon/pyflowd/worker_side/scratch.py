@@ -1,22 +1,64 @@
-"""The removal of a worker's scratch folder, once every process of the worker is dead.
+"""The scratch folders of workers: each an empty folder of its own, nothing of it left for the next.
 
-An empty one goes at once; emptying a full one may take long and is for a process of its own. Follows no link; what
-the node made unreadable is opened up first; refuses to fail: what cannot be removed stays.
+    new > a worker's > full once the worker is dead > emptied and removed, by a process of its own: it may take long
+                     > empty > held back until no process of the worker is left > clean > the next worker's
+
+A file system may take longer to make and remove a folder than a node takes to run, so empty ones serve again; a new
+one is made by the worker it is for. Follows no link; what the node made unreadable is opened up first; refuses to
+fail: what cannot be removed stays.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
+
+KEPT_MOST = 256
+MODE = 0o700
 
 
-def remove_if_empty(folder: str) -> bool:
-    """Whether the folder is gone."""
-    try:
-        os.rmdir(folder)
-    except OSError as error:
-        return isinstance(error, FileNotFoundError)
-    return True
+class ScratchFolders:
+    """The folders below one root. Whatever is known of them is here; the folders of living workers are theirs."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._clean: list[str] = []
+        self._held_back: list[str] = []
+        self._made = 0
+
+    def take(self) -> str:
+        """The path of a folder that is empty, or not there yet."""
+        if self._clean:
+            return self._clean.pop(0)
+        self._made += 1
+        return os.path.join(self._root, str(self._made))
+
+    def give_back(self, folder: str) -> bool:
+        """Its worker is dead. False: it is not empty, and must be removed."""
+        try:
+            is_empty = not os.listdir(folder)
+        except OSError as error:
+            return isinstance(error, FileNotFoundError)  # the node removed it itself
+        if is_empty:
+            self._held_back.append(folder)
+        return is_empty
+
+    def settle(self) -> list[str]:
+        """No process is left of the workers whose folders were given back; the folders that must be removed."""
+        held_back, self._held_back = self._held_back, []
+        spoilt = []
+        for folder in held_back:
+            if len(self._clean) < KEPT_MOST and _is_as_new(folder):
+                self._clean.append(folder)
+            else:
+                spoilt.append(folder)
+        return [folder for folder in spoilt if not _remove_if_empty(folder)]
+
+    def close(self) -> None:
+        """Remove all that no worker has."""
+        for folder in self._clean + self._held_back:
+            _remove_if_empty(folder)
 
 
 def remove_tree(folder: str) -> None:
@@ -25,14 +67,33 @@ def remove_tree(folder: str) -> None:
     for path in folders:  # grows as it goes
         folders += _remove_files(path)
     for path in reversed(folders):
-        remove_if_empty(path)
+        _remove_if_empty(path)
+
+
+def _is_as_new(folder: str) -> bool:
+    """Whether a worker could not tell it from a folder made for it."""
+    try:
+        status = os.lstat(folder)
+        content = os.listdir(folder) + os.listxattr(folder)
+    except OSError:
+        return False
+    return not content and status.st_mode == stat.S_IFDIR | MODE and status.st_uid == os.geteuid()
+
+
+def _remove_if_empty(folder: str) -> bool:
+    """Whether the folder is gone."""
+    try:
+        os.rmdir(folder)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return True
 
 
 def _remove_files(path: str) -> list[str]:
     """Remove what is no folder; the folders that are left."""
     folders = []
     with contextlib.suppress(OSError):
-        os.chmod(path, 0o700)
+        os.chmod(path, MODE)
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):

@@ -1,6 +1,6 @@
 """The zygote: a warm interpreter that forks workers on the daemon's word.
 
-    daemon -> zygote   fork {workers: [id], scratch, rehearse}  + link, stdout, stderr of each worker
+    daemon -> zygote   fork {workers: [id], rehearse}  + link, stdout, stderr of each worker
     zygote -> daemon   warm {...}, once               forked {workers: [[id, pid]]} + a pidfd of each worker
                        fork_failed {workers, message} exited {workers: [[id, pid, wait status, cpu_s, max_rss_kb]]}
 
@@ -26,6 +26,7 @@ from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
 from . import child, frames, limits, linux, rehearsal
 from .reaper import Reaper
+from .scratch import ScratchFolders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ REHEARSALS = 64
 class Zygote:
     """The fork server behind one control socket."""
 
-    def __init__(self, control: socket) -> None:
+    def __init__(self, control: socket, scratch: str) -> None:
         self._control = control
-        self._reaper = Reaper(self._report_exits)
+        self._folders = ScratchFolders(scratch)
+        self._reaper = Reaper(self._report_exits, self._folders)
         self._pid = os.getpid()
         self._highest_descriptor = max(int(name) for name in os.listdir("/proc/self/fd"))
 
@@ -72,18 +74,21 @@ class Zygote:
         finally:
             self._control.close()
             self._reaper.kill_all(PATIENCE_S)
+            self._folders.close()
 
     def _fork_batch(self, header: Header, descriptors: list[int]) -> None:
         workers = header["workers"]
         highest = max(self._highest_descriptor, *descriptors)
         triples = zip(descriptors[::3], descriptors[1::3], descriptors[2::3])
-        folders = [os.path.join(header["scratch"], str(worker)) for worker in workers]
+        folders = [self._folders.take() for _ in workers]
         births = [(triple, highest, os.fsencode(folder), self._pid) for triple, folder in zip(triples, folders)]
         pids, failure = _fork_all(births, header["rehearse"])
         for descriptor in descriptors:
             os.close(descriptor)
         for pid, worker, folder in zip(pids, workers, folders):
             self._reaper.add(pid, worker, folder)
+        for folder in folders[len(pids) :]:
+            self._folders.give_back(folder)
         self._answer_fork([list(pair) for pair in zip(workers, pids)], [linux.open_pidfd(pid) for pid in pids])
         if failure is not None:
             lost = workers[len(pids) :]
@@ -123,7 +128,7 @@ def _fork_all(births: list[child.Birth], rehearse: bool) -> tuple[list[int], str
     return pids, None
 
 
-def main(control_descriptor: int, preload: list[str]) -> None:
+def main(control_descriptor: int, scratch: str, preload: list[str]) -> None:
     """Warm up, tell the daemon, serve; never returns."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # the daemon decides when to end
     _heed_signals()
@@ -135,7 +140,7 @@ def main(control_descriptor: int, preload: list[str]) -> None:
     _open_streams()
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
-    zygote = Zygote(control)
+    zygote = Zygote(control, scratch)
     gc.collect()
     for _ in range(REHEARSALS):
         rehearsal.rehearse(child.answer)
