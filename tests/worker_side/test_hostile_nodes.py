@@ -147,6 +147,7 @@ def f():
 
 def test_a_forked_process_that_returns_from_the_node_does_not_answer_for_it(anywhere: Zygote) -> None:
     source = """
+import os
 @node_entry
 def f() -> list:
     pid = os.fork()

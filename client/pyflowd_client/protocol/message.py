@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin
 
 T = TypeVar("T")
 
-_set = object.__setattr__
+Setters = tuple[tuple[str, Callable[[Any, Any], None]], ...]
 VALUE_FORMAT = 1  # annotationlib.Format.VALUE, without the milliseconds of importing it
 
 
@@ -42,6 +42,8 @@ def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
 class MessageType(type):
     """Turns the annotations of a class into slots, and their values into defaults."""
 
+    _SETTERS: "Setters"  # of the slots: the class itself refuses to set them
+
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "MessageType":
         hints = _annotations(namespace)
         names = tuple(field_name for field_name, hint in hints.items() if get_origin(hint) is not ClassVar)
@@ -49,7 +51,9 @@ class MessageType(type):
             field_name: namespace.pop(field_name) for field_name in names if field_name in namespace
         }
         namespace["FIELDS"] = namespace["__slots__"] = names
-        return super().__new__(mcs, name, bases, namespace)
+        kind = super().__new__(mcs, name, bases, namespace)
+        kind._SETTERS = tuple((name, vars(kind)[name].__set__) for name in names)
+        return kind
 
 
 class Message(metaclass=MessageType):
@@ -57,16 +61,13 @@ class Message(metaclass=MessageType):
 
     FIELDS: ClassVar[tuple[str, ...]]
     DEFAULTS: ClassVar[dict[str, Any]]
+    _SETTERS: ClassVar[Setters]
 
     def __init__(self, **values: Any) -> None:
-        for name, value in values.items():
-            if name not in self.FIELDS:
-                raise TypeError(f"{type(self).__name__} has no field {name}")
-            _set(self, name, value)
-        if len(values) != len(self.FIELDS):
-            for name in self.FIELDS:
-                if name not in values:
-                    _set(self, name, self._default(name))
+        for name, set_field in self._SETTERS:
+            set_field(self, values.pop(name) if name in values else self._default(name))
+        if values:
+            raise TypeError(f"{type(self).__name__} has no field {min(values)}")
 
     def _default(self, name: str) -> Any:
         try:

@@ -198,7 +198,10 @@ class WorkerPool:
 
     def zygote(self, environment: EnvironmentId) -> Zygote:
         """The record of an environment's zygote, cold when it is new."""
-        return self.zygotes.setdefault(environment, Zygote(environment))
+        zygote = self.zygotes.get(environment)
+        if zygote is None:
+            zygote = self.zygotes[environment] = Zygote(environment)
+        return zygote
 
     def warming(self, environment: EnvironmentId, now: float) -> bool:
         """An environment is needed: True when its zygote must be started now."""
