@@ -1,12 +1,14 @@
 """Looks at the memory of busy workers ten times a second, and only while there are any.
 
 The kernel's RLIMIT_DATA bounds private memory of one process; shared mappings, and the processes that a node
-starts, only show here. A tree walk costs a millisecond, so it is made at every fifth look.
+starts, only show here. A walk through a node's descendants reads all of /proc: it is made at every fifth look, and only
+for nodes that have children.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -54,7 +56,16 @@ def resident_bytes(pid: int, with_tree: bool) -> int:
     total = 0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
-        for member in [process, *(process.children(recursive=True) if with_tree else ())]:
+        for member in [process, *(process.children(recursive=True) if with_tree and has_children(pid) else ())]:
             with suppress(psutil.Error):
                 total += member.memory_info().rss
     return total
+
+
+def has_children(pid: int) -> bool:
+    """Whether a process has children now; True where the kernel does not say (no CONFIG_PROC_CHILDREN)."""
+    threads = Path(f"/proc/{pid}/task")
+    try:
+        return any((thread / "children").read_bytes() for thread in threads.iterdir())
+    except OSError:
+        return True

@@ -1,0 +1,61 @@
+"""What nodes hold in memory, and who has children."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pyflowd.shell.watch import has_children, resident_bytes
+
+HOLD = "import sys; held = bytearray(50_000_000); print(); sys.stdin.read()"
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLD!r}])"
+
+
+@pytest.fixture
+def parent() -> Iterator[int]:
+    """A process whose child holds 50 MB; both end with their standard input."""
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process.pid
+        process.communicate()
+
+
+def test_the_memory_of_descendants_counts_when_the_tree_is_looked_at(parent: int) -> None:
+    alone, together = resident_bytes(parent, with_tree=False), resident_bytes(parent, with_tree=True)
+    assert 0 < alone < 50_000_000
+    assert together > alone + 50_000_000
+
+
+def test_a_process_that_is_gone_holds_nothing() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    assert resident_bytes(process.pid, with_tree=True) == 0
+
+
+def test_a_child_is_seen_whichever_thread_started_it(parent: int) -> None:
+    assert has_children(parent)
+    started: list[subprocess.Popen[bytes]] = []
+    may_end = threading.Event()
+
+    def start() -> None:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        may_end.wait()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    try:
+        while not started:
+            thread.join(0.01)
+        assert has_children(os.getpid())
+        (sleeper,) = started
+        assert not has_children(sleeper.pid)
+    finally:
+        may_end.set()
+        thread.join()
+        for process in started:
+            process.kill()
+            process.wait()
