@@ -4,9 +4,11 @@ Each worker has a channel of its own, so that one killed in the middle of a word
 is no proof of death: the zygote's report is. Bytes written before an answer are passed on before the answer.
 """
 
+import fcntl
 import os
 import signal
 import socket
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -20,6 +22,7 @@ from pyflowd.worker_side import frames
 PIPE_READ_BYTES = 65_536
 PIPE_DRAIN_READS = 32
 FRAMES_A_TURN = 16
+NOTHING = bytes(4)
 
 
 class WorkerLink:
@@ -133,8 +136,13 @@ class WorkerLink:
     def _drain_pipes(self) -> None:
         for stream in tuple(self._pipes):
             for _ in range(PIPE_DRAIN_READS):
-                if not self._read_pipe(stream):
+                if not self._has_written(stream) or not self._read_pipe(stream):
                     break
+
+    def _has_written(self, stream: str) -> bool:
+        """Cheaper than an exception, which is what reading from an empty pipe costs."""
+        descriptor = self._pipes.get(stream)
+        return descriptor is not None and fcntl.ioctl(descriptor, termios.FIONREAD, NOTHING) != NOTHING
 
     def _read_pipe(self, stream: str) -> bool:
         descriptor = self._pipes.get(stream)
