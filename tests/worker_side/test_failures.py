@@ -170,6 +170,22 @@ def f():
     assert interrupted(anywhere, source) == "cancelled"
 
 
+@pytest.mark.parametrize("instead", ["raise RuntimeError('release unlocked lock')", "sys.exit(1)"])
+def test_an_interrupt_counts_though_something_else_is_raised_over_it(zygote: Zygote, instead: str) -> None:
+    source = f"""
+import sys, threading, time
+@node_entry
+def f():
+    threading.Thread(target=threading.Event().wait).start()
+    try:
+        progress(0)
+        time.sleep(60)
+    finally:
+        {instead}
+"""
+    assert interrupted(zygote, source) == "cancelled"
+
+
 def test_code_compiled_by_another_interpreter_is_the_environments_fault(zygote: Zygote) -> None:
     code = zygote.compile("@node_entry\ndef f():\n    pass\n")
     (worker,) = zygote.fork()

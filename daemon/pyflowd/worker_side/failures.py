@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Lengths as JSON: what counts is the packet that carries them.
 MAX_MESSAGE = 10000
 MAX_TRACEBACK = 30000
+LONGEST_CHAIN = 100
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -61,11 +62,27 @@ def _failure(code: str, kind: str, message: str, text: str) -> Failure:
     }
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an interrupt is behind `error`, even if something else was raised over it.
+
+    The standard library does so too: `threading.Condition.wait`, interrupted at a bad moment, releases a lock that it
+    does not have.
+    """
+    seen: BaseException | None = error
+    for _ in range(LONGEST_CHAIN):
+        if seen is None:
+            return False
+        if isinstance(seen, KeyboardInterrupt):
+            return True
+        seen = seen.__context__
+    return False
+
+
 def _code(error: BaseException) -> str:
+    if is_interrupt(error):
+        return "cancelled"
     if isinstance(error, SystemExit):
         return "exited"
-    if isinstance(error, KeyboardInterrupt):
-        return "cancelled"
     return "memory_limit" if isinstance(error, MemoryError) else "exception"
 
 

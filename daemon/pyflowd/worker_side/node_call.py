@@ -72,7 +72,7 @@ class NodeCall:
         except BaseException as error:
             if os.getpid() != self._pid:
                 _leave_forked_process(error)
-            if isinstance(error, KeyboardInterrupt):
+            if failures.is_interrupt(error):
                 raise  # whoever cancels does not wait for threads
             failure = failures.describe(error)
         if os.getpid() != self._pid:
