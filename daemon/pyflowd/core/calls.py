@@ -27,6 +27,9 @@ class InspectionWork:
     attempt: int = 1
 
 
+Work = NodeWork | InspectionWork
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
     """`group` is what fairness is between: a run, or a preparation. `verdict` is set when we end it ourselves."""
@@ -34,7 +37,7 @@ class Call:
     id: CallId
     environment: EnvironmentId
     group: Hashable
-    work: NodeWork | InspectionWork
+    work: Work
     limits: CallLimits
     worker: WorkerId | None = None
     started_at: float = 0.0

@@ -4,29 +4,29 @@ It owns the runs, the preparations, the calls and the pool, and is the one place
 nothing itself: no clock, no descriptor, no thread. Two calls of `handle` with the same history give the same effects.
 """
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyflowd.core import effects, stimuli, verdicts
-from pyflowd.core.calls import Call, InspectionWork, NodeWork
+from pyflowd.core.call_desk import CallDesk
+from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
 from pyflowd.core.deadlines import (
     CallDeadline,
     Deadlines,
     IdleDeadline,
     LeaveDeadline,
-    QuietDeadline,
     RefillDeadline,
 )
 from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.herald import Ending, Herald, Usage, node_of
-from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
+from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
 from pyflowd.core.judgement import check_result, judge
 from pyflowd.core.limits import CallLimits, Graces, PoolLimits
 from pyflowd.core.machines import SPARE_STATES, WorkerState
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.preparer import Key, Preparer
+from pyflowd.core.run_book import RunBook
 from pyflowd.core.runs import Run
 from pyflowd.core.worker_pool import Worker, WorkerPool
 from pyflowd_client.protocol import events, replies
@@ -36,8 +36,6 @@ from pyflowd_client.protocol.states import NodeState, RunState
 
 INSPECTION_ATTEMPTS = 3
 INSPECTION_LIMITS = CallLimits(wall_s=60.0)
-RUNS_REMEMBERED = 100
-RUNS_ACTIVE_MOST = 1000
 SHARED_BYTES = 32_000_000  # a worker's resident size includes pages of the interpreter that it shares with its zygote
 
 
@@ -61,32 +59,25 @@ class CheckWaiter:
 
 
 Waiter = RunId | CheckWaiter
-Work = NodeWork | InspectionWork
 
 
 class ExecutionController:
     """Everything the daemon has decided, and what it does next."""
 
     def __init__(self, policy: Policy, run_prefix: str, wall_offset_s: float = 0.0) -> None:
-        self.runs: dict[RunId, Run] = {}
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
-        self._run_prefix = run_prefix
+        self._book = RunBook(run_prefix, policy.call)
         self._herald = Herald(self._emit, wall_offset_s)
         self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared)
         self._deadlines = Deadlines()
+        self._desk = CallDesk(self.pool, self._deadlines, policy.graces, self._emit)
         self._now = 0.0
         self._out: list[effects.Effect] = []
-        self._active: dict[RunId, Run] = {}
         self._sessions = 0
-        self._stopping = False
         self._left = False
         self._doomed: dict[EnvironmentId, None] = {}
         self._is_idle = False
-        self._over: deque[RunId] = deque()
-        self._running: dict[CallId, Call] = {}
-        self._runs_made = 0
-        self._calls_made = 0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             stimuli.RunSubmitted: self._submit,
             stimuli.CheckAsked: self._check,
@@ -111,9 +102,14 @@ class ExecutionController:
             stimuli.DeadlinePassed: self._deadline,
         }
 
+    @property
+    def runs(self) -> dict[RunId, Run]:
+        """The runs under way and the last that are over, by id."""
+        return self._book.runs
+
     def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
         """What to do about what has happened, in this order."""
-        self._now = self._herald.now = now
+        self._now = self._herald.now = self._desk.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
             environment, _ = self._doomed.popitem()
@@ -135,45 +131,14 @@ class ExecutionController:
     # -- requests
 
     def _submit(self, asked: stimuli.RunSubmitted) -> None:
-        refusal = self._refusal(asked)
+        refusal = self._book.refusal(asked.options)
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
-        run = self._new_run(asked)
+        run = self._book.open(asked.submission, asked.options, self._now)
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
         self._prepare(asked.submission, run.id)
-
-    def _refusal(self, asked: stimuli.RunSubmitted) -> ErrorInfo | None:
-        options = asked.options
-        if self._stopping:
-            return ErrorInfo(code=ErrorCode.STOPPING, message="The daemon is stopping and takes no new runs.")
-        if len(self._active) >= RUNS_ACTIVE_MOST:
-            return ErrorInfo(code=ErrorCode.BUSY, message=f"{RUNS_ACTIVE_MOST} runs are under way; try again later.")
-        for name, figure in (("timeout_s", options.timeout_s), ("memory_bytes", options.memory_bytes)):
-            if figure is not None and not 0 < figure < float("inf"):
-                return ErrorInfo(code=ErrorCode.BAD_INPUT, message=f"`{name}` must be a number over 0.")
-        return None
-
-    def _new_run(self, asked: stimuli.RunSubmitted) -> Run:
-        self._runs_made += 1
-        options = asked.options
-        limits = replace(
-            self._policy.call,
-            wall_s=options.timeout_s or self._policy.call.wall_s,
-            memory_bytes=options.memory_bytes or self._policy.call.memory_bytes,
-        )
-        run = Run(
-            id=RunId(f"{self._run_prefix}-{self._runs_made}"),
-            graph=asked.submission.name or "",
-            environment=asked.submission.environment,
-            inputs=dict(asked.submission.inputs),
-            options=options,
-            limits=limits,
-            submitted_at=self._now,
-        )
-        self.runs[run.id] = self._active[run.id] = run
-        return run
 
     def _check(self, asked: stimuli.CheckAsked) -> None:
         waiter = CheckWaiter(asked.session, asked.request, dict(asked.submission.inputs))
@@ -189,11 +154,11 @@ class ExecutionController:
         self._cancel_run(run)
 
     def _stop(self, asked: stimuli.StopAsked) -> None:
-        self._stopping = self.pool.closed = True
+        self.pool.closed = self._book.closed = True
         if asked.session is not None and asked.request is not None:
             self._herald.answer(asked.session, asked.request, replies.Done())
         if not asked.drain:
-            for run in list(self._active.values()):
+            for run in list(self._book.active.values()):
                 self._cancel_run(run)
 
     def _counted(self, counted: stimuli.SessionsCounted) -> None:
@@ -226,7 +191,7 @@ class ExecutionController:
             self._finish_run(self.runs[waiter], RunState.FAILED, error)
 
     def _inspected(self, inspected: stimuli.CodeInspected) -> None:
-        call = self._settle(inspected.worker, inspected.call, InspectionWork)
+        call = self._desk.settle(inspected.worker, inspected.call, InspectionWork)
         if call is not None and isinstance(call.work, InspectionWork):
             self._preparer.inspected(call, call.work, inspected)
 
@@ -278,10 +243,7 @@ class ExecutionController:
             self._finish_run(run, RunState.CANCELLED)
             return
         self._cancel_pending(run, run.executor, verdicts.cancelled())
-        for worker in list(self.pool.workers.values()):
-            call = worker.call
-            if call is not None and call.group == run.id:
-                self._end_call(call, verdicts.cancelled())
+        self._desk.interrupt_group(run.id, verdicts.cancelled())
         self._settle_run(run)
 
     def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
@@ -296,19 +258,14 @@ class ExecutionController:
         if run.executor is not None:
             self._release(run.executor)
             run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
-        del self._active[run.id]
-        self._over.append(run.id)
-        if len(self._over) > RUNS_REMEMBERED:
-            oldest = self._over.popleft()
-            del self.runs[oldest]
-            self._emit(effects.CloseRun(run=oldest))
+        forgotten = self._book.close(run)
+        if forgotten is not None:
+            self._emit(effects.CloseRun(run=forgotten))
 
     # -- calls
 
     def _enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: CallLimits) -> None:
-        self._calls_made += 1
-        call_id = CallId(self._calls_made)
-        self.pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
+        self._desk.enqueue(environment, group, work, limits)
         self._need(environment)
         if self.pool.refusal(environment) is not None:
             self._doomed[environment] = None
@@ -317,14 +274,7 @@ class ExecutionController:
         self._enqueue(environment, key, work, INSPECTION_LIMITS)
 
     def _assign(self) -> None:
-        made = self.pool.assign(self._now)
-        for environment, workers in made.forks.items():
-            fork = effects.ForkWorkers(environment=environment, workers=tuple(workers), rehearse=not made.in_hurry)
-            self._emit(fork)
-        for call, worker in made.calls:
-            call.started_at = self._now
-            self._deadlines.set(CallDeadline(call.id), self._now + call.limits.wall_s)
-            self._running[call.id] = call
+        for call, worker in self._desk.assign():
             if isinstance(call.work, NodeWork):
                 self._send_node(call, call.work, worker)
             else:
@@ -351,35 +301,8 @@ class ExecutionController:
         )
         self._settle_run(run)
 
-    def _end_call(self, call: Call, verdict: ErrorInfo) -> None:
-        """Interrupt a running call; if that does not end it, the grace deadline kills it."""
-        if call.verdict is None and call.worker is not None:
-            call.verdict = verdict
-            self._emit(effects.InterruptWorker(environment=call.environment, worker=call.worker))
-            self._deadlines.clear(CallDeadline(call.id))
-            self._deadlines.set(CallDeadline(call.id, is_grace=True), self._now + self._policy.graces.interrupt_s)
-
-    def _settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
-        """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
-        worker = self.pool.workers.get(worker_id)
-        if worker is None:
-            return None
-        if worker.call is None or worker.call.id != call_id or not isinstance(worker.call.work, works):
-            self._condemn(worker, "an answer to what it was not asked")
-            return None
-        self._forget_call(worker.call)
-        self._deadlines.set(LeaveDeadline(worker_id), self._now + self._policy.graces.leave_s)
-        call = self.pool.answered(worker, self._now)
-        self._deadlines.set(QuietDeadline(), self.pool.quiet_at)
-        return call
-
-    def _forget_call(self, call: Call) -> None:
-        self._deadlines.clear(CallDeadline(call.id))
-        self._deadlines.clear(CallDeadline(call.id, is_grace=True))
-        del self._running[call.id]
-
     def _done(self, done: stimuli.CallDone) -> None:
-        call = self._settle(done.worker, done.call, NodeWork)
+        call = self._desk.settle(done.worker, done.call, NodeWork)
         if call is None or not isinstance(call.work, NodeWork):
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
             return
@@ -400,7 +323,7 @@ class ExecutionController:
         self._settle_run(run)
 
     def _failed(self, failed: stimuli.CallFailed) -> None:
-        call = self._settle(failed.worker, failed.call, NodeWork, InspectionWork)
+        call = self._desk.settle(failed.worker, failed.call, NodeWork, InspectionWork)
         if call is None:
             return
         error = failed.error
@@ -469,7 +392,7 @@ class ExecutionController:
             call.peak_memory_bytes = max(call.peak_memory_bytes, resident_bytes)
             if resident_bytes > call.limits.memory_bytes + SHARED_BYTES and call.verdict is None:
                 call.verdict = verdicts.memory_limit(resident_bytes, call.limits)
-                self._kill(worker_id)
+                self._desk.kill(worker_id)
 
     def _speaker(self, worker_id: WorkerId) -> tuple[Run | None, Call | None]:
         """The node call a worker carries out, with its run."""
@@ -493,10 +416,8 @@ class ExecutionController:
     def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:
         environment = lost.environment
         for worker_id in self.pool.zygote_lost(environment, lost.reason, self._now):
-            call = self.pool.died(worker_id)
-            self._deadlines.clear(LeaveDeadline(worker_id))
+            call = self._desk.lose(worker_id)
             if call is not None:
-                self._forget_call(call)
                 message = f"The node's process was lost with its environment's fork server: {lost.reason}"
                 self._fail(call, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
         if any(self.pool.waiting(environment)):
@@ -511,7 +432,7 @@ class ExecutionController:
             self.pool.drop(key)
             for waiter in waiters:
                 self._give_up(waiter, reason)
-        for run in list(self._active.values()):
+        for run in list(self._book.active.values()):
             if run.environment == environment and run.executor is not None:
                 self._cancel_pending(run, run.executor, error)
                 self._finish_run(run, RunState.FAILED, error)
@@ -537,27 +458,13 @@ class ExecutionController:
         self._lose_worker(exited.worker, verdicts.death(exited.status, limits), usage)
 
     def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
-        call = self.pool.died(worker_id)
-        self._deadlines.clear(LeaveDeadline(worker_id))
+        call = self._desk.lose(worker_id)
         if call is not None:
-            self._forget_call(call)
             peak = max(usage.peak_memory_bytes, call.peak_memory_bytes)
             self._fail(call, call.verdict or error, replace(usage, peak_memory_bytes=peak))
 
     def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
-        worker = self.pool.workers.get(misbehaved.worker)
-        if worker is not None:
-            self._condemn(worker, misbehaved.reason)
-
-    def _condemn(self, worker: Worker, reason: str) -> None:
-        if worker.call is not None and worker.call.verdict is None:
-            worker.call.verdict = verdicts.bad_frame(reason)
-        self._kill(worker.id)
-
-    def _kill(self, worker_id: WorkerId) -> None:
-        worker = self.pool.workers.get(worker_id)
-        if worker is not None:
-            self._emit(effects.KillWorker(environment=worker.environment, worker=worker_id))
+        self._desk.condemn(misbehaved.worker, misbehaved.reason)
 
     def _pause_refill(self, environment: EnvironmentId) -> None:
         self._deadlines.set(RefillDeadline(environment), self.pool.pause_refill(environment, self._now))
@@ -567,21 +474,15 @@ class ExecutionController:
     def _deadline(self, _: stimuli.DeadlinePassed) -> None:
         while (key := self._deadlines.pop_due(self._now)) is not None:
             if isinstance(key, CallDeadline):
-                self._call_overdue(self._running[key.call], key.is_grace)
+                self._desk.overdue(key)
             elif isinstance(key, LeaveDeadline):
-                self._kill(key.worker)
+                self._desk.kill(key.worker)
             elif isinstance(key, IdleDeadline):
-                self._stopping = self.pool.closed = True
-
-    def _call_overdue(self, call: Call, is_grace: bool) -> None:
-        if not is_grace:
-            self._end_call(call, verdicts.time_limit(call.limits))
-        elif call.worker is not None:
-            self._kill(call.worker)
+                self.pool.closed = self._book.closed = True
 
     def _consider_leaving(self) -> None:
-        is_idle = not self._active and self._preparer.is_idle
-        if self._stopping and is_idle and not self._left:
+        is_idle = not self._book.active and self._preparer.is_idle
+        if self._book.closed and is_idle and not self._left:
             self._left = True
             self._emit(effects.Leave())
         leave_after_s = self._policy.leave_after_s

@@ -1,0 +1,112 @@
+"""CallDesk: every call from its queue to its end, with the deadlines that it and its worker have.
+
+A call ends by the answer of its worker or by the worker's death; before that it can be interrupted, and killed. What
+an end means for a run or a preparation is not decided here.
+"""
+
+from collections.abc import Callable, Hashable
+
+from pyflowd.core import effects, verdicts
+from pyflowd.core.calls import Call, Work
+from pyflowd.core.deadlines import CallDeadline, Deadlines, LeaveDeadline, QuietDeadline
+from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+from pyflowd.core.limits import CallLimits, Graces
+from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
+from pyflowd_client.protocol.errors import ErrorInfo
+
+
+class CallDesk:
+    """The calls of all runs and preparations. `now` is monotonic seconds."""
+
+    def __init__(
+        self, pool: WorkerPool, deadlines: Deadlines, graces: Graces, emit: Callable[[effects.Effect], None]
+    ) -> None:
+        self.now = 0.0
+        self._pool = pool
+        self._deadlines = deadlines
+        self._graces = graces
+        self._emit = emit
+        self._running: dict[CallId, Call] = {}
+        self._made = 0
+
+    def enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: CallLimits) -> None:
+        """Let a piece of work wait for its turn."""
+        self._made += 1
+        call_id = CallId(self._made)
+        self._pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
+
+    def assign(self) -> list[tuple[Call, Worker]]:
+        """The calls that begin now, and on which worker; forks are asked for."""
+        made: Assignments = self._pool.assign(self.now)
+        for environment, workers in made.forks.items():
+            fork = effects.ForkWorkers(environment=environment, workers=tuple(workers), rehearse=not made.in_hurry)
+            self._emit(fork)
+        for call, _ in made.calls:
+            call.started_at = self.now
+            self._deadlines.set(CallDeadline(call.id), self.now + call.limits.wall_s)
+            self._running[call.id] = call
+        return made.calls
+
+    def interrupt(self, call: Call, verdict: ErrorInfo) -> None:
+        """End a running call; if the interrupt does not, the grace deadline kills it."""
+        if call.verdict is None and call.worker is not None:
+            call.verdict = verdict
+            self._emit(effects.InterruptWorker(environment=call.environment, worker=call.worker))
+            self._deadlines.clear(CallDeadline(call.id))
+            self._deadlines.set(CallDeadline(call.id, is_grace=True), self.now + self._graces.interrupt_s)
+
+    def interrupt_group(self, group: Hashable, verdict: ErrorInfo) -> None:
+        """End all running calls of a group."""
+        for call in list(self._running.values()):
+            if call.group == group:
+                self.interrupt(call, verdict)
+
+    def settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
+        """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
+        worker = self._pool.workers.get(worker_id)
+        if worker is None:
+            return None
+        if worker.call is None or worker.call.id != call_id or not isinstance(worker.call.work, works):
+            self.condemn(worker_id, "an answer to what it was not asked")
+            return None
+        self._forget(worker.call)
+        self._deadlines.set(LeaveDeadline(worker_id), self.now + self._graces.leave_s)
+        call = self._pool.answered(worker, self.now)
+        self._deadlines.set(QuietDeadline(), self._pool.quiet_at)
+        return call
+
+    def lose(self, worker_id: WorkerId) -> Call | None:
+        """A worker is dead; the call it has not answered, if any."""
+        call = self._pool.died(worker_id)
+        self._deadlines.clear(LeaveDeadline(worker_id))
+        if call is not None:
+            self._forget(call)
+        return call
+
+    def condemn(self, worker_id: WorkerId, reason: str) -> None:
+        """A worker has broken the rules: it is killed, and its call fails for that."""
+        worker = self._pool.workers.get(worker_id)
+        if worker is None:
+            return
+        if worker.call is not None and worker.call.verdict is None:
+            worker.call.verdict = verdicts.bad_frame(reason)
+        self.kill(worker_id)
+
+    def kill(self, worker_id: WorkerId) -> None:
+        """End a worker, if it still is."""
+        worker = self._pool.workers.get(worker_id)
+        if worker is not None:
+            self._emit(effects.KillWorker(environment=worker.environment, worker=worker_id))
+
+    def overdue(self, deadline: CallDeadline) -> None:
+        """A call took too long: first it is interrupted, then killed."""
+        call = self._running[deadline.call]
+        if not deadline.is_grace:
+            self.interrupt(call, verdicts.time_limit(call.limits))
+        elif call.worker is not None:
+            self.kill(call.worker)
+
+    def _forget(self, call: Call) -> None:
+        self._deadlines.clear(CallDeadline(call.id))
+        self._deadlines.clear(CallDeadline(call.id, is_grace=True))
+        del self._running[call.id]

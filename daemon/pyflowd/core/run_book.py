@@ -1,0 +1,78 @@
+"""RunBook: the runs that are under way, and the last of those that are over. It numbers them, and forgets the oldest.
+
+What happens in a run is not its business.
+"""
+
+from collections import deque
+from dataclasses import replace
+
+from pyflowd.core.limits import CallLimits
+from pyflowd.core.runs import Run
+from pyflowd.core.stimuli import Submission
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import RunOptions
+
+RUNS_REMEMBERED = 100
+RUNS_ACTIVE_MOST = 1000
+
+
+class RunBook:
+    """All runs by id; `active` are those that are not over, in the order they came. Ids begin with `prefix`.
+
+    `closed`: no new run is opened.
+    """
+
+    def __init__(self, prefix: str, limits: CallLimits) -> None:
+        self.runs: dict[RunId, Run] = {}
+        self.active: dict[RunId, Run] = {}
+        self.closed = False
+        self._prefix = prefix
+        self._limits = limits
+        self._over: deque[RunId] = deque()
+        self._made = 0
+
+    def refusal(self, options: RunOptions) -> ErrorInfo | None:
+        """Why no run with these options can be opened now."""
+        if self.closed:
+            return ErrorInfo(code=ErrorCode.STOPPING, message="The daemon is stopping and takes no new runs.")
+        if len(self.active) >= RUNS_ACTIVE_MOST:
+            return ErrorInfo(code=ErrorCode.BUSY, message=f"{RUNS_ACTIVE_MOST} runs are under way; try again later.")
+        for name, figure in (("timeout_s", options.timeout_s), ("memory_bytes", options.memory_bytes)):
+            if figure is not None and not 0 < figure < float("inf"):
+                return ErrorInfo(code=ErrorCode.BAD_INPUT, message=f"`{name}` must be a number over 0.")
+        return None
+
+    def open(self, submission: Submission, options: RunOptions, now: float) -> Run:
+        """A new run."""
+        self._made += 1
+        run = Run(
+            id=RunId(f"{self._prefix}-{self._made}"),
+            graph=submission.name or "",
+            environment=submission.environment,
+            inputs=dict(submission.inputs),
+            options=options,
+            limits=self._limits_for(options),
+            submitted_at=now,
+        )
+        self.runs[run.id] = self.active[run.id] = run
+        return run
+
+    def close(self, run: Run) -> RunId | None:
+        """The run is over. Returns a run that is forgotten for its sake."""
+        del self.active[run.id]
+        self._over.append(run.id)
+        if len(self._over) <= RUNS_REMEMBERED:
+            return None
+        oldest = self._over.popleft()
+        del self.runs[oldest]
+        return oldest
+
+    def _limits_for(self, options: RunOptions) -> CallLimits:
+        if options.timeout_s is None and options.memory_bytes is None:
+            return self._limits
+        return replace(
+            self._limits,
+            wall_s=options.timeout_s or self._limits.wall_s,
+            memory_bytes=options.memory_bytes or self._limits.memory_bytes,
+        )
