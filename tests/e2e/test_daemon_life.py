@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import venv
 from pathlib import Path
 
 import psutil
@@ -252,6 +253,18 @@ def test_another_user_is_refused(tmp_path: Path) -> None:
         )
         shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
         assert shown.stdout == "not_permitted\n", shown.stderr
+
+
+def test_nodes_of_two_environments_never_share_a_scratch_folder(tmp_path: Path) -> None:
+    venv.create(tmp_path / "other", symlinks=True, with_pip=False)
+    body = "import os\nreturn os.getcwd()"
+    text = graph(*[node(body, returns="str")] * 20)
+    with running_daemon("--spares", "2") as daemon, daemon.client() as session:
+        homes = [
+            {outputs["output_1"] for outputs in session.run_document(text, python=python).result().values()}
+            for python in (sys.prefix, tmp_path / "other")
+        ]
+    assert homes[0].isdisjoint(homes[1])
 
 
 def test_nodes_get_a_scratch_folder_again_after_somebody_removed_them_all() -> None:

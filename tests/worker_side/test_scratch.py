@@ -1,5 +1,6 @@
 """Scratch folders: an empty one serves again, and no node finds anything of the one before."""
 
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pyflowd.worker_side.child import CLEAN_EXIT
 from pyflowd.worker_side.scratch import KEPT_MOST, ScratchFolders
 from support.zygote import Code, Zygote, is_alive, poll_until, send_call
 
+WORKERS = itertools.count(1)
 WHERE = "import os\n@node_entry\ndef f() -> str:\n    return os.getcwd()\n"
 
 
@@ -55,9 +57,10 @@ def folders(tmp_path: Path) -> ScratchFolders:
 
 def taken(folders: ScratchFolders) -> Path:
     """A folder as its worker has it."""
-    folder = Path(folders.take())
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    folder, is_there = folders.take(next(WORKERS))
+    if not is_there:
+        Path(folder).mkdir(mode=0o700)
+    return Path(folder)
 
 
 def test_an_empty_folder_serves_again_once_nobody_is_left_who_knows_it(folders: ScratchFolders) -> None:
@@ -76,7 +79,7 @@ def test_a_folder_with_content_is_handed_over_to_be_removed(
     spoil(folder)
     assert not folders.give_back(str(folder))
     folders.settle()
-    assert Path(folders.take()) != folder
+    assert taken(folders) != folder
 
 
 @pytest.mark.parametrize("spoil", [open_to_all, lock, mark, remove, put_a_link])
@@ -87,7 +90,7 @@ def test_a_folder_that_is_not_as_new_does_not_serve_again(
     spoil(folder)
     handed_over = [] if folders.give_back(str(folder)) else [str(folder)]
     handed_over += folders.settle()
-    assert Path(folders.take()) != folder
+    assert taken(folders) != folder
     assert not folder.is_dir() or str(folder) in handed_over or folder.is_symlink()
 
 
@@ -99,7 +102,7 @@ def test_what_is_done_to_a_folder_after_the_worker_gave_it_back_is_seen(
     assert folders.give_back(str(folder))
     spoil(folder)
     folders.settle()
-    assert Path(folders.take()) != folder
+    assert taken(folders) != folder
 
 
 def test_only_so_many_folders_are_kept_and_none_in_the_end(folders: ScratchFolders, tmp_path: Path) -> None:

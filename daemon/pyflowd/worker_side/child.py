@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .frames import Header, Segment
 
-    Birth = Tuple[Tuple[int, int, int], int, bytes, int]
+    Birth = Tuple[Tuple[int, int, int], int, bytes, bool, int]
 
 LINK = 250  # out of the way of the node's own descriptors, within the kernel's second size of descriptor table
 # A worker that leaves with nothing running behind it says so by this status: the zygote then need not look.
@@ -37,7 +37,8 @@ def live(birth: Birth, rehearse: bool) -> None:
     """The whole life of a worker; never returns.
 
     `birth` is what it needs from the zygote: the descriptors of its link, stdout and stderr, the highest one open,
-    its scratch folder, the zygote's process id. `rehearse`: get ready for a call, if there is none yet.
+    its scratch folder, whether that exists, the zygote's process id. `rehearse`: get ready for a call, if there is
+    none yet.
     """
     status = 1
     try:
@@ -53,7 +54,9 @@ def live(birth: Birth, rehearse: bool) -> None:
         os._exit(status)
 
 
-def _become_worker(streams: tuple[int, int, int], highest_descriptor: int, scratch: bytes, zygote_pid: int) -> None:
+def _become_worker(
+    streams: tuple[int, int, int], highest_descriptor: int, scratch: bytes, has_scratch: bool, zygote_pid: int
+) -> None:
     os.setsid()
     linux.die_with_parent()
     if os.getppid() != zygote_pid:
@@ -65,7 +68,7 @@ def _become_worker(streams: tuple[int, int, int], highest_descriptor: int, scrat
     os.dup2(link, LINK, False)
     os.closerange(3, LINK)
     os.closerange(LINK + 1, highest_descriptor + 1)
-    _enter(scratch)
+    _enter(scratch, has_scratch)
     os.putenv(b"TMPDIR", scratch)
     _variables[b"TMPDIR"] = scratch
     tempfile: Any = sys.modules.get("tempfile")
@@ -76,10 +79,12 @@ def _become_worker(streams: tuple[int, int, int], highest_descriptor: int, scrat
     gc.enable()
 
 
-def _enter(scratch: bytes) -> None:
+def _enter(scratch: bytes, is_there: bool) -> None:
     try:
+        if not is_there:
+            os.mkdir(scratch, MODE)
         os.chdir(scratch)
-    except FileNotFoundError:  # a new one, or somebody cleaned up where temporary files lie
+    except FileNotFoundError:  # somebody cleaned up where temporary files lie
         os.makedirs(scratch, MODE)
         os.chdir(scratch)
 

@@ -19,20 +19,21 @@ MODE = 0o700
 
 
 class ScratchFolders:
-    """The folders below one root. Whatever is known of them is here; the folders of living workers are theirs."""
+    """The folders of one zygote's workers. Those of living workers are theirs.
+
+    Other zygotes have theirs below the same root: a new one is named after its worker, whose number no other has.
+    """
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._clean: list[str] = []
         self._held_back: list[str] = []
-        self._made = 0
 
-    def take(self) -> str:
-        """The path of a folder that is empty, or not there yet."""
+    def take(self, worker: int) -> tuple[str, bool]:
+        """The path of an empty folder for a worker, and whether it is there already."""
         if self._clean:
-            return self._clean.pop(0)
-        self._made += 1
-        return os.path.join(self._root, str(self._made))
+            return self._clean.pop(0), True
+        return os.path.join(self._root, str(worker)), False
 
     def give_back(self, folder: str) -> bool:
         """Its worker is dead. False: it is not empty, and must be removed."""

@@ -80,14 +80,17 @@ class Zygote:
         workers = header["workers"]
         highest = max(self._highest_descriptor, *descriptors)
         triples = zip(descriptors[::3], descriptors[1::3], descriptors[2::3])
-        folders = [self._folders.take() for _ in workers]
-        births = [(triple, highest, os.fsencode(folder), self._pid) for triple, folder in zip(triples, folders)]
+        taken = [self._folders.take(worker) for worker in workers]
+        births = [
+            (triple, highest, os.fsencode(folder), is_there, self._pid)
+            for triple, (folder, is_there) in zip(triples, taken)
+        ]
         pids, failure = _fork_all(births, header["rehearse"])
         for descriptor in descriptors:
             os.close(descriptor)
-        for pid, worker, folder in zip(pids, workers, folders):
+        for pid, worker, (folder, _) in zip(pids, workers, taken):
             self._reaper.add(pid, worker, folder)
-        for folder in folders[len(pids) :]:
+        for folder, _ in taken[len(pids) :]:
             self._folders.give_back(folder)
         self._answer_fork([list(pair) for pair in zip(workers, pids)], [linux.open_pidfd(pid) for pid in pids])
         if failure is not None:
