@@ -38,7 +38,7 @@ CLOSING_S = 2 * LAST_WORDS_MS / 1000
 # As plain integers: the arithmetic of enum flags costs more than the calls.
 NOBLOCK, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
-GATHER_S = 0.002
+GATHER_S = 0.005
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Server:
         """Send what has gathered, or let it gather a little more if nobody waits for it.
 
         Only the end of a run is waited for by its client. What leads there may take a pause that nobody sees: a short
-        run then travels in one message, and a long one wakes its client 500 times a second and no more.
+        run then travels in one message, and a long one wakes its client 200 times a second and no more.
         """
         if self._is_urgent or self.outbox.is_urgent:
             self.flush()
