@@ -18,7 +18,8 @@ DEEPEST_LEVEL = 3
 _ATX_HEADING = re.compile(r"(#{1,6})(?:[ \t]+|$)")
 _OPENING = re.compile(r"(`{3,})[^`]*")
 _CLOSING = re.compile(r" {0,3}(`{3,})[ \t]*")
-_UNDERLINE = re.compile(r"^(?:[ \t>*+\d.)]*+[-=]++)++[ \t]*+$", re.MULTILINE)  # of a heading, whatever it stands in
+# Of a heading, whatever it stands in. Not with possessive quantifiers, which are broken before Python 3.11.5.
+_UNDERLINE = re.compile(r"^[ \t>*+\-=\d.)]*[-=][ \t]*$", re.MULTILINE)
 _UNFOLDABLE = re.compile(r"[ \t>*+\-\d.)]*(?:<|~~~)|[ \t>*+\-\d.)]+```")
 
 
