@@ -10,6 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+for name in [name for name in os.environ if name.startswith("PYTHON")]:
+    del os.environ[name]  # what a developer's shell sets must not be what makes a test pass
+
 ALLOWED_NEW_DESCRIPTORS = 2  # the interpreter and pytest open a file now and then (a plugin's log, a lazy import)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pyflowd.shell.watch import has_children, resident_bytes
 
-HOLD = "import sys; held = bytearray(50_000_000); print(); sys.stdin.read()"
+HOLD = "import sys; held = bytearray(50_000_000); print(flush=True); sys.stdin.read()"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLD!r}])"
 
 
