@@ -12,11 +12,12 @@ from support.daemons import graph, node
 
 ANSWER = """
 import gc, json, os, stat, struct
+gc.unfreeze()
 VALUE = %r
 IN_MEMFD = %r
-call = next(o for o in gc.get_objects() if type(o).__name__ == "NodeCall")._header["call"]
-header = {"kind": "done", "call": call, "outputs": ["output_1"], "types": ["int"], "previews": [None], "warnings": [],
-          "cpu_s": 0, "peak_memory_bytes": 0, "imports": [], "segments": [len(VALUE)]}
+call = next(o for o in gc.get_objects() if type(o).__name__ == "Progress").call
+header = {"kind": "done", "call": call, "types": ["int"], "previews": [None], "warnings": [],
+          "cpu_s": 0, "peak_memory_bytes": 0, "segments": [len(VALUE)]}
 rights = []
 if IN_MEMFD:
     import array, fcntl, socket

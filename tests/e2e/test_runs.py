@@ -36,6 +36,13 @@ def test_every_node_runs_in_a_process_of_its_own(client: Client) -> None:
     assert len({run.result()[f"n{i}"]["output_1"] for i in range(3)}) == 3
 
 
+def test_nodes_see_who_and_where_they_are_and_nothing_of_how_they_were_started(client: Client) -> None:
+    code = node("import os\nreturn sorted(os.environ)", returns="list")
+    names = client.run_document(graph(code)).result()["n0"]["output_1"]
+    assert {"PATH", "TMPDIR"} <= set(names)
+    assert [name for name in names if name.startswith(("LD_", "PYFLOWD"))] == []
+
+
 def test_values_cross_unchanged_in_pythons_json_dialect(client: Client) -> None:
     values = node("return [float('nan'), float('inf'), 2**200, '\\ud800', {'a': None}, (1, 2)]", returns="list")
     show = node("return repr(v)", "v: list", "str")

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 import pyflowd.worker_side
-from pyflowd.worker_side import frames
+from pyflowd.worker_side import frames, orders
 
 WORKER_SIDE = Path(pyflowd.worker_side.__file__).parent
 DEADLINE_S = 20.0
@@ -65,9 +65,6 @@ class Worker:
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
     progress: list[tuple[float, str]] = field(default_factory=list)
-
-    def send(self, header: dict[str, Any], segments: Sequence[bytes]) -> None:
-        frames.send(self.link, header, [frames.Segment(data) for data in segments])
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         signal.pidfd_send_signal(self.pidfd, number)
@@ -205,8 +202,7 @@ class Zygote:
             workers.append(Worker(number, ours, stdout, stderr))
             theirs += [link.detach(), stdout_end, stderr_end]
         self.workers.update((worker.id, worker) for worker in workers)
-        packet, _, _ = frames.pack({"kind": "fork", "workers": list(ids), "rehearse": True})
-        frames.send_packet(self.control, packet, theirs)
+        orders.send_fork(self.control, list(ids), True, theirs)
         for descriptor in theirs:
             os.close(descriptor)
         return workers
@@ -256,8 +252,7 @@ class Zygote:
     def inspect(self, source: str) -> tuple[dict[str, Any], bytes]:
         """(interface, compiled node) of a source text, by a worker of its own."""
         (worker,) = self.fork()
-        header = {"kind": "inspect", "call": 1, "titles": ["Test node"], "last": True}
-        worker.send(header, [source.encode("utf-8", "surrogatepass")])
+        orders.send(worker.link, (orders.INSPECT, 1, True, [("Test node", source)]))
         answer, (compiled,) = worker.receive()
         worker.hang_up()
         return answer["interfaces"][0], compiled
@@ -266,45 +261,52 @@ class Zygote:
         """A node ready to be called."""
         interface, compiled = self.inspect(source)
         assert interface["problem"] is None, interface["problem"]
-        return Code(source.encode("utf-8", "surrogatepass"), compiled, [pin["name"] for pin in interface["outputs"]])
+        return Code(source, compiled, [pin["name"] for pin in interface["outputs"]])
 
 
 @dataclass(frozen=True)
 class Code:
     """A node's source, compiled, with the names of its outputs."""
 
-    source: bytes
+    source: str
     compiled: bytes
     outputs: list[str]
 
 
-def send_call(worker: Worker, code: Code, inputs: dict[str, bytes] | None = None, **header: Any) -> None:
-    """Send a call; `header` overrides what is sent by default."""
-    inputs = inputs or {}
+def send_call(
+    worker: Worker,
+    code: Code,
+    inputs: dict[str, bytes] | None = None,
+    *,
+    title: str = "Test node",
+    last: bool = True,
+    seed: int | None = None,
+    memory_bytes: int | None = None,
+    cpu_s: int | None = None,
+) -> None:
+    """Send a call; large inputs go as the daemon sends what a worker gave it in a memfd."""
     worker.calls += 1
-    call = {
-        "kind": "call",
-        "call": worker.calls,
-        "title": "Test node",
-        "inputs": list(inputs),
-        "outputs": code.outputs,
-        "seed": None,
-        "memory_bytes": None,
-        "cpu_s": None,
-        "last": True,
-    }
-    worker.send({**call, **header}, [code.compiled, code.source, *inputs.values()])
+    given: list[tuple[str, bytes | int]] = []
+    spilled: list[frames.Segment] = []
+    for pin, data in (inputs or {}).items():
+        if len(data) > frames.INLINE_BYTES:
+            spilled.append(frames.spill(data))
+        given.append((pin, len(spilled) if len(data) > frames.INLINE_BYTES else data))
+    call = (worker.calls, last, title, code.compiled, code.source, code.outputs, seed, memory_bytes, cpu_s, given)
+    orders.send(worker.link, (orders.CALL, *call), [one.descriptor for one in spilled if one.descriptor is not None])
+    for one in spilled:
+        one.close()
 
 
-def run_node(zygote: Zygote, source: str, inputs: dict[str, bytes] | None = None, **header: Any) -> Answer:
+def run_node(zygote: Zygote, source: str, inputs: dict[str, bytes] | None = None, **options: Any) -> Answer:
     """Compile, fork, call, and wait for the answer."""
     code = zygote.compile(source)
     (worker,) = zygote.fork()
-    send_call(worker, code, inputs, **header)
+    send_call(worker, code, inputs, **options)
     answer, values = worker.receive()
-    if header.get("last", True):
+    if options.get("last", True):
         worker.hang_up()
-    return Answer(worker, answer, values)
+    return Answer(worker, answer, values, code.outputs)
 
 
 @dataclass(frozen=True)
@@ -314,6 +316,7 @@ class Answer:
     worker: Worker
     header: dict[str, Any]
     values: list[bytes]
+    names: list[str]
 
     @property
     def error(self) -> dict[str, Any]:
@@ -325,7 +328,7 @@ class Answer:
     def outputs(self) -> dict[str, str]:
         """Output name -> JSON text."""
         assert self.header["kind"] == "done", self.header["error"]
-        return dict(zip(self.header["outputs"], map(bytes.decode, self.values), strict=True))
+        return dict(zip(self.names, map(bytes.decode, self.values), strict=True))
 
 
 def is_alive(pid: int) -> bool:

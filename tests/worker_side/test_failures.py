@@ -1,5 +1,6 @@
 """Whatever a node raises or returns becomes one clear answer."""
 
+import dataclasses
 import json
 import signal
 
@@ -189,10 +190,6 @@ def f():
 def test_code_compiled_by_another_interpreter_is_the_environments_fault(zygote: Zygote) -> None:
     code = zygote.compile("@node_entry\ndef f():\n    pass\n")
     (worker,) = zygote.fork()
-    worker.send(
-        {"kind": "call", "call": 1, "title": "T", "inputs": [], "outputs": [], "seed": None,
-         "memory_bytes": None, "cpu_s": None, "last": True},
-        [b"\x00nonsense", code.source],
-    )  # fmt: skip
+    send_call(worker, dataclasses.replace(code, compiled=b"\x00nonsense"))
     header, _ = worker.receive()
     assert header["error"]["code"] == "environment"

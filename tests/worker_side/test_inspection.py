@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from pyflowd.worker_side import orders
 from pyflowd.worker_side.inspection import inspect_source
 from support.zygote import Zygote
 
 
 def interface(source: str) -> dict[str, Any]:
-    return inspect_source(source.encode("utf-8", "surrogatepass"), "<node: test>")[0]
+    return inspect_source(source, "<node: test>")[0]
 
 
 def outputs(returns: str, docstring: str = "") -> list[tuple[str, str]]:
@@ -128,8 +129,8 @@ def test_every_interpreter_reads_the_same_pins(anywhere: Zygote) -> None:
 
 def test_one_worker_inspects_many_sources_in_one_frame(zygote: Zygote) -> None:
     (worker,) = zygote.fork()
-    sources = [b"@node_entry\ndef f(a): pass\n", b"def f(:", b"@node_entry\ndef g(b): pass\n"]
-    worker.send({"kind": "inspect", "call": 9, "titles": ["1", "2", "3"], "last": True}, sources)
+    sources = [("1", "@node_entry\ndef f(a): pass\n"), ("2", "def f(:"), ("3", "@node_entry\ndef g(b): pass\n")]
+    orders.send(worker.link, (orders.INSPECT, 9, True, sources))
     header, compiled = worker.receive()
     assert (header["kind"], header["call"]) == ("inspected", 9)
     assert [found["problem"] is None for found in header["interfaces"]] == [True, False, True]

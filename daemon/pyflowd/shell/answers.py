@@ -4,7 +4,7 @@ Every byte comes from where hostile code runs. Nothing here believes more than t
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyflowd.core.ids import CallId, WorkerId
@@ -31,22 +31,24 @@ NODE_ERRORS = frozenset(
 )
 
 
-def read_answer(worker: WorkerId, header: Header, segments: list[Segment]) -> Stimulus:
-    """The stimulus that a worker's frame means."""
+def read_answer(worker: WorkerId, outputs: Sequence[str], header: Header, segments: list[Segment]) -> Stimulus:
+    """The stimulus that a frame means, of a worker that was asked for `outputs`."""
     kind = header.get("kind")
+    if kind == "done":
+        return _done(worker, outputs, header, segments)
     read = _READERS.get(kind) if isinstance(kind, str) else None
     if read is None:
         raise FrameError("unknown kind of frame")
     return read(worker, CallId(_whole(header, "call")), header, segments)
 
 
-def _done(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
-    names = _texts(header, "outputs")
+def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: list[Segment]) -> Stimulus:
+    call = CallId(_whole(header, "call"))
     types = _texts(header, "types")
-    previews = header.get("previews")
-    if not isinstance(previews, list) or not len(names) == len(types) == len(previews) == len(segments):
-        raise FrameError("outputs do not add up")
-    for name, segment in zip(names, segments, strict=True):
+    previews = header.get("previews") or [None] * len(types)  # none came: no value was too large to show
+    if not isinstance(previews, list) or not len(outputs) == len(types) == len(previews) == len(segments):
+        raise FrameError("other outputs than the node has")
+    for name, segment in zip(outputs, segments, strict=True):
         if segment.size <= INLINE_BYTES and not is_value(segment.read()):
             return _no_value(worker, call, name, header, segments)
     values = [
@@ -56,8 +58,8 @@ def _done(worker: WorkerId, call: CallId, header: Header, segments: list[Segment
     return CallDone(
         worker=worker,
         call=call,
-        outputs=tuple(zip(names, values, strict=True)),
-        warnings=tuple(_texts(header, "warnings")),
+        outputs=tuple(zip(outputs, values, strict=True)),
+        warnings=tuple(_texts(header, "warnings")) if "warnings" in header else (),
         cpu_s=_number(header, "cpu_s"),
         peak_memory_bytes=_whole(header, "peak_memory_bytes"),
     )
@@ -110,7 +112,6 @@ def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Se
 
 
 _READERS: Mapping[str, Callable[[WorkerId, CallId, Header, list[Segment]], Stimulus]] = {
-    "done": _done,
     "failed": _failed,
     "progress": _progress,
     "inspected": _inspected,

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -17,7 +17,7 @@ from pyflowd.core.ids import WorkerId
 from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
 from pyflowd.shell.answers import read_answer
 from pyflowd.shell.poller import Poller
-from pyflowd.worker_side import frames
+from pyflowd.worker_side import frames, orders
 
 PIPE_READ_BYTES = 65_536
 PIPE_DRAIN_READS = 32
@@ -35,6 +35,7 @@ class WorkerLink:
         self._pidfd: int | None = None
         self._signal: signal.Signals | None = None
         self._is_last = False
+        self._outputs: Sequence[str] = ()
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
@@ -62,11 +63,12 @@ class WorkerLink:
         for stream, descriptor in self._pipes.items():
             self._poller.watch(descriptor, partial(self._read_pipe, stream))
 
-    def send(self, header: "frames.Header", segments: list[frames.Segment]) -> None:
-        """Send a frame; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
-        self._is_last = header["last"]
+    def send(self, order: "orders.Order", descriptors: list[int]) -> None:
+        """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
+        self._is_last = order[2]
+        self._outputs = order[6] if order[0] == orders.CALL else ()
         with suppress(BrokenPipeError, ConnectionResetError):
-            frames.send(self._channel, header, segments)
+            orders.send(self._channel, order, descriptors)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, and to no other that has its number later."""
@@ -117,7 +119,7 @@ class WorkerLink:
         for descriptor in left_over:
             os.close(descriptor)
         try:
-            stimulus = read_answer(self.worker, header, segments)
+            stimulus = read_answer(self.worker, self._outputs, header, segments)
         except frames.FrameError as error:
             for segment in segments:
                 segment.close()

@@ -18,7 +18,7 @@ from pyflowd.core.ids import EnvironmentId, WorkerId
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
-from pyflowd.worker_side import frames
+from pyflowd.worker_side import BIND_NOW, frames, orders
 
 WORKER_SIDE = Path(frames.__file__).resolve().parent
 WORKERS_A_FRAME = 80
@@ -32,10 +32,11 @@ log = logging.getLogger(__name__)
 def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """The environment variables that nodes see: who and where, no secrets, and one thread per process for BLAS.
 
-    A zygote that computes with threads before it forks would leave its children with locks that nobody opens.
+    A zygote that computes with threads before it forks would leave its children with locks that nobody opens. One that
+    bound its libraries' functions at their first call would leave that to each child; nodes do not see this variable.
     """
     passed = {name: value for name, value in variables.items() if name in PASSED_ON or name.startswith("LC_")}
-    return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1")}
+    return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1"), BIND_NOW: "1"}
 
 
 class ZygoteProcess:
@@ -92,10 +93,8 @@ class ZygoteProcess:
         try:
             for worker in workers:  # no comprehension: those already made must be closed when one cannot be
                 made.append(WorkerLink(worker, self._poller, self._feed))  # noqa: PERF401
-            header = {"kind": "fork", "workers": workers, "rehearse": rehearse}
             descriptors = [descriptor for link in made for descriptor in link.child_ends]
-            packet, _, _ = frames.pack(header)
-            frames.send_packet(self._control, packet, descriptors)
+            orders.send_fork(self._control, workers, rehearse, descriptors)
         except OSError as error:
             for link in made:
                 link.close_child_ends()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +14,7 @@ from pyflowd.core.values import Payload
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.zygote_process import ZygoteProcess
-from pyflowd.worker_side import frames
+from pyflowd.worker_side import frames, orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
 LEAVE_PATIENCE_S = 3.0
@@ -54,28 +54,28 @@ class Zygotes:
 
     def send_call(self, effect: effects.SendCall) -> None:
         """Give a worker a node to execute."""
-        header = {
-            "kind": "call",
-            "call": effect.call,
-            "title": effect.title,
-            "inputs": [pin for pin, _ in effect.inputs],
-            "outputs": effect.outputs,
-            "seed": effect.seed,
-            "memory_bytes": effect.limits.memory_bytes,
-            "cpu_s": effect.limits.cpu_s,
-            "last": True,
-        }
-        segments = [frames.Segment(effect.code), _source(effect.source)]
-        segments += [_segment(item) for _, item in effect.inputs]
-        link = self._send(effect.environment, effect.worker, header, segments)
+        inputs, descriptors = _inputs(effect.inputs)
+        order = (
+            orders.CALL,
+            effect.call,
+            True,
+            effect.title,
+            effect.code,
+            effect.source,
+            effect.outputs,
+            effect.seed,
+            effect.limits.memory_bytes,
+            effect.limits.cpu_s,
+            inputs,
+        )
+        link = self._send(effect.environment, effect.worker, order, descriptors)
         if link is not None:
             self._listen_soon(link)
 
     def send_inspection(self, effect: effects.SendInspection) -> None:
         """Give a worker sources to read and compile."""
-        header = {"kind": "inspect", "call": effect.call, "titles": effect.titles, "last": True}
-        segments = [_source(text) for text in effect.sources]
-        self._send(effect.environment, effect.worker, header, segments)
+        sources = list(zip(effect.titles, effect.sources, strict=True))
+        self._send(effect.environment, effect.worker, (orders.INSPECT, effect.call, True, sources), [])
 
     def interrupt(self, effect: effects.InterruptWorker) -> None:
         """Raise KeyboardInterrupt in a node."""
@@ -92,17 +92,17 @@ class Zygotes:
         self._processes = {}
 
     def _send(
-        self, environment: EnvironmentId, worker: WorkerId, header: "frames.Header", segments: list[frames.Segment]
+        self, environment: EnvironmentId, worker: WorkerId, order: "orders.Order", descriptors: list[int]
     ) -> WorkerLink | None:
         link = self._processes[environment].links.get(worker)
         if link is None:
             return None
         try:
-            link.send(header, segments)
+            link.send(order, descriptors)
         except (OSError, ValueError) as error:
             message = f"The daemon could not send the node its inputs: {error}"
             info = ErrorInfo(code=ErrorCode.INTERNAL, message=message)
-            call = CallId(header["call"])
+            call = CallId(order[1])
             self._feed(CallFailed(worker=worker, call=call, error=info, cpu_s=0.0, peak_memory_bytes=0))
         return link
 
@@ -123,9 +123,17 @@ class Zygotes:
             link.signal(number)
 
 
-def _source(text: str) -> frames.Segment:
-    return frames.Segment(text.encode("utf-8", "surrogatepass"))
-
-
-def _segment(item: Payload | bytes) -> frames.Segment:
-    return frames.Segment(item) if isinstance(item, bytes) else cast(frames.Segment, item)
+def _inputs(given: Sequence[tuple[str, Payload | bytes]]) -> tuple[list[tuple[str, bytes | int]], list[int]]:
+    """The inputs of an order, and the descriptors of those that are in memfds."""
+    inputs: list[tuple[str, bytes | int]] = []
+    descriptors: list[int] = []
+    for pin, item in given:
+        value = item if isinstance(item, bytes) else cast(frames.Segment, item)
+        if isinstance(value, bytes):
+            inputs.append((pin, value))
+        elif value.descriptor is None:
+            inputs.append((pin, value.read()))
+        else:
+            descriptors.append(value.descriptor)
+            inputs.append((pin, len(descriptors)))  # the first is the order's own
+    return inputs, descriptors

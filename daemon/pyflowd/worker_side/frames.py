@@ -40,8 +40,6 @@ SEALED = SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE
 _LENGTH_BYTES = 4
 _DESCRIPTOR_BYTES = 4
 _ANCILLARY_BYTES = _socket.CMSG_SPACE(MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
-_FIRST_BYTE = bytearray(1)
-_PEEK = _socket.MSG_PEEK | _socket.MSG_TRUNC
 _CUT = _socket.MSG_TRUNC | _socket.MSG_CTRUNC
 _CLOEXEC = _socket.MSG_CMSG_CLOEXEC
 _write_json = json_text.writer(None)
@@ -120,8 +118,13 @@ def pack(header: Header, segments: Sequence[Segment] = ()) -> tuple[bytes, list[
         assert segment.descriptor is not None
         lengths.append(-segment.size - 1)
         descriptors.append(segment.descriptor)
-    text = _write_json(dict(header, segments=lengths))
-    return b"".join([len(text).to_bytes(_LENGTH_BYTES, "little"), text, *inline]), descriptors, made
+    text = "".join(_write_json(dict(header, segments=lengths), 0)).encode()
+    return join(text, inline), descriptors, made
+
+
+def join(header: bytes, segments: Sequence[bytes]) -> bytes:
+    """The packet of a header that lists these segments."""
+    return b"".join([len(header).to_bytes(_LENGTH_BYTES, "little"), header, *segments])
 
 
 def send(link: socket, header: Header, segments: Sequence[Segment] = ()) -> None:
@@ -145,20 +148,26 @@ def send_packet(link: socket, packet: bytes, descriptors: Sequence[int] = ()) ->
 
 def receive(link: socket) -> tuple[Header, list[Segment], list[int]]:
     """The next frame as (header, [Segment], [descriptor left over]); ClosedError, FrameError, or BlockingIOError."""
-    # Asking for the size first costs less than a buffer for the largest packet: a fresh process pays for each page.
-    size = link.recv_into(_FIRST_BYTE, 1, _PEEK)
-    packet, ancillary, flags, _ = link.recvmsg(min(size, MAX_PACKET_BYTES), _ANCILLARY_BYTES, _CLOEXEC)
-    descriptors = _descriptors(ancillary) if ancillary else []
+    packet, descriptors = receive_packet(link, MAX_PACKET_BYTES)
     try:
         if not packet:
             raise ClosedError()
-        if flags & _CUT:
-            raise FrameError("longer than a packet may be")
         return unpack(packet, descriptors)
     except BaseException:
         for descriptor in descriptors:
             os.close(descriptor)
         raise
+
+
+def receive_packet(link: socket, size: int) -> tuple[bytes, list[int]]:
+    """(the next packet of at most `size` bytes, its descriptors), nothing once the peer is gone; FrameError."""
+    packet, ancillary, flags, _ = link.recvmsg(size, _ANCILLARY_BYTES, _CLOEXEC)
+    descriptors = _descriptors(ancillary) if ancillary else []
+    if flags & _CUT:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise FrameError("longer than a packet may be")
+    return packet, descriptors
 
 
 def unpack(packet: bytes, descriptors: Sequence[int] = ()) -> tuple[Header, list[Segment], list[int]]:

@@ -21,7 +21,7 @@ ENTRY = "node_entry"
 ANY = "any"
 
 
-def inspect_source(text: bytes, filename: str) -> tuple[Interface, bytes | None]:
+def inspect_source(source: str, filename: str) -> tuple[Interface, bytes | None]:
     """(interface, compiled node) of a source text; the second is None when the first has a problem.
 
     The compiled node is marshalled (entry name, positional-only names, code), for `node_module` in this interpreter.
@@ -29,7 +29,6 @@ def inspect_source(text: bytes, filename: str) -> tuple[Interface, bytes | None]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the author's SyntaxWarnings are not for the daemon's log
-            source = text.decode("utf-8", "surrogatepass")
             tree = compile(source, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
             assert isinstance(tree, ast.Module)
             code = compile(tree, filename, "exec", dont_inherit=True)

@@ -10,13 +10,16 @@ import json.encoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Iterable
 
     Default = Callable[[Any], Any]
+    Chunks = Callable[[Any, int], Iterable[str]]
+
+quote: Callable[[str], str] = json.encoder.encode_basestring_ascii
 
 
-def writer(default: Default | None) -> Callable[[Any], bytes]:
-    """A function that gives the compact ASCII JSON text of a value.
+def writer(default: Default | None) -> Chunks:
+    """A function of a value and 0 that gives the pieces of its compact ASCII JSON text.
 
     `default` is called with what JSON does not have, to replace it or to raise. A value that contains itself is a
     RecursionError.
@@ -24,6 +27,6 @@ def writer(default: Default | None) -> Callable[[Any], bytes]:
     make: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]  # None in a Python without C
     if make is None:
         encode = json.JSONEncoder(separators=(",", ":"), default=default).encode
-        return lambda value: encode(value).encode()
-    chunks = make(None, default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
-    return lambda value: "".join(chunks(value, 0)).encode()
+        return lambda value, _: (encode(value),)
+    chunks: Chunks = make(None, default, quote, None, ":", ",", False, False, True)
+    return chunks

@@ -7,30 +7,30 @@ its own hard limit, so a resident worker keeps the lowest it was given.
 
 from __future__ import annotations
 
-import resource
-import time
+from resource import RLIM_INFINITY, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimit
+from time import process_time
 
 CPU_GRACE_S = 2
 
 
 def refuse_core_dumps() -> None:
     """No core files, for this process and every one it forks."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    setrlimit(RLIMIT_CORE, (0, 0))
 
 
 def limit_memory(memory_bytes: int) -> None:
     """Bound private memory: an allocation beyond it is a MemoryError."""
-    _, ceiling = resource.getrlimit(resource.RLIMIT_DATA)
-    if ceiling == resource.RLIM_INFINITY or memory_bytes < ceiling:
+    _, ceiling = getrlimit(RLIMIT_DATA)
+    if ceiling == RLIM_INFINITY or memory_bytes < ceiling:
         ceiling = memory_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
+    setrlimit(RLIMIT_DATA, (ceiling, ceiling))
 
 
 def limit_cpu(cpu_s: int, last: bool) -> None:
     """Bound CPU time from now on: SIGXCPU at `cpu_s`; SIGKILL soon after, if this is the process's last call."""
-    soft = int(time.process_time()) + cpu_s
-    _, ceiling = resource.getrlimit(resource.RLIMIT_CPU)
-    unbounded = ceiling == resource.RLIM_INFINITY
+    soft = int(process_time()) + cpu_s
+    _, ceiling = getrlimit(RLIMIT_CPU)
+    unbounded = ceiling == RLIM_INFINITY
     if last and (unbounded or soft + CPU_GRACE_S < ceiling):
         ceiling = soft + CPU_GRACE_S
-    resource.setrlimit(resource.RLIMIT_CPU, (soft if unbounded or soft < ceiling else ceiling, ceiling))
+    setrlimit(RLIMIT_CPU, (soft if unbounded or soft < ceiling else ceiling, ceiling))

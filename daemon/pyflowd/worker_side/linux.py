@@ -1,6 +1,7 @@
-"""The Linux calls that the standard library lacks, by ctypes.
+"""The Linux calls that the standard library lacks, by ctypes; or has, but with an exception for an everyday answer.
 
-Bound once, before any fork, so that a child pays only for the call. Refuses to hide errors: OSError with errno.
+Bound once, before any fork, so that a child pays only for the call. Those that every child makes take plain integers:
+each declared argument type would be more pages for it to copy. Refuses to hide errors: OSError with errno.
 """
 
 from __future__ import annotations
@@ -11,25 +12,29 @@ from _signal import SIGKILL  # type: ignore[import-not-found]
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-FIONREAD = 0x541B  # `termios` has it too, and five mappings for each fork to copy
 SYS_PIDFD_OPEN = 434  # the same number on every architecture
 SFD_CLOEXEC, SFD_NONBLOCK = 0o2000000, 0o4000
 SIGSET_BYTES = 128
+_ANY_STATE = os.WEXITED | os.WNOHANG | os.WNOWAIT
+_P_ALL = os.P_ALL
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_prctl = ctypes.CDLL(None).prctl  # without errno: a fresh process calls it twice, and needs no more than yes or no
-_prctl.argtypes = [ctypes.c_int, ctypes.c_ulong]
-_fflush = _libc.fflush
-_fflush.argtypes = [ctypes.c_void_p]
+_plain_libc = ctypes.CDLL(None)  # without errno: what fresh processes call needs no more than yes or no
+_prctl = _plain_libc.prctl
+_waitid = _plain_libc.waitid
+fflush = _plain_libc.fflush  # fflush(None) writes out what C code has buffered in any FILE
 _syscall = _libc.syscall
 _syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_long]
 _syscall.restype = ctypes.c_long
 
 
-def die_with_parent() -> None:
-    """SIGKILL for this process when its parent dies. A parent already dead is the caller's to notice."""
-    if _prctl(PR_SET_PDEATHSIG, SIGKILL):
-        raise OSError("prctl(PR_SET_PDEATHSIG) failed")
+def belong_to_parent() -> None:
+    """SIGKILL for this process when its parent dies; and it is the parent of each descendant that loses its own.
+
+    A parent already dead is the caller's to notice.
+    """
+    if _prctl(PR_SET_PDEATHSIG, SIGKILL) or _prctl(PR_SET_CHILD_SUBREAPER, 1):
+        raise OSError("prctl failed")
 
 
 def adopt_orphans() -> None:
@@ -38,9 +43,9 @@ def adopt_orphans() -> None:
         raise OSError("prctl(PR_SET_CHILD_SUBREAPER) failed")
 
 
-def flush_stdio() -> None:
-    """Write out what C code has buffered in any FILE."""
-    _fflush(None)
+def has_children() -> bool:
+    """Whether this process has children, dead or alive."""
+    return not _waitid(_P_ALL, 0, None, _ANY_STATE)
 
 
 def open_pidfd(pid: int) -> int:

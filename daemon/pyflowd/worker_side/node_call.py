@@ -1,151 +1,143 @@
-"""One call of a node: its frame in, its answer out.
+"""One call of a node: its order in, its answer out.
 
 Only the node's own part - decoding, module body, entry, encoding, its threads and exit functions - can be interrupted
 by SIGINT, and it is one part: were the signal blocked for a moment while threads run, the kernel would hand it to one
 of them, and the main thread would not wake. Around it the signal is blocked, so that a cancel never tears our own
 bookkeeping. Whatever the node raises becomes a `failed` answer. Refuses to answer from a process that the node forked.
+
+A fresh process copies each memory page that it writes to, and counts references to all that it touches: a function
+called, a name looked up in a module, costs it more by its pages than by its instructions. So what every call needs is
+done in few functions, and their names are bound once, above.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
-import resource
 import sys
 from _signal import SIG_BLOCK, SIG_UNBLOCK, SIGINT, pthread_sigmask  # type: ignore[import-not-found]
+from os import getpid
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from time import process_time
 
-from . import failures, frames, limits, linux, values
+from . import failures, linux, node_module
+from .answers import send_done, send_failed
 from .failures import CallError
-from .node_module import NodeModule
+from .limits import limit_cpu, limit_memory
+from .node_module import load, take_positional
+from .orders import read_value
 from .progress import Progress
+from .values import LARGE_BYTES, decode_input, encode_output, preview
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _socket import socket
-    from typing import Any, List, Sequence
+    from typing import Any, Sequence
 
+    from .answers import Output
     from .failures import Failure
-    from .frames import Header, Segment
-
-    Outputs = List[Any]
+    from .orders import Order
 
 INTERRUPT = {SIGINT}
 # A signal that comes just before a wait for a lock does not end it: Python sees to it only when the wait returns.
 JOIN_S = 0.2
+_modules = sys.modules
+_progress = Progress()
+_report = _progress.report
+_flush_stdio = linux.fflush
+_waited_for_s = [0.0]
+_run_exit_functions = atexit._run_exitfuncs
 
 
-class NodeCall:
-    """One call frame and what becomes of it."""
-
-    def __init__(self, link: socket, header: Header, segments: Sequence[Segment]) -> None:
-        self._link = link
-        self._header = header
-        self._segments = segments
-        self._pid = os.getpid()
-        self._progress = Progress(link, header["call"])
-        self._warnings: list[str] = []
-        self._module: NodeModule | None = None
-
-    def perform(self) -> None:
-        """Run the node and answer, exactly once."""
-        cpu_before_s, _ = _usage()
-        outputs: Outputs = []
+def perform(order: Order) -> None:
+    """Run the node and answer, exactly once."""
+    _, call, last, *_ = order
+    began_s = process_time()
+    outputs: list[Output] = []
+    warnings: list[str] = []
+    _progress.call, _progress.pid = call, getpid()
+    try:
         try:
-            try:
-                pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
-                outputs, failure = self._run()
-            finally:
-                pthread_sigmask(SIG_BLOCK, INTERRUPT)
-        except BaseException as error:
-            failure = failures.describe(error)
-        flush_output()
-        self._answer(outputs, failure, cpu_before_s)
-        if self._module is not None and not self._header["last"]:
-            self._module.forget()
-
-    def _run(self) -> tuple[Outputs, Failure | None]:
-        """Everything of the node's own, to the end of its threads. An interrupt, or what they raise, comes out."""
-        outputs: Outputs = []
-        failure: Failure | None = None
+            pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
+            failure = _run(order, outputs, warnings)
+        finally:
+            pthread_sigmask(SIG_BLOCK, INTERRUPT)
+    except BaseException as error:
+        failure = failures.describe(error)
+    flush_output()
+    if _progress.waiting is not None:
+        _progress.flush()
+    _progress.call = None
+    cpu_s, peak_memory_bytes = process_time() - began_s + _children_s(), getrusage(RUSAGE_SELF)[2] * 1024
+    if failure is None:
         try:
-            outputs = self._evaluate()
-        except BaseException as error:
-            if os.getpid() != self._pid:
-                _leave_forked_process(error)
-            if failures.is_interrupt(error):
-                raise  # whoever cancels does not wait for threads
-            failure = failures.describe(error)
-        if os.getpid() != self._pid:
-            _leave_forked_process(None)
-        if self._header["last"]:
-            finish_process()
-        return outputs, failure
+            send_done(call, cpu_s, peak_memory_bytes, outputs, warnings)
+        except (OSError, MemoryError, BufferError) as error:
+            message = "the outputs cannot be handed over: %s" % (error or type(error).__name__)
+            failure = failures.describe(CallError("bad_output", message))
+    if failure is not None:
+        send_failed(call, cpu_s, peak_memory_bytes, failure)
+    if not last:
+        node_module.forget()
 
-    def _evaluate(self) -> Outputs:
-        """[(name, type name, preview, segment)] of the node's outputs."""
-        header, segments = self._header, self._segments
-        if header["cpu_s"] is not None:
-            limits.limit_cpu(header["cpu_s"], header["last"])
-        if header["memory_bytes"] is not None:
-            limits.limit_memory(header["memory_bytes"])
-        if header["seed"] is not None:
-            _seed(header["seed"])
-        inputs = {}
-        for pin, segment in zip(header["inputs"], segments[2:]):
-            inputs[pin] = values.decode_input(pin, segment.read())
-        self._module = NodeModule(header["title"], segments[1].read())
-        result = self._module.run(segments[0].read(), inputs, self._progress)
-        names = header["outputs"]
-        results = [result] if len(names) == 1 else self._spread(result, names)
-        return [_encoded(name, value) for name, value in zip(names, results)]
 
-    def _spread(self, result: Any, names: list[str]) -> Sequence[Any]:
-        """The result as one value for each of several outputs; none for none."""
-        declared = len(names)
-        if not declared:
-            return []
-        if not isinstance(result, (list, tuple)):
-            kind = type(result).__name__
-            raise CallError("bad_output", "%d outputs are declared, but the node returned a %s" % (declared, kind))
-        if len(result) < declared:
-            message = "%d outputs are declared, but the node returned %d values" % (declared, len(result))
-            raise CallError("bad_output", message)
-        if len(result) > declared:
-            message = "the node returned %d values for %d outputs: the rest is ignored" % (len(result), declared)
-            self._warnings.append(message)
-        return result
+def _run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
+    """Everything of the node's own, to the end of its threads. An interrupt, or what they raise, comes out."""
+    failure: Failure | None = None
+    try:
+        _evaluate(order, outputs, warnings)
+    except BaseException as error:
+        if getpid() != _progress.pid:
+            _leave_forked_process(error)
+        if failures.is_interrupt(error):
+            raise  # whoever cancels does not wait for threads
+        failure = failures.describe(error)
+    if getpid() != _progress.pid:
+        _leave_forked_process(None)
+    if order[2]:
+        finish_process()
+    return failure
 
-    def _answer(self, outputs: Outputs, failure: Failure | None, cpu_before_s: float) -> None:
-        cpu_s, peak_memory_bytes = _usage()
-        self._progress.end()
-        header: Header = {
-            "kind": "done",
-            "call": self._header["call"],
-            "cpu_s": round(cpu_s - cpu_before_s, 6),
-            "peak_memory_bytes": peak_memory_bytes,
-        }
-        if failure is None:
-            try:
-                self._send_done(dict(header), outputs)
-                return
-            except (OSError, MemoryError, BufferError) as error:
-                message = "the outputs cannot be handed over: %s" % (error or type(error).__name__)
-                failure = failures.describe(CallError("bad_output", message))
-        frames.send(self._link, dict(header, kind="failed", error=failure))
 
-    def _send_done(self, header: Header, outputs: Outputs) -> None:
-        names, types, previews, segments = zip(*outputs) if outputs else ((), (), (), ())
-        header["outputs"] = names
-        header["types"] = types
-        header["previews"] = previews
-        header["imports"] = []
-        header["warnings"] = self._warnings
-        frames.send(self._link, header, segments)
+def _evaluate(order: Order, outputs: list[Output], warnings: list[str]) -> None:
+    _, _, last, title, compiled, source, names, seed, memory_bytes, cpu_s, given = order
+    if cpu_s is not None:
+        limit_cpu(cpu_s, last)
+    if memory_bytes is not None:
+        limit_memory(memory_bytes)
+    if seed is not None:
+        _seed(seed)
+    inputs = {}
+    for pin, value in given:
+        inputs[pin] = decode_input(pin, read_value(value) if type(value) is int else value)
+    entry, positional_names = load(title, compiled, source, _report)
+    if positional_names:
+        result = entry(*take_positional(entry, positional_names, inputs), **inputs)
+    else:
+        result = entry(**inputs)
+    results = [result] if len(names) == 1 else _spread(result, len(names), warnings)
+    for name, value in zip(names, results):
+        text = encode_output(name, value)
+        outputs.append((text, type(value).__name__, preview(value) if len(text) > LARGE_BYTES else None))
+
+
+def _spread(result: Any, declared: int, warnings: list[str]) -> Sequence[Any]:
+    """The result as one value for each of several outputs; none for none."""
+    if not declared:
+        return []
+    if not isinstance(result, (list, tuple)):
+        kind = type(result).__name__
+        raise CallError("bad_output", "%d outputs are declared, but the node returned a %s" % (declared, kind))
+    if len(result) < declared:
+        message = "%d outputs are declared, but the node returned %d values" % (declared, len(result))
+        raise CallError("bad_output", message)
+    if len(result) > declared:
+        warnings.append("the node returned %d values for %d outputs: the rest is ignored" % (len(result), declared))
+    return result
 
 
 def finish_process() -> None:
     """What an interpreter does before it ends: wait for threads, run exit functions. KeyboardInterrupt gets through."""
-    threading = sys.modules.get("threading")
+    threading = _modules.get("threading")
     if threading is not None:
         for function in reversed(getattr(threading, "_threading_atexits", ())):  # thread pools wake their idle threads
             function()
@@ -156,19 +148,20 @@ def finish_process() -> None:
                 break
             waited_for[0].join(JOIN_S)
     try:
-        atexit._run_exitfuncs()
+        _run_exit_functions()
     except (Exception, SystemExit):  # printed already; too late to change how the call ended
         return
 
 
 def flush_output() -> None:
     """Hand everything written so far to the pipes."""
-    _flush(sys.stdout)
-    _flush(sys.stderr)
-    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
+    stdout, stderr = sys.stdout, sys.stderr
+    _flush(stdout)
+    _flush(stderr)
+    if stdout is not sys.__stdout__ or stderr is not sys.__stderr__:
         _flush(sys.__stdout__)
         _flush(sys.__stderr__)
-    linux.flush_stdio()
+    _flush_stdio(None)
 
 
 def _flush(stream: Any) -> None:
@@ -178,27 +171,21 @@ def _flush(stream: Any) -> None:
         return
 
 
-def _encoded(name: str, value: Any) -> tuple[str, str, str | None, Segment]:
-    text = values.encode_output(name, value)
-    preview = values.preview(value) if len(text) > values.LARGE_BYTES else None
-    return name, type(value).__name__, preview, frames.Segment(text)
-
-
 def _seed(seed: int) -> None:
     import random
 
     random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed % 2**32)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
+    if "numpy" in _modules:
+        _modules["numpy"].random.seed(seed % 2**32)
+    if "torch" in _modules:
+        _modules["torch"].manual_seed(seed)
 
 
-def _usage() -> tuple[float, int]:
-    """CPU seconds of this process and of those children that it waited for; the most memory it had, in bytes."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-    return cpu_s, own.ru_maxrss * 1024
+def _children_s() -> float:
+    """CPU seconds of those children of this process that it has waited for since the last call."""
+    children = getrusage(RUSAGE_CHILDREN)
+    before_s, _waited_for_s[0] = _waited_for_s[0], children[0] + children[1]
+    return _waited_for_s[0] - before_s
 
 
 def _leave_forked_process(error: BaseException | None) -> None:

@@ -4,10 +4,11 @@ dataclasses and inspect work, with its source known to tracebacks. It is not `__
 
 from __future__ import annotations
 
-import linecache
-import marshal
 import sys
-import types
+from _imp import _fix_co_filename  # type: ignore[attr-defined]
+from linecache import cache
+from marshal import loads
+from types import ModuleType
 
 from .failures import CallError
 
@@ -15,72 +16,64 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-    from .progress import Progress
+    Entry = Callable[..., Any]
+
+_modules = sys.modules
+_registered: list[tuple[str, str]] = []
+FILENAME = "<node: %s>"  # what tracebacks call the code of a node, by its title
 
 
-def filename(title: str) -> str:
-    """What tracebacks call the code of a node."""
-    return "<node: %s>" % title
-
-
-def node_entry(function: Callable[..., Any]) -> Callable[..., Any]:
+def node_entry(function: Entry) -> Entry:
     """Mark the function that the graph calls."""
     return function
 
 
-class NodeModule:
-    """The module of one call. `run` executes its body and calls its entry. It is the module's loader too."""
+class SourceLoader:
+    """The loader of a node's module, as far as PEP 302 asks for its source."""
 
-    def __init__(self, title: str, source: bytes) -> None:
-        self._filename = filename(title)
-        self._source = source.decode("utf-8", "surrogatepass")
-        self._module = types.ModuleType(_module_name(title))
-        self._module.__loader__ = self  # type: ignore[assignment]
-        sys.modules[self._module.__name__] = self._module
-        linecache.cache[self._filename] = (len(self._source), None, self._source.splitlines(True), self._filename)
+    __slots__ = ("_source",)
+
+    def __init__(self, source: str) -> None:
+        self._source = source
 
     def get_source(self, name: str) -> str:
-        """The source text, as PEP 302 has it."""
+        """The source text."""
         return self._source
 
-    def run(self, compiled: bytes, inputs: dict[str, Any], progress: Progress) -> Any:
-        """What the node's entry function returns for `inputs`."""
-        try:
-            entry_name, positional_names, code = marshal.loads(compiled)
-        except (EOFError, ValueError, TypeError) as error:
-            raise CallError("environment", "the node was compiled for another interpreter: %s" % error) from None
-        if code.co_filename != self._filename:
-            code = _renamed(code, self._filename)  # compiled for another node with the same source
-        namespace = self._module.__dict__
-        namespace["node_entry"] = node_entry
-        namespace["progress"] = progress.report
-        exec(code, namespace)
-        entry = namespace[entry_name]
-        if positional_names:
-            return entry(*_take_positional(entry, positional_names, inputs), **inputs)
-        return entry(**inputs)
 
-    def forget(self) -> None:
-        """Unregister it, for a process that serves further calls."""
-        sys.modules.pop(self._module.__name__, None)
-        linecache.cache.pop(self._filename, None)
-
-
-def _module_name(title: str) -> str:
+def load(title: str, compiled: bytes, source: str, progress: Any) -> tuple[Entry, list[str]]:
+    """Execute the body of a node's module. (Its entry function, the positional-only ones of the entry's parameters)."""
+    try:
+        entry_name, positional_names, code = loads(compiled)
+    except (EOFError, ValueError, TypeError) as error:
+        raise CallError("environment", "the node was compiled for another interpreter: %s" % error) from None
+    filename = FILENAME % title
+    if code.co_filename != filename:
+        _fix_co_filename(code, filename)  # compiled for another node with the same source
     name = "node_" + title
-    if not name.isidentifier():
-        name = "".join(character if character.isalnum() else "_" for character in name)
-    while name in sys.modules:
-        name += "_"
-    return name
+    if name in _modules or not name.isidentifier():
+        name = _free_name(name)
+    module = ModuleType(name)
+    namespace = module.__dict__
+    namespace["__loader__"] = SourceLoader(source)
+    namespace["node_entry"] = node_entry
+    namespace["progress"] = progress
+    _modules[name] = module
+    _registered.append((name, filename))
+    cache[filename] = (len(source), None, source.splitlines(True), filename)
+    exec(code, namespace)
+    return namespace[entry_name], positional_names
 
 
-def _renamed(code: types.CodeType, filename: str) -> types.CodeType:
-    constants = tuple(_renamed(part, filename) if isinstance(part, types.CodeType) else part for part in code.co_consts)
-    return code.replace(co_filename=filename, co_consts=constants)
+def forget() -> None:
+    """Unregister what was loaded, in a process that serves further calls."""
+    while _registered:
+        name, filename = _registered.pop()
+        _modules.pop(name, None)
+        cache.pop(filename, None)
 
 
-def _take_positional(entry: Any, names: list[str], inputs: dict[str, Any]) -> list[Any]:
+def take_positional(entry: Any, names: list[str], inputs: dict[str, Any]) -> list[Any]:
     """The values for positional-only parameters, taken out of `inputs`; gaps are filled with the defaults."""
     given = [name in inputs for name in names]
     if True not in given:
@@ -94,3 +87,10 @@ def _take_positional(entry: Any, names: list[str], inputs: dict[str, Any]) -> li
             break  # let the call itself say what is missing
         values.append(inputs.pop(name) if given[index] else defaults[index - total])
     return values
+
+
+def _free_name(name: str) -> str:
+    name = "".join(character if character.isalnum() else "_" for character in name)
+    while name in _modules:
+        name += "_"
+    return name

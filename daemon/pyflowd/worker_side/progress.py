@@ -9,11 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from . import frames
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from _socket import socket
+from . import link
 
 RATE_PER_S = 50.0
 BURST = 10.0
@@ -21,40 +17,36 @@ MESSAGE_CHARACTERS = 1000
 
 
 class Progress:
-    """The progress of one call; `report` is handed to the node."""
+    """The progress of one call after the other; `report` is handed to the node.
 
-    def __init__(self, link: socket, call: int) -> None:
-        self._link = link
-        self._call = call
-        self._pid = os.getpid()
+    `call` is the one under way in process `pid`, None between two. `waiting` is what is not sent yet.
+    """
+
+    def __init__(self) -> None:
+        self.call: int | None = None
+        self.pid = 0
+        self.waiting: tuple[float, str] | None = None
         self._tokens = BURST
-        self._filled_at = time.monotonic()
-        self._waiting: tuple[float, str] | None = None
-        self._ended = False
+        self._filled_at = 0.0
 
     def report(self, fraction: float, message: str = "") -> None:
         """Tell how far the node is: a fraction from 0 to 1 and, if you like, a message."""
         number = float(fraction)
         if number != number:
             raise ValueError("progress: the fraction is not a number")
-        if os.getpid() != self._pid or self._ended:
+        if os.getpid() != self.pid or self.call is None:
             return  # a process that the node forked, or a thread that outlived the call: no one listens
-        self._waiting = min(1.0, max(0.0, number)), str(message)[:MESSAGE_CHARACTERS]
+        self.waiting = min(1.0, max(0.0, number)), str(message)[:MESSAGE_CHARACTERS]
         now = time.monotonic()
         self._tokens = min(BURST, self._tokens + (now - self._filled_at) * RATE_PER_S)
         self._filled_at = now
         if self._tokens >= 1.0:
             self._tokens -= 1.0
-            self._flush()
+            self.flush()
 
-    def end(self) -> None:
-        """Send what waits, and nothing from now on."""
-        self._ended = True
-        self._flush()
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is None:
-            return
-        fraction, message = waiting
-        frames.send(self._link, {"kind": "progress", "call": self._call, "fraction": fraction, "message": message})
+    def flush(self) -> None:
+        """Send what waits."""
+        call, waiting, self.waiting = self.call, self.waiting, None
+        if waiting is not None and call is not None:
+            fraction, message = waiting
+            link.send({"kind": "progress", "call": call, "fraction": fraction, "message": message})

@@ -78,7 +78,7 @@ def decode_input(pin: str, data: bytes) -> Any:
 def encode_output(pin: str, value: Any) -> bytes:
     """The JSON text of an output's value; CallError(not_json)."""
     try:
-        return _write(value)
+        return "".join(_write(value, 0)).encode()
     except (TypeError, ValueError, RecursionError):
         pass
     try:

@@ -1,6 +1,6 @@
 """The zygote: a warm interpreter that forks workers on the daemon's word.
 
-    daemon -> zygote   fork {workers: [id], rehearse}  + link, stdout, stderr of each worker
+    daemon -> zygote   fork [id], rehearse             + link, stdout, stderr of each worker
     zygote -> daemon   warm {...}, once               forked {workers: [[id, pid]]} + a pidfd of each worker
                        fork_failed {workers, message} exited {workers: [[id, pid, wait status, cpu_s, max_rss_kb]]}
 
@@ -24,7 +24,7 @@ import time
 import types
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import child, frames, limits, linux, rehearsal
+from . import BIND_NOW, child, frames, limits, link, linux, orders, rehearsal
 from .reaper import Reaper
 from .scratch import ScratchFolders
 
@@ -64,8 +64,7 @@ class Zygote:
             while True:
                 ready = [descriptor for descriptor, _ in poll.poll(self._reaper.timeout_ms())]
                 if control in ready:
-                    header, _, descriptors = frames.receive(self._control)
-                    self._fork_batch(header, descriptors)
+                    self._fork_batch(*orders.receive_fork(self._control))
                 if self._reaper.fileno() in ready:
                     self._reaper.notice()
                 self._reaper.turn()
@@ -76,8 +75,7 @@ class Zygote:
             self._reaper.kill_all(PATIENCE_S)
             self._folders.close()
 
-    def _fork_batch(self, header: Header, descriptors: list[int]) -> None:
-        workers = header["workers"]
+    def _fork_batch(self, workers: list[int], rehearse: bool, descriptors: list[int]) -> None:
         highest = max(self._highest_descriptor, *descriptors)
         triples = zip(descriptors[::3], descriptors[1::3], descriptors[2::3])
         taken = [self._folders.take(worker) for worker in workers]
@@ -85,7 +83,7 @@ class Zygote:
             (triple, highest, os.fsencode(folder), is_there, self._pid)
             for triple, (folder, is_there) in zip(triples, taken)
         ]
-        pids, failure = _fork_all(births, header["rehearse"])
+        pids, failure = _fork_all(births, rehearse)
         for descriptor in descriptors:
             os.close(descriptor)
         for pid, worker, (folder, _) in zip(pids, workers, taken):
@@ -135,18 +133,20 @@ def main(control_descriptor: int, scratch: str, preload: list[str]) -> None:
     """Warm up, tell the daemon, serve; never returns."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # the daemon decides when to end
     _heed_signals()
+    os.environ.pop(BIND_NOW, None)
     os.set_inheritable(control_descriptor, False)
     control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
     linux.adopt_orphans()
     limits.refuse_core_dumps()
     preloaded, refused = _preload(preload)
     _open_streams()
+    link.keep_place()
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
     zygote = Zygote(control, scratch)
     gc.collect()
     for _ in range(REHEARSALS):
-        rehearsal.rehearse(child.answer)
+        rehearsal.rehearse()
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages they all share
     gc.disable()
     with contextlib.suppress(ConnectionError):

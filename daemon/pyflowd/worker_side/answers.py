@@ -1,0 +1,66 @@
+"""What a worker answers: one frame for each order. The daemon reads them with suspicion, in its `shell/answers.py`."""
+
+from __future__ import annotations
+
+from os import write
+
+from . import frames, link
+from .json_text import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Optional, Sequence, Tuple
+
+    from .failures import Failure
+
+    Output = Tuple[bytes, str, Optional[str]]  # JSON text, name of the type, preview of what is too large to show
+    Interfaces = List[Any]
+
+_LINK = link.LINK
+_DONE = '{"kind":"done","call":%d,"cpu_s":%.6f,"peak_memory_bytes":%d,"types":[%s],"segments":[%s]}'
+_FEW_BYTES = frames.INLINE_BYTES
+
+
+def send_done(
+    call: int, cpu_s: float, peak_memory_bytes: int, outputs: Sequence[Output], warnings: Sequence[str]
+) -> None:
+    """The node returned."""
+    types, sizes, texts = [], [], []
+    left = _FEW_BYTES
+    for text, kind, _ in outputs:
+        types.append(quote(kind))
+        sizes.append("%d" % len(text))
+        texts.append(text)
+        left -= len(text)
+    if left < 0 or warnings:
+        _send_much(call, cpu_s, peak_memory_bytes, outputs, warnings)
+        return
+    header = _DONE % (call, cpu_s, peak_memory_bytes, ",".join(types), ",".join(sizes))
+    write(_LINK, frames.join(header.encode(), texts))
+
+
+def send_failed(call: int, cpu_s: float, peak_memory_bytes: int, failure: Failure) -> None:
+    """The node did not return, or not what it should."""
+    header = {"kind": "failed", "call": call, "cpu_s": cpu_s, "peak_memory_bytes": peak_memory_bytes, "error": failure}
+    link.send(header)
+
+
+def send_inspected(call: int, interfaces: Interfaces, compiled: Sequence[bytes]) -> None:
+    """What sources take and give, and their code."""
+    segments = [frames.Segment(code) for code in compiled]
+    link.send({"kind": "inspected", "call": call, "interfaces": interfaces}, segments)
+
+
+def _send_much(
+    call: int, cpu_s: float, peak_memory_bytes: int, outputs: Sequence[Output], warnings: Sequence[str]
+) -> None:
+    header = {
+        "kind": "done",
+        "call": call,
+        "cpu_s": cpu_s,
+        "peak_memory_bytes": peak_memory_bytes,
+        "types": [kind for _, kind, _ in outputs],
+        "previews": [preview for _, _, preview in outputs],
+        "warnings": list(warnings),
+    }
+    link.send(header, [frames.Segment(text) for text, _, _ in outputs])

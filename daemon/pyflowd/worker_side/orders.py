@@ -1,0 +1,99 @@
+"""What the daemon tells zygotes and workers: an order is a marshalled tuple, its kind first.
+
+    ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
+    ("call", call, last, title, compiled, source, [output], seed, memory_bytes, cpu_s, [(input, value)])
+    ("inspect", call, last, [(title, source)])
+
+An order is one packet of a SOCK_SEQPACKET pair. One that is too large, or has values in memfds, is two:
+
+    | marshalled number of descriptors |     | one byte | + descriptors: a memfd with the order, then its values' |
+
+In such an order a value is its bytes, or the place of its descriptor; once received, the descriptor itself. After an
+order marked `last`, the worker leaves.
+
+What a fresh process pays for is the memory pages that it writes to, and `marshal.loads` is one function in C that
+writes to nothing but the objects it makes. It is for this direction only: a worker may trust the daemon, never the
+other way round. Refuses nothing, therefore, and checks nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_UNIX, SOCK_SEQPACKET, socket
+from marshal import dumps, loads
+from os import readv
+
+from . import frames
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence, Tuple
+
+    Order = Tuple[Any, ...]
+
+FORK, CALL, INSPECT = "fork", "call", "inspect"
+ORDER_BYTES = 60000
+MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments
+# Made before any fork: a worker copies the page or two that its order takes, and need not make room for the longest.
+_buffer = bytearray(ORDER_BYTES)
+_buffers = (_buffer,)
+
+
+def send(channel: socket, order: Order, descriptors: Sequence[int] = ()) -> None:
+    """Send an order to a worker; `descriptors` are those of its values. OSError when it is gone."""
+    packet = dumps(order, MARSHAL_VERSION)
+    if not descriptors and len(packet) <= ORDER_BYTES:
+        channel.send(packet)
+        return
+    body = frames.spill(packet)
+    try:
+        assert body.descriptor is not None
+        channel.send(dumps(1 + len(descriptors), MARSHAL_VERSION))
+        frames.send_packet(channel, b"\0", [body.descriptor, *descriptors])
+    finally:
+        body.close()
+
+
+def send_fork(control: socket, workers: Sequence[int], rehearse: bool, descriptors: Sequence[int]) -> None:
+    """Ask a zygote for workers; OSError when it is gone."""
+    frames.send_packet(control, dumps((FORK, list(workers), rehearse), MARSHAL_VERSION), descriptors)
+
+
+def receive(descriptor: int) -> Order | None:
+    """The next order of a worker, once there is one; None when the daemon has hung up."""
+    try:
+        if not readv(descriptor, _buffers):
+            return None
+    except ConnectionError:  # with something of ours that it had not read
+        return None
+    order: Order | int = loads(_buffer)
+    return _receive_large(descriptor, order) if isinstance(order, int) else order
+
+
+def receive_fork(control: socket) -> tuple[list[int], bool, list[int]]:
+    """(workers, whether they shall rehearse, descriptors); ClosedError."""
+    packet, descriptors = frames.receive_packet(control, ORDER_BYTES)
+    if not packet:
+        raise frames.ClosedError()
+    _, workers, rehearse = loads(packet)
+    return workers, rehearse, descriptors
+
+
+def read_value(descriptor: int) -> bytes:
+    """The bytes of a value in a memfd, which is closed."""
+    segment = frames.Segment(descriptor=descriptor, size=os.fstat(descriptor).st_size)
+    try:
+        return segment.read()
+    finally:
+        segment.close()
+
+
+def _receive_large(descriptor: int, count: int) -> Order:
+    link = socket(AF_UNIX, SOCK_SEQPACKET, 0, descriptor)
+    try:
+        _, descriptors = frames.receive_packet(link, 1)
+    finally:
+        link.detach()
+    order = loads(read_value(descriptors[0]))
+    values = [(name, descriptors[value] if isinstance(value, int) else value) for name, value in order[-1]]
+    return (*order[:-1], values)
