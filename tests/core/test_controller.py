@@ -143,7 +143,7 @@ def test_cancelling_a_run_that_waits_for_its_plan_ends_it() -> None:
 
 def test_an_illegal_move_is_refused_with_its_name() -> None:
     with pytest.raises(IllegalMoveError, match="node 1: done > running"):
-        move(NODE_MOVES, "node 1", NodeState.DONE, NodeState.RUNNING)
+        move(NODE_MOVES, "node", 1, NodeState.DONE, NodeState.RUNNING)
 
 
 def test_values_are_given_back_when_the_environment_is_lost_in_the_middle() -> None:

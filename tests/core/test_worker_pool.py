@@ -83,11 +83,11 @@ def test_the_work_of_others_is_not_disturbed_for_an_environment_that_nobody_uses
 
 def test_spares_that_keep_dying_are_replaced_less_and_less_often() -> None:
     shop = filled()
-    waits = [shop.pool.pause_refill(HERE, shop.now) - shop.now for _ in range(30)]
+    waits = [shop.pool.pause_refill(HERE, shop.now).refill_at - shop.now for _ in range(30)]
     assert waits[:3] == [1.0, 2.0, 4.0]
     assert waits[-1] == Graces().backoff_most_s
     shop.answer(shop.call())
-    assert shop.pool.pause_refill(HERE, shop.now) == shop.now + 1.0
+    assert shop.pool.pause_refill(HERE, shop.now).refill_at == shop.now + 1.0
 
 
 def test_while_calls_wait_one_is_forked_ahead_for_each_and_none_rehearses() -> None:

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from pyflowd.worker_side import frames
-from support.zygote import Worker, Zygote, is_alive, run_node, send_call, wait_gone
+from support.zygote import Worker, Zygote, is_alive, run_node, send_call
 
 FORKS = {
     "fork": "pid = os.fork()\nif not pid: stay()",
@@ -67,13 +67,6 @@ def test_a_stranger_does_not_survive_an_ordinary_end_either(zygote: Zygote, fork
     stranger = int(worker.wait_progress())
     zygote.wait_exit(worker)
     assert not is_alive(stranger)
-
-
-def test_a_stranger_is_found_even_when_its_worker_claims_to_have_left_none(zygote: Zygote) -> None:
-    worker = start(zygote, leaving(FORKS["double fork and setsid"], "os._exit(0xB7)"))
-    stranger = int(worker.wait_progress())
-    zygote.wait_exit(worker)
-    assert wait_gone(stranger)
 
 
 def test_strangers_of_strangers_go_too(zygote: Zygote) -> None:

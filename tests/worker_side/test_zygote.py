@@ -101,7 +101,7 @@ import os, subprocess
 @node_entry
 def f():
     progress(0, str(subprocess.Popen(["sleep", "60"], start_new_session=True).pid))
-    os._exit(0xB7)
+    os._exit(0)
 """
     with Zygote(OWN) as zygote:
         code = zygote.compile(source)

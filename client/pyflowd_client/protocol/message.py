@@ -64,10 +64,15 @@ class Message(metaclass=MessageType):
     _SETTERS: ClassVar[Setters]
 
     def __init__(self, **values: Any) -> None:
+        given = 0
         for name, set_field in self._SETTERS:
-            set_field(self, values.pop(name) if name in values else self._default(name))
-        if values:
-            raise TypeError(f"{type(self).__name__} has no field {min(values)}")
+            if name in values:
+                set_field(self, values[name])
+                given += 1
+            else:
+                set_field(self, self._default(name))
+        if given != len(values):
+            raise TypeError(f"{type(self).__name__} has no field {min(values.keys() - set(self.FIELDS))}")
 
     def _default(self, name: str) -> Any:
         try:

@@ -3,7 +3,13 @@
 from enum import StrEnum
 
 
-class RunState(StrEnum):
+class State(StrEnum):
+    """A state that tables and sets find by its text, in C: an enum's own hash is a call of Python."""
+
+    __hash__ = str.__hash__
+
+
+class RunState(State):
     """Where a run is. `interrupted` is only seen after a daemon died in the middle."""
 
     QUEUED = "queued"
@@ -14,7 +20,7 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class NodeState(StrEnum):
+class NodeState(State):
     """Where one node of a run is."""
 
     WAITING = "waiting"

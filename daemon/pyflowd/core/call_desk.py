@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 
 from pyflowd.core import effects, verdicts
 from pyflowd.core.calls import Call, Work
-from pyflowd.core.deadlines import CallDeadline, Deadlines, LeaveDeadline, QuietDeadline
+from pyflowd.core.deadlines import Deadlines, Occasion
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.limits import CallLimits, Graces
 from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
@@ -43,17 +43,16 @@ class CallDesk:
             self._emit(fork)
         for call, _ in made.calls:
             call.started_at = self.now
-            self._deadlines.set(CallDeadline(call.id), self.now + call.limits.wall_s)
+            self._deadlines.set(call, self.now + call.limits.wall_s)
             self._running[call.id] = call
         return made.calls
 
     def interrupt(self, call: Call, verdict: ErrorInfo) -> None:
         """End a running call; if the interrupt does not, the grace deadline kills it."""
         if call.verdict is None and call.worker is not None:
-            call.verdict = verdict
+            call.verdict, call.is_interrupted = verdict, True
             self._emit(effects.InterruptWorker(environment=call.environment, worker=call.worker))
-            self._deadlines.clear(CallDeadline(call.id))
-            self._deadlines.set(CallDeadline(call.id, is_grace=True), self.now + self._graces.interrupt_s)
+            self._deadlines.set(call, self.now + self._graces.interrupt_s)
 
     def interrupt_group(self, group: Hashable, verdict: ErrorInfo) -> None:
         """End all running calls of a group."""
@@ -70,15 +69,15 @@ class CallDesk:
             self.condemn(worker_id, "an answer to what it was not asked")
             return None
         self._forget(worker.call)
-        self._deadlines.set(LeaveDeadline(worker_id), self.now + self._graces.leave_s)
+        self._deadlines.set(worker, self.now + self._graces.leave_s)
         call = self._pool.answered(worker, self.now)
-        self._deadlines.set(QuietDeadline(), self._pool.quiet_at)
+        self._deadlines.set(Occasion.QUIET, self._pool.quiet_at)
         return call
 
     def lose(self, worker_id: WorkerId) -> Call | None:
         """A worker is dead; the call it has not answered, if any."""
-        call = self._pool.died(worker_id)
-        self._deadlines.clear(LeaveDeadline(worker_id))
+        worker, call = self._pool.died(worker_id)
+        self._deadlines.clear(worker)
         if call is not None:
             self._forget(call)
         return call
@@ -98,15 +97,13 @@ class CallDesk:
         if worker is not None:
             self._emit(effects.KillWorker(environment=worker.environment, worker=worker_id))
 
-    def overdue(self, deadline: CallDeadline) -> None:
+    def overdue(self, call: Call) -> None:
         """A call took too long: first it is interrupted, then killed."""
-        call = self._running[deadline.call]
-        if not deadline.is_grace:
+        if not call.is_interrupted:
             self.interrupt(call, verdicts.time_limit(call.limits))
         elif call.worker is not None:
             self.kill(call.worker)
 
     def _forget(self, call: Call) -> None:
-        self._deadlines.clear(CallDeadline(call.id))
-        self._deadlines.clear(CallDeadline(call.id, is_grace=True))
+        self._deadlines.clear(call)
         del self._running[call.id]

@@ -8,19 +8,20 @@ import codecs
 
 TAIL_BYTES = 65_536
 LONGEST_LINE = 8_192
-STREAMS = ("stdout", "stderr")
 
 
 class CallOutput:
     """The two streams of a call."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._streams = {name: _Stream() for name in STREAMS}
+        self._streams: dict[str, _Stream] = {}
         self._left = limit_bytes
 
     def feed(self, stream: str, data: bytes) -> str:
         """The text to tell now: whole lines, or nothing."""
-        target = self._streams[stream]
+        target = self._streams.get(stream)
+        if target is None:
+            target = self._streams[stream] = _Stream()
         if self._left <= 0:
             target.keep_tail(data)
             return ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyflowd.core.call_output import CallOutput
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
@@ -11,16 +12,14 @@ from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 
 
-@dataclass(frozen=True, slots=True)
-class NodeWork:
+class NodeWork(NamedTuple):
     """Execute a node of a run."""
 
     run: RunId
     node: int
 
 
-@dataclass(frozen=True, slots=True)
-class InspectionWork:
+class InspectionWork(NamedTuple):
     """Read and compile sources; `attempt` counts the times it was tried with workers that were lost."""
 
     codes: tuple[CodeHash, ...]
@@ -30,9 +29,12 @@ class InspectionWork:
 Work = NodeWork | InspectionWork
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Call:
-    """`group` is what fairness is between: a run, or a preparation. `verdict` is set when we end it ourselves."""
+    """`group` is what fairness is between: a run, or a preparation. `verdict` is set when we end it ourselves.
+
+    `is_interrupted`: it was told to end, and is killed at its next deadline.
+    """
 
     id: CallId
     environment: EnvironmentId
@@ -42,6 +44,7 @@ class Call:
     worker: WorkerId | None = None
     started_at: float = 0.0
     verdict: ErrorInfo | None = None
+    is_interrupted: bool = False
     peak_memory_bytes: int = 0
     output: CallOutput = field(init=False)
 

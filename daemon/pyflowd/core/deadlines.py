@@ -1,60 +1,40 @@
-"""Points in time at which the core wants to be asked again. One deadline per key; setting it anew replaces it."""
+"""Points in time at which the core wants to be asked again. One deadline per key; setting it anew replaces it.
+
+A key is the thing that is waited for: a call, a worker, a zygote, or an occasion. It is looked up by identity, which
+costs least, and each has but one reason to be waited for at a time.
+"""
 
 import heapq
 from collections.abc import Hashable
-from dataclasses import dataclass
-
-from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+from enum import Enum
 
 
-@dataclass(frozen=True, slots=True)
-class CallDeadline:
-    """A call's time is over; a second time after the interrupt."""
+class Occasion(Enum):
+    """What is waited for that is no thing.
 
-    call: CallId
-    is_grace: bool = False
+    QUIET: nobody has worked for a moment. IDLE: nobody has needed the daemon for a while.
+    """
 
+    QUIET = "quiet"
+    IDLE = "idle"
 
-@dataclass(frozen=True, slots=True)
-class LeaveDeadline:
-    """A worker that answered must be gone."""
-
-    worker: WorkerId
-
-
-@dataclass(frozen=True, slots=True)
-class RefillDeadline:
-    """Spares may be forked again."""
-
-    environment: EnvironmentId
-
-
-@dataclass(frozen=True, slots=True)
-class QuietDeadline:
-    """If nobody is at work, spares may be forked."""
-
-
-@dataclass(frozen=True, slots=True)
-class IdleDeadline:
-    """Nobody has needed the daemon for a while."""
+    __hash__ = object.__hash__
 
 
 class Deadlines:
-    """A heap of (time, key) with lazy removal: replaced and cleared entries stay in the heap until they surface."""
+    """A heap of (time, number, key), repaired late: what was cleared or put off stays there until it surfaces."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Hashable]] = []
-        self._live: dict[Hashable, tuple[float, int]] = {}
+        self._live: dict[Hashable, float] = {}
         self._count = 0
 
     def set(self, key: Hashable, at: float) -> None:
         """Ask for `key` at the monotonic time `at`."""
-        self._count += 1
-        self._live[key] = (at, self._count)
-        heapq.heappush(self._heap, (at, self._count, key))
-        if len(self._heap) > 64 and len(self._heap) > 2 * len(self._live):
-            self._heap = [(time, count, item) for item, (time, count) in self._live.items()]
-            heapq.heapify(self._heap)
+        earlier = self._live.get(key)
+        self._live[key] = at
+        if earlier is None or at < earlier:
+            self._push(key, at)
 
     def clear(self, key: Hashable) -> None:
         """Nobody waits for `key` any more; unknown keys are fine."""
@@ -62,18 +42,32 @@ class Deadlines:
 
     def next_at(self) -> float | None:
         """When the earliest deadline is, if there is one."""
-        self._drop_stale()
+        self._repair()
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> Hashable | None:
         """The key of one deadline that is over, removed; None when there is none."""
-        self._drop_stale()
+        self._repair()
         if not self._heap or self._heap[0][0] > now:
             return None
         key = heapq.heappop(self._heap)[2]
         del self._live[key]
         return key
 
-    def _drop_stale(self) -> None:
-        while self._heap and self._live.get(self._heap[0][2]) != self._heap[0][:2]:
+    def _push(self, key: Hashable, at: float) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (at, self._count, key))
+        if len(self._heap) > 64 and len(self._heap) > 2 * len(self._live):
+            self._heap = [(time, number, item) for number, (item, time) in enumerate(self._live.items())]
+            heapq.heapify(self._heap)
+
+    def _repair(self) -> None:
+        """Bring a live deadline to the top of the heap, if there is one."""
+        while self._heap:
+            at, _, key = self._heap[0]
+            live_at = self._live.get(key)
+            if live_at == at:
+                return
             heapq.heappop(self._heap)
+            if live_at is not None and live_at > at:
+                self._push(key, live_at)

@@ -1,10 +1,10 @@
 """What may be asked of the world. The counterpart to stimuli; the shell performs them in order, at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
 from pyflowd.core.limits import CallLimits
+from pyflowd.core.records import record
 from pyflowd.core.values import Payload
 from pyflowd.graph.interface import CodeHash, CodeInterface
 from pyflowd.graph.model import Graph
@@ -13,7 +13,7 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.replies import Reply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Answer:
     """Send the one reply of a request."""
 
@@ -22,7 +22,7 @@ class Answer:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OpenRun:
     """Keep the events of this run from now on, and let this session follow them."""
 
@@ -31,21 +31,21 @@ class OpenRun:
     max_value_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Publish:
     """Tell the followers of a run."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CloseRun:
     """Forget the events of this run."""
 
     run: RunId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReadGraph:
     """Read a document; ends in GraphRead."""
 
@@ -55,7 +55,7 @@ class ReadGraph:
     name: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BuildPlan:
     """Plan a graph; ends in PlanBuilt."""
 
@@ -65,14 +65,14 @@ class BuildPlan:
     interfaces: Mapping[CodeHash, CodeInterface]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StartZygote:
     """Start the fork server of an environment; ends in ZygoteWarmed or ZygoteLost."""
 
     environment: EnvironmentId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ForkWorkers:
     """Fork these workers; each ends in WorkersForked and WorkerExited, or in ForkFailed.
 
@@ -84,7 +84,7 @@ class ForkWorkers:
     rehearse: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SendCall:
     """Give a worker a node to execute. `inputs` are JSON texts; the worker leaves after the answer."""
 
@@ -100,7 +100,7 @@ class SendCall:
     limits: CallLimits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SendInspection:
     """Give a worker sources to read and compile."""
 
@@ -112,7 +112,7 @@ class SendInspection:
     limits: CallLimits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class InterruptWorker:
     """Send SIGINT: the node's code sees KeyboardInterrupt."""
 
@@ -120,7 +120,7 @@ class InterruptWorker:
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class KillWorker:
     """Send SIGKILL; its group and whatever it left behind go with it."""
 
@@ -128,14 +128,14 @@ class KillWorker:
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Release:
     """Nobody needs these payloads any more."""
 
     payloads: tuple[Payload, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Leave:
     """End the daemon: everything is over."""
 

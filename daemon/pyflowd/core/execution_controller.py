@@ -5,19 +5,13 @@ nothing itself: no clock, no descriptor, no thread. Two calls of `handle` with t
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
-from pyflowd.core.deadlines import (
-    CallDeadline,
-    Deadlines,
-    IdleDeadline,
-    LeaveDeadline,
-    RefillDeadline,
-)
+from pyflowd.core.deadlines import Deadlines, Occasion
 from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.herald import Ending, Herald, Usage, node_of
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
@@ -346,7 +340,7 @@ class ExecutionController:
     def _inspect_again(self, call: Call, work: InspectionWork, error: ErrorInfo) -> None:
         """The worker was lost through no fault of the code, so nothing is known of the code yet."""
         if work.attempt < INSPECTION_ATTEMPTS:
-            self._enqueue(call.environment, call.group, replace(work, attempt=work.attempt + 1), INSPECTION_LIMITS)
+            self._enqueue(call.environment, call.group, work._replace(attempt=work.attempt + 1), INSPECTION_LIMITS)
             return
         self.pool.drop(call.group)
         for waiter in self._preparer.abandon(call.group):
@@ -410,8 +404,8 @@ class ExecutionController:
 
     def _zygote_warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
         self._preparer.forget(warmed.environment)
-        refill_at = self.pool.warmed(warmed.environment, warmed.pid, warmed.version, self._now)
-        self._deadlines.set(RefillDeadline(warmed.environment), refill_at)
+        zygote = self.pool.warmed(warmed.environment, warmed.pid, warmed.version, self._now)
+        self._deadlines.set(zygote, zygote.refill_at)
 
     def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:
         environment = lost.environment
@@ -461,26 +455,29 @@ class ExecutionController:
         call = self._desk.lose(worker_id)
         if call is not None:
             peak = max(usage.peak_memory_bytes, call.peak_memory_bytes)
-            self._fail(call, call.verdict or error, replace(usage, peak_memory_bytes=peak))
+            self._fail(call, call.verdict or error, usage._replace(peak_memory_bytes=peak))
 
     def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
         self._desk.condemn(misbehaved.worker, misbehaved.reason)
 
     def _pause_refill(self, environment: EnvironmentId) -> None:
-        self._deadlines.set(RefillDeadline(environment), self.pool.pause_refill(environment, self._now))
+        zygote = self.pool.pause_refill(environment, self._now)
+        self._deadlines.set(zygote, zygote.refill_at)
 
     # -- time
 
     def _deadline(self, _: stimuli.DeadlinePassed) -> None:
         while (key := self._deadlines.pop_due(self._now)) is not None:
-            if isinstance(key, CallDeadline):
+            if isinstance(key, Call):
                 self._desk.overdue(key)
-            elif isinstance(key, LeaveDeadline):
-                self._desk.kill(key.worker)
-            elif isinstance(key, IdleDeadline):
+            elif isinstance(key, Worker):
+                self._desk.kill(key.id)
+            elif key is Occasion.IDLE:
                 self.pool.closed = self._book.closed = True
 
     def _consider_leaving(self) -> None:
+        if self._book.active and not self._is_idle:
+            return
         is_idle = not self._book.active and self._preparer.is_idle
         if self._book.closed and is_idle and not self._left:
             self._left = True
@@ -490,11 +487,11 @@ class ExecutionController:
             return
         if not is_idle or self._sessions:
             if self._is_idle:
-                self._deadlines.clear(IdleDeadline())
+                self._deadlines.clear(Occasion.IDLE)
             self._is_idle = False
         elif not self._is_idle:
             self._is_idle = True
-            self._deadlines.set(IdleDeadline(), self._now + leave_after_s)
+            self._deadlines.set(Occasion.IDLE, self._now + leave_after_s)
 
     def _emit(self, effect: effects.Effect) -> None:
         self._out.append(effect)

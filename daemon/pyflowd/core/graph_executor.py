@@ -102,6 +102,8 @@ class GraphExecutor:
 
     def collect(self) -> tuple[Payload, ...]:
         """Payloads that no node needs any more, once."""
+        if not self._garbage:
+            return ()
         garbage, self._garbage = self._garbage, []
         return tuple(garbage)
 
@@ -134,7 +136,7 @@ class GraphExecutor:
         return skipped
 
     def _move(self, index: int, target: NodeState) -> None:
-        state = move(NODE_MOVES, self.plan.nodes[index].title, self.states[index], target)
+        state = move(NODE_MOVES, "node", self.plan.nodes[index].title, self.states[index], target)
         self.states[index] = state
         if state in FINAL_NODE_STATES:
             self.nodes_over += 1

@@ -1,8 +1,7 @@
 """Herald: what clients are told, as effects. Replies once, events numbered; it decides nothing."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyflowd.core import effects
 from pyflowd.core.calls import Call, NodeWork
@@ -17,16 +16,14 @@ from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.states import NodeState
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What a call has used."""
 
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How a node of a run ended; no call when it never began."""
 
     state: NodeState

@@ -19,12 +19,14 @@ class PoolLimits:
 
     running: calls under way at once, over all environments.
     spares: idle processes kept ready for each environment.
+    ahead: while calls wait, so many processes are forked in a row: that costs less than one after the other.
     reserve: so few left are filled up in the midst of work; else that waits until nobody has worked for quiet_s.
     first_spares_s: after its start an environment first serves who has waited for it.
     """
 
     running: int = 4
     spares: int = 16
+    ahead: int = 32
     reserve: int = 2
     quiet_s: float = 0.006
     first_spares_s: float = 0.03

@@ -11,13 +11,12 @@ move it refused. How a worker died is an outcome, not a state.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final, TypeVar
 
-from pyflowd_client.protocol.states import NodeState, RunState
+from pyflowd_client.protocol.states import NodeState, RunState, State
 
 
-class WorkerState(StrEnum):
+class WorkerState(State):
     """Where one forked process is."""
 
     STARTING = "starting"
@@ -27,7 +26,7 @@ class WorkerState(StrEnum):
     DEAD = "dead"
 
 
-class ZygoteState(StrEnum):
+class ZygoteState(State):
     """Where the fork server of an environment is."""
 
     COLD = "cold"
@@ -40,7 +39,7 @@ class ZygoteState(StrEnum):
 
 SPARE_STATES: Final = frozenset({WorkerState.STARTING, WorkerState.IDLE})
 
-S = TypeVar("S", bound=StrEnum)
+S = TypeVar("S", bound=State)
 Table = Mapping[S, frozenset[S]]
 
 RUN_MOVES: Final[Table[RunState]] = {
@@ -71,8 +70,8 @@ class IllegalMoveError(AssertionError):
     """A move that no table allows: a bug of ours, never of the outside."""
 
 
-def move(table: Table[S], subject: str, current: S, target: S) -> S:
-    """The target state, if the table allows the move from the current one."""
-    if target not in table.get(current, frozenset()):
-        raise IllegalMoveError(f"{subject}: {current} > {target} is not a legal move")
+def move(table: Table[S], kind: str, name: object, current: S, target: S) -> S:
+    """The target state, if the table allows the move of the thing of this kind and name from the current one."""
+    if target not in table.get(current, ()):
+        raise IllegalMoveError(f"{kind} {name}: {current} > {target} is not a legal move")
     return target

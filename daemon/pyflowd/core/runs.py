@@ -41,7 +41,7 @@ class Run:
 
     def to(self, target: RunState) -> None:
         """Move to another state."""
-        self.state = move(RUN_MOVES, f"run {self.id}", self.state, target)
+        self.state = move(RUN_MOVES, "run", self.id, self.state, target)
 
     def next_seq(self) -> int:
         """The number of the next event."""

@@ -5,9 +5,9 @@ the call it names must be the one that worker carries out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
+from pyflowd.core.records import record
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import Diagnostic
 from pyflowd.graph.interface import CodeInterface
@@ -18,7 +18,7 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.requests import RunOptions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Submission:
     """A graph as a client sent it. `key` is a hash of document and name: equal keys mean equal graphs."""
 
@@ -29,7 +29,7 @@ class Submission:
     inputs: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunSubmitted:
     """A client wants a graph executed."""
 
@@ -39,7 +39,7 @@ class RunSubmitted:
     options: RunOptions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CheckAsked:
     """A client wants to know whether a graph could be executed."""
 
@@ -48,7 +48,7 @@ class CheckAsked:
     submission: Submission
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CancelAsked:
     """A client wants a run ended."""
 
@@ -57,7 +57,7 @@ class CancelAsked:
     run: RunId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class StopAsked:
     """The daemon shall end: at once, or (drain) when the present runs are over. No request when a signal asks."""
 
@@ -66,7 +66,7 @@ class StopAsked:
     request: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class GraphRead:
     """A document was read; no graph when it could not be."""
 
@@ -76,7 +76,7 @@ class GraphRead:
     diagnostics: tuple[Diagnostic, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PlanBuilt:
     """A graph was planned for an environment; no plan when it is refused."""
 
@@ -86,7 +86,7 @@ class PlanBuilt:
     diagnostics: tuple[Diagnostic, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ZygoteWarmed:
     """The fork server of an environment is ready."""
 
@@ -95,7 +95,7 @@ class ZygoteWarmed:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ZygoteLost:
     """The fork server ended, or never came up. Its workers are gone with it."""
 
@@ -103,7 +103,7 @@ class ZygoteLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WorkersForked:
     """These workers exist now, with these process ids."""
 
@@ -111,7 +111,7 @@ class WorkersForked:
     pids: Mapping[WorkerId, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ForkFailed:
     """These workers could not be made."""
 
@@ -120,7 +120,7 @@ class ForkFailed:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WorkerExited:
     """A worker and everything it started is dead. `status` is the wait status."""
 
@@ -130,7 +130,7 @@ class WorkerExited:
     peak_memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CallDone:
     """A node returned; outputs in declared order."""
 
@@ -142,7 +142,7 @@ class CallDone:
     peak_memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CallFailed:
     """A node failed inside its worker, which could tell why."""
 
@@ -153,7 +153,7 @@ class CallFailed:
     peak_memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CallProgressed:
     """A node called progress()."""
 
@@ -163,7 +163,7 @@ class CallProgressed:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CodeInspected:
     """A worker read and compiled sources; in the order they were sent. No code where there is a problem."""
 
@@ -173,7 +173,7 @@ class CodeInspected:
     codes: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WorkerMisbehaved:
     """A worker sent something that is no frame, or not one it may send."""
 
@@ -181,7 +181,7 @@ class WorkerMisbehaved:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WorkerWrote:
     """Bytes from a worker's stdout or stderr."""
 
@@ -190,28 +190,28 @@ class WorkerWrote:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MemorySampled:
     """What busy workers, with the processes they started, hold in memory now."""
 
     resident_bytes: Mapping[WorkerId, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SessionsCounted:
     """So many clients are connected now."""
 
     sessions: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EnvironmentWanted:
     """An environment will be needed: warm it before anybody waits."""
 
     environment: EnvironmentId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DeadlinePassed:
     """The earliest deadline is over."""
 

@@ -1,7 +1,8 @@
 """Values and code as the core sees them: opaque, with a size. It never looks inside."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from pyflowd.core.records import record
 
 
 class Payload(Protocol):
@@ -16,7 +17,7 @@ class Payload(Protocol):
         """Give up whatever holds them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Value:
     """One output of a node, as JSON text in `payload`; type and preview were made by the worker."""
 

@@ -5,7 +5,7 @@ ten thousand nodes does not make the next one wait. A call takes an idle worker 
 is still starting, else asks for a fork of its own: its frame then lies in the socket before the process exists.
 A fork takes as long as a small node, so spares are replaced when nobody is at work: between two of a person's
 changes, not during one. In the midst of work that is done only once hardly any are left, and then all at once. While
-calls wait, one is forked ahead for each of them, up to the number of spares: forks are cheaper in a row.
+calls wait, one is forked ahead for each of them, up to a limit: forks are cheaper in a row.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ from pyflowd.core.machines import SPARE_STATES, WORKER_MOVES, ZYGOTE_MOVES, Work
 PAUSES_COUNTED = 16
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Worker:
     """One process. It holds at most one call, and none but in state busy."""
 
@@ -32,10 +32,10 @@ class Worker:
 
     def to(self, target: WorkerState) -> None:
         """Move to another state."""
-        self.state = move(WORKER_MOVES, f"worker {self.id}", self.state, target)
+        self.state = move(WORKER_MOVES, "worker", self.id, self.state, target)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Zygote:
     """The fork server of an environment. `spares` are ids of its starting and idle workers, oldest first."""
 
@@ -53,7 +53,7 @@ class Zygote:
 
     def to(self, target: ZygoteState) -> None:
         """Move to another state."""
-        self.state = move(ZYGOTE_MOVES, f"zygote {self.environment}", self.state, target)
+        self.state = move(ZYGOTE_MOVES, "zygote", self.environment, self.state, target)
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class WorkerPool:
     def assign(self, now: float) -> Assignments:
         """Give waiting calls to workers as far as the limits allow, then refill spares."""
         made = Assignments()
-        while self.running < self.limits.running:
+        while self._turns and self.running < self.limits.running:
             call = self._next_call()
             if call is None:
                 break
@@ -155,10 +155,10 @@ class WorkerPool:
                 continue
             if is_quiet or (zygote.is_in_use and len(zygote.spares) <= self.limits.reserve):
                 zygote.is_in_use = not is_quiet
-                wanted = self.limits.spares - len(zygote.spares)
+                wanted = self.limits.spares
                 if made.in_hurry:
-                    wanted = min(wanted, self._count_waiting(zygote.environment))
-                for _ in range(wanted):
+                    wanted = min(self.limits.ahead, self._count_waiting(zygote.environment))
+                for _ in range(wanted - len(zygote.spares)):
                     zygote.spares.append(self._new_worker(zygote.environment, made).id)
 
     def _count_waiting(self, environment: EnvironmentId) -> int:
@@ -183,8 +183,8 @@ class WorkerPool:
         self.zygotes[worker.environment].pauses = 0
         return call
 
-    def died(self, worker_id: WorkerId) -> Call | None:
-        """The worker is dead; the call it had not answered, if any."""
+    def died(self, worker_id: WorkerId) -> tuple[Worker, Call | None]:
+        """The worker is dead: what it was, and the call it had not answered, if any."""
         worker = self.workers.pop(worker_id)
         if worker.state in SPARE_STATES:
             self.zygotes[worker.environment].spares.remove(worker_id)
@@ -192,7 +192,7 @@ class WorkerPool:
             self.running -= 1
         worker.to(WorkerState.DEAD)
         call, worker.call = worker.call, None
-        return call
+        return worker, call
 
     # -- zygotes
 
@@ -217,13 +217,13 @@ class WorkerPool:
         zygote = self.zygote(environment)
         return zygote.reason if zygote.state in (ZygoteState.BACKOFF, ZygoteState.BROKEN) else None
 
-    def warmed(self, environment: EnvironmentId, pid: int, version: str, now: float) -> float:
-        """The zygote is up. Returns when it may fork its first spares."""
+    def warmed(self, environment: EnvironmentId, pid: int, version: str, now: float) -> Zygote:
+        """The zygote is up. Its `refill_at` is when it may fork its first spares."""
         zygote = self.zygotes[environment]
         zygote.to(ZygoteState.WARM)
         zygote.pid, zygote.version, zygote.failures, zygote.reason = pid, version, 0, ""
         zygote.refill_at = now + self.limits.first_spares_s
-        return zygote.refill_at
+        return zygote
 
     def zygote_lost(self, environment: EnvironmentId, reason: str, now: float) -> list[WorkerId]:
         """The zygote ended, and its workers with it: which they are."""
@@ -239,12 +239,12 @@ class WorkerPool:
             zygote.retry_at = now + min(pause_s, self._graces.backoff_most_s)
         return [worker.id for worker in self.workers.values() if worker.environment == environment]
 
-    def pause_refill(self, environment: EnvironmentId, now: float) -> float:
-        """Spares die or cannot be forked: make no new ones for a while, each time longer. Returns when to try again."""
+    def pause_refill(self, environment: EnvironmentId, now: float) -> Zygote:
+        """Spares die or cannot be forked: make no new ones before its `refill_at`, each time later."""
         zygote = self.zygotes[environment]
         zygote.refill_at = now + min(self._graces.backoff_s * 2**zygote.pauses, self._graces.backoff_most_s)
         zygote.pauses = min(zygote.pauses + 1, PAUSES_COUNTED)
-        return zygote.refill_at
+        return zygote
 
     def check(self) -> None:
         """Our invariants; AssertionError when one is broken. For tests: it looks at everything."""

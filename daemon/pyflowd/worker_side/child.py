@@ -17,7 +17,7 @@ from os import _exit, chdir, closerange, dup2, getppid, putenv, setsid
 from . import failures
 from .answers import send_inspected
 from .link import LINK
-from .linux import belong_to_parent, has_children
+from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
 from .node_module import FILENAME
 from .orders import CALL, receive
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     Birth = Tuple[Tuple[int, int, int], int, bytes, bool, int]
 
-# A worker that leaves with nothing running behind it says so by this status: the zygote then need not look.
-CLEAN_EXIT = 0xB7
 LOST_ZYGOTE = 0xB8
 FIONREAD = 0x541B  # `termios` has it too, and five mappings for each fork to copy
 _NOTHING = bytes(4)
@@ -54,7 +52,7 @@ def live(birth: Birth, is_spare: bool) -> None:
             rehearse()
         _become_worker(*birth)
         _serve()
-        status = 0 if has_children() else CLEAN_EXIT
+        status = 0
     except BaseException as error:
         failures.print_exception(error)
     finally:

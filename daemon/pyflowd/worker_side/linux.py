@@ -1,4 +1,4 @@
-"""The Linux calls that the standard library lacks, by ctypes; or has, but with an exception for an everyday answer.
+"""The Linux calls that the standard library lacks, by ctypes.
 
 Bound once, before any fork, so that a child pays only for the call. Those that every child makes take plain integers:
 each declared argument type would be more pages for it to copy. Refuses to hide errors: OSError with errno.
@@ -15,13 +15,10 @@ PR_SET_CHILD_SUBREAPER = 36
 SYS_PIDFD_OPEN = 434  # the same number on every architecture
 SFD_CLOEXEC, SFD_NONBLOCK = 0o2000000, 0o4000
 SIGSET_BYTES = 128
-_ANY_STATE = os.WEXITED | os.WNOHANG | os.WNOWAIT
-_P_ALL = os.P_ALL
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _plain_libc = ctypes.CDLL(None)  # without errno: what fresh processes call needs no more than yes or no
 _prctl = _plain_libc.prctl
-_waitid = _plain_libc.waitid
 fflush = _plain_libc.fflush  # fflush(None) writes out what C code has buffered in any FILE
 _syscall = _libc.syscall
 _syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_long]
@@ -41,11 +38,6 @@ def adopt_orphans() -> None:
     """Make this process the parent of every descendant that loses its own."""
     if _prctl(PR_SET_CHILD_SUBREAPER, 1):
         raise OSError("prctl(PR_SET_CHILD_SUBREAPER) failed")
-
-
-def has_children() -> bool:
-    """Whether this process has children, dead or alive."""
-    return not _waitid(_P_ALL, 0, None, _ANY_STATE)
 
 
 def open_pidfd(pid: int) -> int:

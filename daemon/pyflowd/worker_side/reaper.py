@@ -2,10 +2,9 @@
 
     dead, still a zombie -> its process group killed -> reaped -> what it left behind killed and reaped -> reported
 
-A zombie keeps its number, so the group that is killed cannot be another's. Deaths are gathered for a moment. A worker
-whose exit status says that it left nothing behind is then reported without a look; in case it lied, a sweep follows a
-little later, one for many workers. Refuses to block: what is slow to die is looked at again when the kernel has news
-of it.
+A zombie keeps its number, so the group that is killed cannot be another's. Deaths are gathered for a moment, and one
+look shows what a whole flock has left behind. Refuses to block: what is slow to die is looked at again when the kernel
+has news of it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import signal
 import time
 
 from . import linux, scratch, strangers
-from .child import CLEAN_EXIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     Exit = List[Any]
 
 GATHER_S = 0.01  # deaths come in flocks: seeing to each at once would take three times the work
-SWEEP_DELAY_S = 0.2
+LOOK_AGAIN_S = 0.2
 REPORT_DELAY_S = 2.0  # the longest that a report waits for strangers to die
 SIGNAL_BYTES = 128
 
@@ -43,8 +41,7 @@ class Reaper:
         self._cleaners: set[int] = set()
         self._waiting: list[tuple[Exit, str]] = []  # reaped; not reported, for they may have left strangers
         self._report_by_s: float | None = None
-        self._sweep_at_s: float | None = None
-        self._reap_at_s: float | None = None
+        self._turn_at_s: float | None = None
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         self._signals = linux.open_signalfd(signal.SIGCHLD)
 
@@ -54,10 +51,9 @@ class Reaper:
 
     def timeout_ms(self) -> int | None:
         """When the next turn is due even if no child dies."""
-        times = [at_s for at_s in (self._reap_at_s, self._report_by_s, self._sweep_at_s) if at_s is not None]
-        if not times:
+        if self._turn_at_s is None:
             return None
-        left_s = min(times) - time.monotonic()
+        left_s = self._turn_at_s - time.monotonic()
         return int(left_s * 1000) + 1 if left_s > 0 else 0
 
     def add(self, pid: int, worker: int, folder: str) -> None:
@@ -67,28 +63,13 @@ class Reaper:
     def notice(self) -> None:
         """A child died: it will be seen to in a moment, with those that die until then."""
         self._clear_signal()
-        self._reap_at_s = self._reap_at_s or time.monotonic() + GATHER_S
+        soon_s = time.monotonic() + GATHER_S
+        self._turn_at_s = soon_s if self._turn_at_s is None else min(self._turn_at_s, soon_s)
 
     def turn(self) -> None:
-        """Once it is due: reap who died, sweep if there is reason to, report who is gone with everything it left."""
+        """Once it is due: reap who died, kill what they left behind, report who is gone with all of it."""
         if self.timeout_ms() == 0:
             self._turn()
-
-    def _turn(self) -> None:
-        exits = self._reap()
-        clean = [one for one in exits if one[0][2] == CLEAN_EXIT << 8]
-        unclean = [one for one in exits if one[0][2] != CLEAN_EXIT << 8]
-        now_s = time.monotonic()
-        if clean:
-            for one in clean:
-                one[0][2] = 0
-            self._bury(clean)
-            self._sweep_at_s = self._sweep_at_s or now_s + SWEEP_DELAY_S
-        if unclean:
-            self._waiting += unclean
-            self._report_by_s = self._report_by_s or now_s + REPORT_DELAY_S
-        if self._waiting or (self._sweep_at_s is not None and now_s >= self._sweep_at_s):
-            self._sweep(now_s)
 
     def kill_all(self, patience_s: float) -> None:
         """End every worker with everything it left."""
@@ -98,17 +79,29 @@ class Reaper:
         poll = select.poll()
         poll.register(self, select.POLLIN)
         give_up_s = time.monotonic() + patience_s
-        self._sweep_at_s = 0.0  # now, for the sake of those who left without being looked at
-        while self._workers or self._cleaners or self._sweep_at_s is not None:
+        self._turn_at_s = 0.0  # for what those left who died just now
+        while self._workers or self._cleaners or self._turn_at_s is not None:
             self._turn()
             if time.monotonic() > give_up_s:
                 return
             poll.poll(50)
 
+    def _turn(self) -> None:
+        self._waiting += self._reap()
+        found = strangers.kill_strangers(self._workers.keys() | self._cleaners)
+        now_s = time.monotonic()
+        # Those killed may have had children of their own, which are ours then.
+        self._turn_at_s = now_s + LOOK_AGAIN_S if found else None
+        if found and self._waiting:
+            self._report_by_s = self._report_by_s or now_s + REPORT_DELAY_S
+            if now_s < self._report_by_s:
+                return
+        waiting, self._waiting, self._report_by_s = self._waiting, [], None
+        self._bury(waiting, found)
+
     def _reap(self) -> list[tuple[Exit, str]]:
         """The workers that died, as (exit, scratch folder); strangers and cleaners leave without a word."""
         self._clear_signal()
-        self._reap_at_s = None
         exits: list[tuple[Exit, str]] = []
         while True:
             try:
@@ -131,24 +124,13 @@ class Reaper:
         with contextlib.suppress(BlockingIOError):
             os.read(self._signals, SIGNAL_BYTES)
 
-    def _sweep(self, now_s: float) -> None:
-        found = strangers.kill_strangers(self._workers.keys() | self._cleaners)
-        self._sweep_at_s = now_s + SWEEP_DELAY_S if found else None  # those killed may have had children of their own
-        if found and self._report_by_s is not None and now_s < self._report_by_s:
-            return
-        waiting, self._waiting, self._report_by_s = self._waiting, [], None
-        self._bury(waiting)
-        if not found:
-            self._clean(self._folders.settle())
-
-    def _bury(self, exits: list[tuple[Exit, str]]) -> None:
-        """Take the scratch folders back and report."""
-        self._clean([folder for _, folder in exits if not self._folders.give_back(folder)])
-        self._report([one for one, _ in exits])
-
-    def _clean(self, folders: list[str]) -> None:
-        if folders:
-            self._cleaners.add(_fork_cleaner(folders))
+    def _bury(self, exits: list[tuple[Exit, str]], are_known: bool) -> None:
+        """Take the scratch folders back and report. `are_known`: a process may be left that knows the folders."""
+        spoilt = [folder for _, folder in exits if are_known or not self._folders.give_back(folder)]
+        if spoilt:
+            self._cleaners.add(_fork_cleaner(spoilt))
+        if exits:
+            self._report([one for one, _ in exits])
 
 
 def _kill_group(pid: int) -> None:

@@ -1,7 +1,7 @@
 """The scratch folders of workers: each an empty folder of its own, nothing of it left for the next.
 
-    new > a worker's > full once the worker is dead > emptied and removed, by a process of its own: it may take long
-                     > empty > held back until no process of the worker is left > clean > the next worker's
+    new > a worker's > no process of the worker is left > full > emptied and removed, by a process of its own
+                                                        > empty > the next worker's
 
 A file system may take longer to make and remove a folder than a node takes to run, so empty ones serve again; a new
 one is made by the worker it is for. Follows no link; what the node made unreadable is opened up first; refuses to
@@ -27,7 +27,6 @@ class ScratchFolders:
     def __init__(self, root: str) -> None:
         self._root = root
         self._clean: list[str] = []
-        self._held_back: list[str] = []
 
     def take(self, worker: int) -> tuple[str, bool]:
         """The path of an empty folder for a worker, and whether it is there already."""
@@ -36,29 +35,15 @@ class ScratchFolders:
         return os.path.join(self._root, str(worker)), False
 
     def give_back(self, folder: str) -> bool:
-        """Its worker is dead. False: it is not empty, and must be removed."""
-        try:
-            is_empty = not os.listdir(folder)
-        except OSError as error:
-            return isinstance(error, FileNotFoundError)  # the node removed it itself
-        if is_empty:
-            self._held_back.append(folder)
-        return is_empty
-
-    def settle(self) -> list[str]:
-        """No process is left of the workers whose folders were given back; the folders that must be removed."""
-        held_back, self._held_back = self._held_back, []
-        spoilt = []
-        for folder in held_back:
-            if len(self._clean) < KEPT_MOST and _is_as_new(folder):
-                self._clean.append(folder)
-            else:
-                spoilt.append(folder)
-        return [folder for folder in spoilt if not _remove_if_empty(folder)]
+        """No process is left that knows it. False: it is not as new, and must be removed with what is in it."""
+        if len(self._clean) < KEPT_MOST and _is_as_new(folder):
+            self._clean.append(folder)
+            return True
+        return _remove_if_empty(folder)
 
     def close(self) -> None:
         """Remove all that no worker has."""
-        for folder in self._clean + self._held_back:
+        for folder in self._clean:
             _remove_if_empty(folder)
 
 
