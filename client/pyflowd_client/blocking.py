@@ -127,9 +127,9 @@ class Client:
 
         DaemonLost when nothing can come any more: what the daemon sent before it went is taken in first.
         """
-        if self._take_in():
-            return True
         if self._is_lost:
+            if self._take_in():
+                return True
             raise lost(self._location)
         watched: list[tuple[Any, int]] = [(self._socket, zmq.POLLIN), (self._monitor, zmq.POLLIN)]
         if wake_fd is not None:
@@ -139,7 +139,8 @@ class Client:
         if not ready:
             raise silent(self._location)
         self._is_lost |= self._monitor in ready
-        self._take_in()
+        if self._socket in ready:
+            self._take_in()
         return wake_fd not in ready
 
     def _take_in(self) -> int:

@@ -62,6 +62,7 @@ async def _serve(settings: Settings, location: Location, *, leaves_when_idle: bo
         daemon.warm()
         daemon.listen()
         gc.freeze()  # what stands now stands for good: no later collection need look at it, nor one now
+        gc.set_threshold(20_000, 10, 10)
         gc.enable()
         _tell_ready(ready_fd)
         log.info("listening on %s", location.socket)
