@@ -22,6 +22,7 @@ class Poller:
         self._driver = driver
         self._epoll = select.epoll()
         self._closing: list[int] = []
+        self._closing_timer: asyncio.TimerHandle | None = None
         self._callbacks: dict[int, Callable[[], object]] = {}
         self._loop = loop
         loop.add_reader(self._epoll.fileno(), self._ready)
@@ -45,13 +46,22 @@ class Poller:
         """Forget a descriptor now, and close it in a moment, with others: whom that wakes shall not be in the way."""
         if self._callbacks.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
-        if not self._closing:
-            self._loop.call_later(CLOSING_S, self._close_closing)
+        if self._closing_timer is None:
+            self._closing_timer = self._loop.call_later(CLOSING_S, self.close_waiting)
         self._closing.append(descriptor)
+
+    def close_waiting(self) -> None:
+        """Close what waits for it now: others are disturbed at this moment anyway."""
+        for descriptor in self._closing:
+            os.close(descriptor)
+        self._closing.clear()
+        if self._closing_timer is not None:
+            self._closing_timer.cancel()
+            self._closing_timer = None
 
     def shut(self) -> None:
         """Forget all."""
-        self._close_closing()
+        self.close_waiting()
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._callbacks.clear()
@@ -63,8 +73,3 @@ class Poller:
             if callback is not None:
                 callback()
         self._driver.end_turn()
-
-    def _close_closing(self) -> None:
-        for descriptor in self._closing:
-            os.close(descriptor)
-        self._closing.clear()

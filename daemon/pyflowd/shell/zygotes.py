@@ -51,6 +51,7 @@ class Zygotes:
     def fork(self, effect: effects.ForkWorkers) -> None:
         """Fork workers."""
         self._processes[effect.environment].fork(effect.workers, rehearse=effect.rehearse)
+        self._poller.close_waiting()  # forks disturb who works just now; so do workers that leave: better both at once
 
     def send_call(self, effect: effects.SendCall) -> None:
         """Give a worker a node to execute."""
