@@ -26,7 +26,7 @@ class PoolLimits:
 
     running: int = 4
     spares: int = 16
-    ahead: int = 32
+    ahead: int = 24
     reserve: int = 2
     quiet_s: float = 0.006
     first_spares_s: float = 0.03
