@@ -100,3 +100,14 @@ def test_while_calls_wait_one_is_forked_ahead_for_each_and_none_rehearses() -> N
     assert (len(made.calls), len(made.forks[HERE])) == (LIMITS.running, LIMITS.running + 3)
     assert made.in_hurry
     assert not shop.assign().forks
+
+
+def test_no_more_are_forked_ahead_in_a_row_than_the_limit() -> None:
+    shop = Shop()
+    shop.now += LIMITS.first_spares_s
+    for number in range(LIMITS.running + 1000):
+        work = InspectionWork(codes=())
+        shop.pool.enqueue(Call(id=CallId(number), environment=HERE, group="g", work=work, limits=CallLimits()))
+    made = shop.assign()
+    assert len(made.forks[HERE]) == LIMITS.running + LIMITS.ahead
+    shop.pool.check()
