@@ -24,7 +24,7 @@ from pyflowd_client.submission import RunArguments, check, read_graph, submissio
 
 R = TypeVar("R", bound=replies.Reply)
 # As plain integers: the arithmetic of enum flags costs more than the calls.
-NOBLOCK, EVENTS, POLLIN = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
+NOBLOCK, POLLIN = int(zmq.NOBLOCK), int(zmq.POLLIN)
 
 
 class Client:
@@ -36,6 +36,7 @@ class Client:
         self._conversation = Conversation()
         self._context = zmq.Context()
         self._socket, self._monitor = open_dealer(self._context, location)
+        self._incoming = [(self._socket, POLLIN)]
         self._is_lost = False
         try:
             self.welcome = self._expect(replies.Welcome, self._conversation.greet(name), HELLO_DEADLINE_S)
@@ -131,9 +132,9 @@ class Client:
             if self._take_in():
                 return True
             raise lost(self._location)
-        watched: list[tuple[Any, int]] = [(self._socket, zmq.POLLIN), (self._monitor, zmq.POLLIN)]
+        watched: list[tuple[Any, int]] = [*self._incoming, (self._monitor, POLLIN)]
         if wake_fd is not None:
-            watched.append((wake_fd, zmq.POLLIN))
+            watched.append((wake_fd, POLLIN))
         timeout_ms = -1 if give_up_at is None else max(0, int((give_up_at - time.monotonic()) * 1000))
         ready: list[Any] = [source for source, _ in zmq.zmq_poll(watched, timeout_ms)]
         if not ready:
@@ -145,9 +146,12 @@ class Client:
 
     def _take_in(self) -> int:
         count = 0
-        while int(self._socket.get(EVENTS)) & POLLIN:  # an exception would cost more
-            for frame in self._socket.recv_multipart(NOBLOCK):
-                self._conversation.receive(frame)
+        while zmq.zmq_poll(self._incoming, 0):  # an exception would cost more
+            while True:
+                frame = self._socket.recv(NOBLOCK, copy=False)
+                self._conversation.receive(frame.bytes)
+                if not frame.more:
+                    break
             count += 1
         return count
 

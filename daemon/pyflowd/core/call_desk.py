@@ -35,17 +35,18 @@ class CallDesk:
         call_id = CallId(self._made)
         self._pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
 
-    def assign(self) -> list[tuple[Call, Worker]]:
-        """The calls that begin now, and on which worker; forks are asked for."""
-        made: Assignments = self._pool.assign(self.now)
-        for environment, workers in made.forks.items():
-            fork = effects.ForkWorkers(environment=environment, workers=tuple(workers), rehearse=not made.in_hurry)
-            self._emit(fork)
-        for call, _ in made.calls:
+    def assign(self, begin: Callable[[Call, Worker], None]) -> None:
+        """Let calls begin as far as there are workers for them. What is only forked for later comes after that."""
+        made = self._pool.assign(self.now)
+        if made.forks_first:
+            self._fork(made)
+        for call, worker in made.calls:
             call.started_at = self.now
             self._deadlines.set(call, self.now + call.limits.wall_s)
             self._running[call.id] = call
-        return made.calls
+            begin(call, worker)
+        if not made.forks_first:
+            self._fork(made)
 
     def interrupt(self, call: Call, verdict: ErrorInfo) -> None:
         """End a running call; if the interrupt does not, the grace deadline kills it."""
@@ -103,6 +104,11 @@ class CallDesk:
             self.interrupt(call, verdicts.time_limit(call.limits))
         elif call.worker is not None:
             self.kill(call.worker)
+
+    def _fork(self, made: Assignments) -> None:
+        for environment, workers in made.forks.items():
+            fork = effects.ForkWorkers(environment=environment, workers=tuple(workers), rehearse=not made.in_hurry)
+            self._emit(fork)
 
     def _forget(self, call: Call) -> None:
         self._deadlines.clear(call)

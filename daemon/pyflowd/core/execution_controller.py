@@ -108,7 +108,7 @@ class ExecutionController:
         while self._doomed:
             environment, _ = self._doomed.popitem()
             self._lose_environment(environment, self.pool.refusal(environment) or "")
-        self._assign()
+        self._desk.assign(self._begin)
         self._consider_leaving()
         out, self._out = self._out, []
         return out
@@ -267,12 +267,11 @@ class ExecutionController:
     def _enqueue_inspection(self, environment: EnvironmentId, key: Key, work: InspectionWork) -> None:
         self._enqueue(environment, key, work, INSPECTION_LIMITS)
 
-    def _assign(self) -> None:
-        for call, worker in self._desk.assign():
-            if isinstance(call.work, NodeWork):
-                self._send_node(call, call.work, worker)
-            else:
-                self._preparer.send(call, call.work, worker)
+    def _begin(self, call: Call, worker: Worker) -> None:
+        if isinstance(call.work, NodeWork):
+            self._send_node(call, call.work, worker)
+        else:
+            self._preparer.send(call, call.work, worker)
 
     def _send_node(self, call: Call, work: NodeWork, worker: Worker) -> None:
         run = self.runs[work.run]

@@ -58,10 +58,15 @@ class Zygote:
 
 @dataclass(slots=True)
 class Assignments:
-    """What one pass decided: forks to ask for, and which call goes to which worker. `in_hurry`: more calls wait."""
+    """What one pass decided: forks to ask for, and which call goes to which worker.
+
+    forks_first: some of the calls go to workers that are not forked yet.
+    in_hurry: more calls wait.
+    """
 
     forks: dict[EnvironmentId, list[WorkerId]] = field(default_factory=dict)
     calls: list[tuple[Call, Worker]] = field(default_factory=list)
+    forks_first: bool = False
     in_hurry: bool = False
 
 
@@ -138,6 +143,7 @@ class WorkerPool:
         zygote.is_in_use = True
         if zygote.spares:
             return self.workers[zygote.spares.popleft()]
+        made.forks_first = True
         return self._new_worker(environment, made)
 
     def _new_worker(self, environment: EnvironmentId, made: Assignments) -> Worker:

@@ -14,6 +14,7 @@ from typing import Any
 from pyflowd.core.effects import Effect
 from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.stimuli import DeadlinePassed, Stimulus
+from pyflowd.shell.alarm import Alarm
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ Perform = Callable[[Any], None]
 
 
 class Driver:
-    """Owns the queue of stimuli and the one timer. `after_turn` is called once per turn of the event loop."""
+    """Owns the queue of stimuli and the alarm of deadlines. `after_turn` is called once per turn of the event loop."""
 
     def __init__(self, controller: ExecutionController, loop: asyncio.AbstractEventLoop) -> None:
         self._controller = controller
@@ -34,7 +35,7 @@ class Driver:
         self._is_running = False
         self._is_turn_marked = False
         self._is_closed = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(loop, self._ring)
 
     def connect(
         self,
@@ -63,8 +64,7 @@ class Driver:
     def close(self) -> None:
         """Take no more stimuli, ring no more timers."""
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.close()
 
     def _run(self) -> None:
         self._is_running = True
@@ -85,7 +85,6 @@ class Driver:
             self._on_bug()
         finally:
             self._is_running = False
-        self._set_timer()
         if not self._is_turn_marked:
             self._is_turn_marked = True
             self._loop.call_soon(self.end_turn)
@@ -99,22 +98,7 @@ class Driver:
         if self._is_turn_marked and not self._is_closed and not self._is_running:
             self._is_turn_marked = False
             self._after_turn()
-
-    def _set_timer(self) -> None:
-        """The timer may be early, never late: a deadline that moved back costs one idle wake-up, not a new timer."""
-        due = self._controller.next_deadline()
-        if due is None:
-            return
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._ring)
+            self._alarm.set(self._controller.next_deadline())
 
     def _ring(self) -> None:
-        self._timer = None
-        due = self._controller.next_deadline()
-        if due is not None and due <= time.monotonic():
-            self.feed(DeadlinePassed())
-        else:
-            self._set_timer()
+        self.feed(DeadlinePassed())

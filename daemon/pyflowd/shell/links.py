@@ -67,8 +67,10 @@ class WorkerLink:
         """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
         self._is_last = order[2]
         self._outputs = order[6] if order[0] == orders.CALL else ()
-        with suppress(BrokenPipeError, ConnectionResetError):
+        try:
             orders.send(self._channel, order, descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            return
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, and to no other that has its number later."""

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -22,6 +22,7 @@ from pyflowd.core.effects import Answer
 from pyflowd.core.ids import EnvironmentId, SessionId
 from pyflowd.core.stimuli import CancelAsked, CheckAsked, RunSubmitted, SessionsCounted, StopAsked, Submission
 from pyflowd.environments.interpreter import InterpreterError, find_interpreter
+from pyflowd.shell.alarm import Alarm
 from pyflowd.shell.driver import Driver
 from pyflowd.shell.outbox import Outbox
 from pyflowd.shell.planner import Conversion, Planner
@@ -37,7 +38,7 @@ LAST_WORDS_MS = 1000
 CLOSING_S = 2 * LAST_WORDS_MS / 1000
 # As plain integers: the arithmetic of enum flags costs more than the calls.
 NOBLOCK, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
-EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
+POLLIN = int(zmq.POLLIN)
 GATHER_S = 0.005
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Server:
         self.outbox = Outbox(self._queue)
         self._pending: dict[SessionId, list[bytes]] = {}
         self._is_urgent = False
-        self._pause: asyncio.TimerHandle | None = None
+        self._pause = Alarm(loop, self.flush)
         self._default_python = default_python
         self._interpreters: dict[str, str] = {}
         self._loop = loop
@@ -94,8 +95,7 @@ class Server:
         """Send what is still queued, for a second at most, and be gone."""
         self._loop.remove_reader(self._router.fileno())
         self._loop.remove_reader(self._monitor.fileno())
-        if self._pause is not None:
-            self._pause.cancel()
+        self._pause.close()
         self._router.disable_monitor()
         self._monitor.close(linger=0)
         self._router.close()
@@ -121,14 +121,12 @@ class Server:
         """
         if self._is_urgent or self.outbox.is_urgent:
             self.flush()
-        elif self._pause is None and (self._pending or self.outbox.is_dirty):
-            self._pause = self._loop.call_later(GATHER_S, self.flush)
+        elif not self._pause.is_set and (self._pending or self.outbox.is_dirty):
+            self._pause.set(self._loop.time() + GATHER_S)
 
     def flush(self) -> None:
         """Send everything, one message for each client, then look again for what came in."""
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
+        self._pause.set(None)
         self.outbox.flush()
         pending, self._pending, self._is_urgent = self._pending, {}, False
         for session, frames in pending.items():
@@ -154,7 +152,7 @@ class Server:
         """Take in everything there is."""
         self._driver.begin_turn()
         while _can_read(self._router):
-            self._receive(self._router.recv_multipart(NOBLOCK, copy=False))
+            self._receive(_receive_parts(self._router))
         self._driver.end_turn()
 
     def _drain_monitor(self) -> None:
@@ -289,5 +287,13 @@ class Server:
 
 
 def _can_read(socket: "zmq.Socket[bytes]") -> bool:
-    """Cheaper than an exception, which is what reading from an empty socket costs."""
-    return bool(cast(int, socket.get(EVENTS)) & POLLIN)
+    """Cheaper than an exception, which is what reading from an empty socket costs, and than asking for its events."""
+    return bool(zmq.zmq_poll([(socket, POLLIN)], 0))
+
+
+def _receive_parts(socket: "zmq.Socket[bytes]") -> "Frames":
+    """The next message; each of its frames knows whether there is another, which the socket need not be asked."""
+    parts = [socket.recv(NOBLOCK, copy=False)]
+    while parts[-1].more:
+        parts.append(socket.recv(NOBLOCK, copy=False))
+    return parts

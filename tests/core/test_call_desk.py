@@ -1,0 +1,52 @@
+"""In which order calls are begun and processes are asked for."""
+
+from pyflowd.core import effects
+from pyflowd.core.call_desk import CallDesk
+from pyflowd.core.calls import Call, InspectionWork
+from pyflowd.core.deadlines import Deadlines
+from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.limits import CallLimits, Graces, PoolLimits
+from pyflowd.core.worker_pool import Worker, WorkerPool
+
+HERE = EnvironmentId("/usr/bin/python3")
+LIMITS = PoolLimits(running=4, spares=2, reserve=1, first_spares_s=0.1)
+
+
+class Office:
+    """A desk over a pool with one warm zygote, and everything it asks for, in order."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+        pool = WorkerPool(LIMITS, Graces())
+        pool.warming(HERE, 0.0)
+        pool.warmed(HERE, 1, "3.11", 0.0)
+        self.desk = CallDesk(pool, Deadlines(), Graces(), self.asked.append)
+
+    def assign(self, now: float) -> list[object]:
+        self.desk.now = now
+        self.asked.clear()
+        self.desk.assign(self.begin)
+        return self.asked
+
+    def begin(self, call: Call, worker: Worker) -> None:
+        self.asked.append((call.id, worker.id))
+
+    def enqueue(self) -> None:
+        self.desk.enqueue(HERE, "group", InspectionWork(codes=()), CallLimits())
+
+
+def forks(*workers: int, rehearse: bool) -> effects.ForkWorkers:
+    return effects.ForkWorkers(environment=HERE, workers=workers, rehearse=rehearse)  # type: ignore[arg-type]
+
+
+def test_a_worker_is_asked_for_before_its_call_is_sent() -> None:
+    office = Office()
+    office.enqueue()
+    assert office.assign(now=0.0) == [forks(1, rehearse=True), (1, 1)]
+
+
+def test_a_call_that_has_its_worker_need_not_wait_until_spares_are_forked() -> None:
+    office = Office()
+    assert office.assign(now=0.2) == [forks(1, 2, rehearse=True)]
+    office.enqueue()
+    assert office.assign(now=0.3) == [(1, 1), forks(3, rehearse=True)]
