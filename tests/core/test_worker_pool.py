@@ -81,6 +81,19 @@ def test_the_work_of_others_is_not_disturbed_for_an_environment_that_nobody_uses
     assert len(shop.assign(LIMITS.quiet_s).forks[other]) == LIMITS.spares
 
 
+def test_the_youngest_idle_spare_is_used_first_and_of_those_that_start_the_oldest() -> None:
+    shop = Shop()
+    [*workers] = shop.assign(LIMITS.first_spares_s).forks[HERE]
+    for worker_id in workers[:3]:
+        shop.pool.forked(worker_id, pid=worker_id)
+    used = []
+    for _ in workers[:-1]:
+        worker = shop.call()
+        shop.answer(worker)
+        used.append(worker.id)
+    assert used == [*reversed(workers[:3]), *workers[3:-1]]
+
+
 def test_spares_that_keep_dying_are_replaced_less_and_less_often() -> None:
     shop = filled()
     waits = [shop.pool.pause_refill(HERE, shop.now).refill_at - shop.now for _ in range(30)]

@@ -37,7 +37,11 @@ class Worker:
 
 @dataclass(slots=True, eq=False)
 class Zygote:
-    """The fork server of an environment. `spares` are ids of its starting and idle workers, oldest first."""
+    """The fork server of an environment.
+
+    `spares` are ids of its starting and idle workers, the next to be used last: that is the youngest of the idle, for
+    much of its memory still lies in the caches; when there is none, the oldest of the starting.
+    """
 
     environment: EnvironmentId
     state: ZygoteState = ZygoteState.COLD
@@ -142,7 +146,7 @@ class WorkerPool:
         zygote = self.zygotes[environment]
         zygote.is_in_use = True
         if zygote.spares:
-            return self.workers[zygote.spares.popleft()]
+            return self.workers[zygote.spares.pop()]
         made.forks_first = True
         return self._new_worker(environment, made)
 
@@ -165,7 +169,7 @@ class WorkerPool:
                 if made.in_hurry:
                     wanted = min(self.limits.ahead, self._count_waiting(zygote.environment))
                 for _ in range(wanted - len(zygote.spares)):
-                    zygote.spares.append(self._new_worker(zygote.environment, made).id)
+                    zygote.spares.appendleft(self._new_worker(zygote.environment, made).id)
 
     def _count_waiting(self, environment: EnvironmentId) -> int:
         return sum(len(queue) for queue in self._queues.values() if queue[0].environment == environment)
@@ -178,6 +182,9 @@ class WorkerPool:
         worker.pid = pid
         if worker.state is WorkerState.STARTING:
             worker.to(WorkerState.IDLE)
+            spares = self.zygotes[worker.environment].spares
+            spares.remove(worker_id)
+            spares.append(worker_id)
 
     def answered(self, worker: Worker, now: float) -> Call:
         """The worker has answered its call and leaves."""
