@@ -28,11 +28,15 @@ class Shop:
     def forks(self, after_s: float = 0.0) -> int:
         return len(self.assign(after_s).forks.get(HERE, []))
 
+    def enqueue(self, calls: int = 1) -> None:
+        for _ in range(calls):
+            self.calls += 1
+            work = InspectionWork(codes=())
+            self.pool.enqueue(Call(id=CallId(self.calls), environment=HERE, group="g", work=work, limits=CallLimits()))
+
     def call(self) -> Worker:
         """A call that begins at once; the spares it leads to are counted by nobody."""
-        self.calls += 1
-        work = InspectionWork(codes=())
-        self.pool.enqueue(Call(id=CallId(self.calls), environment=HERE, group="g", work=work, limits=CallLimits()))
+        self.enqueue()
         ((_, worker),) = self.assign().calls
         return worker
 
@@ -106,9 +110,7 @@ def test_spares_that_keep_dying_are_replaced_less_and_less_often() -> None:
 def test_while_calls_wait_one_is_forked_ahead_for_each_and_none_rehearses() -> None:
     shop = Shop()
     shop.now += LIMITS.first_spares_s
-    for number in range(LIMITS.running + 3):
-        work = InspectionWork(codes=())
-        shop.pool.enqueue(Call(id=CallId(number), environment=HERE, group="g", work=work, limits=CallLimits()))
+    shop.enqueue(LIMITS.running + 3)
     made = shop.assign()
     assert (len(made.calls), len(made.forks[HERE])) == (LIMITS.running, LIMITS.running + 3)
     assert made.in_hurry
@@ -118,9 +120,7 @@ def test_while_calls_wait_one_is_forked_ahead_for_each_and_none_rehearses() -> N
 def test_no_more_are_forked_ahead_in_a_row_than_the_limit() -> None:
     shop = Shop()
     shop.now += LIMITS.first_spares_s
-    for number in range(LIMITS.running + 1000):
-        work = InspectionWork(codes=())
-        shop.pool.enqueue(Call(id=CallId(number), environment=HERE, group="g", work=work, limits=CallLimits()))
+    shop.enqueue(LIMITS.running + 1000)
     made = shop.assign()
     assert len(made.forks[HERE]) == LIMITS.running + LIMITS.ahead
     shop.pool.check()
