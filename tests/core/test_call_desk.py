@@ -28,7 +28,7 @@ class Office:
         self.desk.assign(self.begin)
         return self.asked
 
-    def begin(self, call: Call, worker: Worker) -> None:
+    def begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         self.asked.append((call.id, worker.id))
 
     def enqueue(self) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from pyflowd.core import stimuli
+from pyflowd.core.effects import SendCall
 from pyflowd.core.machines import NODE_MOVES, IllegalMoveError, move
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode
@@ -43,6 +44,19 @@ def test_runs_take_turns() -> None:
         world.answer(worker)
     counts = [kinds(world, request).count("node_finished") for request in (first, second)]
     assert counts == [3, 2]
+
+
+def test_while_calls_wait_workers_leave_at_once_and_else_they_linger() -> None:
+    world = ready_world(running=2)
+    world.submit(shape(4, set()))
+    lingers = []
+    while world.busy():
+        worker = world.busy()[0]
+        call = world.processes[worker].call
+        assert isinstance(call, SendCall)
+        lingers.append(call.lingers)
+        world.answer(worker)
+    assert lingers == [False, False, False, True]
 
 
 def test_a_call_over_time_is_interrupted_then_killed_and_its_late_answer_does_not_count() -> None:

@@ -252,7 +252,7 @@ class Zygote:
     def inspect(self, source: str) -> tuple[dict[str, Any], bytes]:
         """(interface, compiled node) of a source text, by a worker of its own."""
         (worker,) = self.fork()
-        orders.send(worker.link, (orders.INSPECT, 1, True, [("Test node", source)]))
+        orders.send(worker.link, (orders.INSPECT, 1, orders.WAIT, [("Test node", source)]))
         answer, (compiled,) = worker.receive()
         worker.hang_up()
         return answer["interfaces"][0], compiled
@@ -279,7 +279,7 @@ def send_call(
     inputs: dict[str, bytes] | None = None,
     *,
     title: str = "Test node",
-    last: bool = True,
+    last: int = orders.WAIT,
     seed: int | None = None,
     memory_bytes: int | None = None,
     cpu_s: int | None = None,
@@ -304,7 +304,7 @@ def run_node(zygote: Zygote, source: str, inputs: dict[str, bytes] | None = None
     (worker,) = zygote.fork()
     send_call(worker, code, inputs, **options)
     answer, values = worker.receive()
-    if options.get("last", True):
+    if options.get("last", orders.WAIT):
         worker.hang_up()
     return Answer(worker, answer, values, code.outputs)
 

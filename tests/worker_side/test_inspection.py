@@ -130,7 +130,7 @@ def test_every_interpreter_reads_the_same_pins(anywhere: Zygote) -> None:
 def test_one_worker_inspects_many_sources_in_one_frame(zygote: Zygote) -> None:
     (worker,) = zygote.fork()
     sources = [("1", "@node_entry\ndef f(a): pass\n"), ("2", "def f(:"), ("3", "@node_entry\ndef g(b): pass\n")]
-    orders.send(worker.link, (orders.INSPECT, 9, True, sources))
+    orders.send(worker.link, (orders.INSPECT, 9, orders.WAIT, sources))
     header, compiled = worker.receive()
     assert (header["kind"], header["call"]) == ("inspected", 9)
     assert [found["problem"] is None for found in header["interfaces"]] == [True, False, True]

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from pyflowd.worker_side import orders
 from support.zygote import Zygote, run_node, send_call
 
 ADD = """
@@ -255,7 +256,7 @@ def test_a_resident_worker_answers_call_after_call(anywhere: Zygote) -> None:
     code = anywhere.compile(ADD)
     (worker,) = anywhere.fork()
     for number in range(1, 4):
-        send_call(worker, code, {"a": str(number).encode()}, last=False)
+        send_call(worker, code, {"a": str(number).encode()}, last=orders.MORE)
         header, (value,) = worker.receive()
         assert (header["call"], value) == (number, str(number + 2).encode())
     worker.link.close()
@@ -266,7 +267,7 @@ def test_an_interrupt_that_comes_after_the_answer_does_not_touch_the_next_call(a
     code = anywhere.compile(ADD)
     (worker,) = anywhere.fork()
     for _ in range(2):
-        send_call(worker, code, {"a": b"1"}, last=False)
+        send_call(worker, code, {"a": b"1"}, last=orders.MORE)
         assert worker.receive()[0]["kind"] == "done"
         worker.kill(signal.SIGINT)
 

@@ -17,14 +17,14 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_a_small_order_arrives_as_it_was_sent(pair: tuple[socket.socket, socket.socket]) -> None:
-    order = (orders.INSPECT, 7, True, [("title \ud800", "x = 'é'"), ("", "")])
+    order = (orders.INSPECT, 7, orders.WAIT, [("title \ud800", "x = 'é'"), ("", "")])
     orders.send(pair[0], order)
     assert orders.receive(pair[1].fileno()) == order
 
 
 def test_one_order_after_the_other_is_read_each_as_long_as_it_is(pair: tuple[socket.socket, socket.socket]) -> None:
     for size in (50_000, 3, 20_000):
-        orders.send(pair[0], (orders.INSPECT, 1, True, [("t", "s" * size)]))
+        orders.send(pair[0], (orders.INSPECT, 1, orders.WAIT, [("t", "s" * size)]))
     sizes = []
     for _ in range(3):
         order = orders.receive(pair[1].fileno())
@@ -37,7 +37,7 @@ def test_an_order_too_large_for_a_packet_arrives_whole_and_leaves_no_descriptor(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     before = set(os.listdir("/proc/self/fd"))
-    order = (orders.INSPECT, 1, True, [("t", "s" * 3_000_000)])
+    order = (orders.INSPECT, 1, orders.WAIT, [("t", "s" * 3_000_000)])
     orders.send(pair[0], order)
     assert orders.receive(pair[1].fileno()) == order
     assert set(os.listdir("/proc/self/fd")) == before
@@ -48,7 +48,7 @@ def test_values_in_memfds_come_as_descriptors_that_are_closed_once_read(
 ) -> None:
     before = set(os.listdir("/proc/self/fd"))
     large = [frames.spill(b"a" * 100_000), frames.spill(b"b" * 70_000)]
-    order = (orders.CALL, 1, True, [("first", 1), ("small", b"1"), ("second", 2)])
+    order = (orders.CALL, 1, orders.WAIT, [("first", 1), ("small", b"1"), ("second", 2)])
     orders.send(pair[0], order, [one.descriptor for one in large if one.descriptor is not None])
     for one in large:
         one.close()

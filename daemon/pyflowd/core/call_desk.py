@@ -35,8 +35,11 @@ class CallDesk:
         call_id = CallId(self._made)
         self._pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
 
-    def assign(self, begin: Callable[[Call, Worker], None]) -> None:
-        """Let calls begin as far as there are workers for them. What is only forked for later comes after that."""
+    def assign(self, begin: Callable[[Call, Worker, bool], None]) -> None:
+        """Let calls begin as far as there are workers for them: `begin(call, worker, whether more calls wait)`.
+
+        What is only forked for later comes after that.
+        """
         made = self._pool.assign(self.now)
         if made.forks_first:
             self._fork(made)
@@ -44,7 +47,7 @@ class CallDesk:
             call.started_at = self.now
             self._deadlines.set(call, self.now + call.limits.wall_s)
             self._running[call.id] = call
-            begin(call, worker)
+            begin(call, worker, made.in_hurry)
         if not made.forks_first:
             self._fork(made)
 

@@ -86,7 +86,10 @@ class ForkWorkers:
 
 @record
 class SendCall:
-    """Give a worker a node to execute. `inputs` are JSON texts; the worker leaves after the answer."""
+    """Give a worker a node to execute. `inputs` are JSON texts.
+
+    lingers: once it has answered the worker waits to be dismissed, so that its end is in nobody's way; else it leaves.
+    """
 
     environment: EnvironmentId
     worker: WorkerId
@@ -96,6 +99,7 @@ class SendCall:
     source: str
     inputs: Sequence[tuple[str, Payload | bytes]]
     outputs: tuple[str, ...]
+    lingers: bool
     seed: int | None
     limits: CallLimits
 

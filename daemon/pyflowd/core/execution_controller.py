@@ -267,13 +267,13 @@ class ExecutionController:
     def _enqueue_inspection(self, environment: EnvironmentId, key: Key, work: InspectionWork) -> None:
         self._enqueue(environment, key, work, INSPECTION_LIMITS)
 
-    def _begin(self, call: Call, worker: Worker) -> None:
+    def _begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         if isinstance(call.work, NodeWork):
-            self._send_node(call, call.work, worker)
+            self._send_node(call, call.work, worker, lingers=not in_hurry)
         else:
             self._preparer.send(call, call.work, worker)
 
-    def _send_node(self, call: Call, work: NodeWork, worker: Worker) -> None:
+    def _send_node(self, call: Call, work: NodeWork, worker: Worker, *, lingers: bool) -> None:
         run = self.runs[work.run]
         assert run.executor is not None
         node = run.executor.plan.nodes[work.node]
@@ -288,6 +288,7 @@ class ExecutionController:
                 source=run.executor.plan.sources[node.code],
                 inputs=run.executor.begin(work.node),
                 outputs=node.outputs,
+                lingers=lingers,
                 seed=run.options.seed,
                 limits=call.limits,
             )

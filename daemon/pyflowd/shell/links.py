@@ -34,7 +34,7 @@ class WorkerLink:
         self._feed = feed
         self._pidfd: int | None = None
         self._signal: signal.Signals | None = None
-        self._is_last = False
+        self._last = orders.MORE
         self._outputs: Sequence[str] = ()
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
@@ -65,7 +65,7 @@ class WorkerLink:
 
     def send(self, order: "orders.Order", descriptors: list[int]) -> None:
         """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
-        self._is_last = order[2]
+        self._last = order[2]
         self._outputs = order[6] if order[0] == orders.CALL else ()
         try:
             orders.send(self._channel, order, descriptors)
@@ -129,8 +129,8 @@ class WorkerLink:
             return
         if header["kind"] != "progress":
             self._drain_pipes()
-            if self._is_last:
-                self._hang_up(self._poller.close_later)  # the worker's end takes a millisecond: first its answer
+            if self._last:
+                self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
         self._feed(stimulus)
 
     def _misbehaved(self, reason: str) -> None:

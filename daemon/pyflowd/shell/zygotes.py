@@ -59,7 +59,7 @@ class Zygotes:
         order = (
             orders.CALL,
             effect.call,
-            True,
+            orders.WAIT if effect.lingers else orders.LEAVE,
             effect.title,
             effect.code,
             effect.source,
@@ -76,7 +76,7 @@ class Zygotes:
     def send_inspection(self, effect: effects.SendInspection) -> None:
         """Give a worker sources to read and compile."""
         sources = list(zip(effect.titles, effect.sources, strict=True))
-        self._send(effect.environment, effect.worker, (orders.INSPECT, effect.call, True, sources), [])
+        self._send(effect.environment, effect.worker, (orders.INSPECT, effect.call, orders.WAIT, sources), [])
 
     def interrupt(self, effect: effects.InterruptWorker) -> None:
         """Raise KeyboardInterrupt in a node."""

@@ -1,8 +1,8 @@
 """A worker, from the fork to its end.
 
 First it becomes a process of its own: session, death with the zygote, orphans, descriptors, scratch folder. Then it
-carries out orders until the daemon closes its link, or after the one marked `last`. Refuses to return into the zygote:
-every way out is `os._exit`. Of its names, too, as many as can be are bound before the fork (see `node_call`).
+carries out orders until the daemon closes its link, or until one says that it is the last. Refuses to return into the
+zygote: every way out is `os._exit`. Of its names, too, as many as can be are bound before the fork (see `node_call`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .link import LINK
 from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
 from .node_module import FILENAME
-from .orders import CALL, receive
+from .orders import CALL, WAIT, receive
 from .rehearsal import rehearse
 from .scratch import MODE
 
@@ -109,8 +109,9 @@ def _serve() -> None:
             sigtimedwait(INTERRUPT, 0)  # it came too late for the call that it was meant for
         perform(order) if order[0] == CALL else _inspect(order)
         served = True
+        if order[2] == WAIT:
+            receive(LINK)  # its end costs more than many a call: that waits until it is in nobody's way
         if order[2]:
-            receive(LINK)  # its end costs more than many a call: it waits until the daemon has passed the answer on
             return
 
 

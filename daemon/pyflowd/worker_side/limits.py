@@ -26,7 +26,7 @@ def limit_memory(memory_bytes: int) -> None:
     setrlimit(RLIMIT_DATA, (ceiling, ceiling))
 
 
-def limit_cpu(cpu_s: int, last: bool) -> None:
+def limit_cpu(cpu_s: int, last: int) -> None:
     """Bound CPU time from now on: SIGXCPU at `cpu_s`; SIGKILL soon after, if this is the process's last call."""
     soft = int(process_time()) + cpu_s
     _, ceiling = getrlimit(RLIMIT_CPU)

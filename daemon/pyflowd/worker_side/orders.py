@@ -8,8 +8,10 @@ An order is one packet of a SOCK_SEQPACKET pair. One that is too large, or has v
 
     | marshalled number of descriptors |     | one byte | + descriptors: a memfd with the order, then its values' |
 
-In such an order a value is its bytes, or the place of its descriptor; once received, the descriptor itself. After an
-order marked `last`, the worker leaves.
+In such an order a value is its bytes, or the place of its descriptor; once received, the descriptor itself.
+
+`last` says whether the worker may expect other orders (`MORE`, which is false), or is to leave once it has answered: at
+once (`LEAVE`), or when it is dismissed, that is when the daemon hangs up (`WAIT`).
 
 What a fresh process pays for is the memory pages that it writes to, and `marshal.loads` is one function in C that
 writes to nothing but the objects it makes. It is for this direction only: a worker may trust the daemon, never the
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     Order = Tuple[Any, ...]
 
 FORK, CALL, INSPECT = "fork", "call", "inspect"
+MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
 MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments
 # Made before any fork: a worker copies the page or two that its order takes, and need not make room for the longest.

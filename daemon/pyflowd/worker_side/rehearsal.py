@@ -18,7 +18,7 @@ _ORDER = marshal.dumps(
     (
         orders.CALL,
         0,
-        False,
+        orders.MORE,
         _TITLE,
         _COMPILED,
         _SOURCE,
