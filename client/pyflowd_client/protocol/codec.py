@@ -74,10 +74,18 @@ _SCHEMAS: dict[type[Any], dict[str, FieldSchema]] = {}
 
 
 def encode_request(request_id: int, request: Request) -> bytes:
-    """`{"request": name, "id": n, ...}`; None travels as null, since it can mean "no limit"."""
-    wire = {name: _value_to_wire(getattr(request, name), keep_none=True) for name in request.FIELDS}
-    message = {"request": request.NAME, "id": request_id, **wire}
-    return _encode(message).encode()
+    """`{"request": name, "id": n, ...}`; what has its default is left out: an older daemon may not know it yet."""
+    return _encode({"request": request.NAME, "id": request_id, **_wishes(request)}).encode()
+
+
+def _wishes(message: Message) -> Json:
+    """The fields that differ from their defaults; None travels as null, since it can mean "no limit"."""
+    wire = {}
+    for name in message.FIELDS:
+        value = getattr(message, name)
+        if name not in message.DEFAULTS or value != message.default(name):
+            wire[name] = _wishes(value) if isinstance(value, Message) else value
+    return wire
 
 
 def decode_request(data: bytes) -> tuple[int, Request]:
@@ -167,9 +175,9 @@ def to_wire(message: Message) -> Json:
     return wire
 
 
-def _value_to_wire(value: Any, *, keep_none: bool = False) -> Any:
+def _value_to_wire(value: Any) -> Any:
     if isinstance(value, Message):
-        return {name: getattr(value, name) for name in value.FIELDS} if keep_none else to_wire(value)
+        return to_wire(value)
     if type(value) is tuple:
         return [_value_to_wire(item) for item in value]
     return value

@@ -70,15 +70,17 @@ class Message(metaclass=MessageType):
                 set_field(self, values[name])
                 given += 1
             else:
-                set_field(self, self._default(name))
+                set_field(self, self.default(name))
         if given != len(values):
             raise TypeError(f"{type(self).__name__} has no field {min(values.keys() - set(self.FIELDS))}")
 
-    def _default(self, name: str) -> Any:
+    @classmethod
+    def default(cls, name: str) -> Any:
+        """What the field `name` is when it is not given; TypeError when it must be."""
         try:
-            default = self.DEFAULTS[name]
+            default = cls.DEFAULTS[name]
         except KeyError:
-            raise TypeError(f"{type(self).__name__} needs the field {name}") from None
+            raise TypeError(f"{cls.__name__} needs the field {name}") from None
         return default.make() if type(default) is _Factory else default
 
     def _values(self) -> tuple[Any, ...]:
