@@ -87,6 +87,6 @@ def run_exit_status(state: RunState, failures: tuple[NodeFinished, ...], error: 
         return exit_status(error.code)
     if state in (RunState.CANCELLED, RunState.INTERRUPTED):
         return ExitStatus.INTERRUPTED
-    if any(node.error is not None and node.error.code is ErrorCode.TIME_LIMIT for node in failures):
+    if any(node.error is not None and exit_status(node.error.code) is ExitStatus.TIME_LIMIT for node in failures):
         return ExitStatus.TIME_LIMIT
     return ExitStatus.NODE_FAILED

@@ -20,7 +20,10 @@ class RunArguments(TypedDict, total=False):
     inputs: "NODE.PIN" -> a value that json can write; NODE is a node's id or its title, if no other node has it.
     python: path of an interpreter or of a virtual environment; None means the daemon's default.
     seed: makes random numbers the same in every run.
-    timeout_s: seconds that each node may take. memory_bytes: memory that each node may use.
+    timeout_s: seconds that each node may take. run_timeout_s: seconds that the whole run may take.
+    cpu_s: whole seconds of CPU time that each process of a node may use. memory_bytes: memory that each node may use.
+    output_bytes: what is told of a node's output before only its end is kept.
+    open_files: descriptors that each process of a node may have. file_bytes: how long a file may become.
     partial: run what can be run of a graph with errors.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
     """
@@ -29,7 +32,12 @@ class RunArguments(TypedDict, total=False):
     python: str | os.PathLike[str] | None
     seed: int | None
     timeout_s: float | None
+    run_timeout_s: float | None
+    cpu_s: int | None
     memory_bytes: int | None
+    output_bytes: int | None
+    open_files: int | None
+    file_bytes: int | None
     partial: bool
     max_value_bytes: int | None
 

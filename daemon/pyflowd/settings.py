@@ -1,19 +1,22 @@
 """Everything that can be set, read once at start. Flags win over the settings file, which wins over defaults.
 
 The file is TOML: `$XDG_CONFIG_HOME/pyflowd/config.toml` (`/etc/xdg/pyflowd/config.toml` for a system service), with
-the names of this class as keys. An unknown key, or a value of the wrong kind, is an error: a misspelt limit must
-not be ignored in silence.
+the names of this class as keys; `limits` and `caps` are tables. An unknown key, or a value of the wrong kind, is an
+error: a misspelt limit must not be ignored in silence.
 """
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from pyflowd.core.execution_controller import Policy
-from pyflowd.core.limits import CallLimits, PoolLimits
+from pyflowd.core.limits import LIMITS, Limits, PoolLimits
+
+LIMIT_KINDS = {name: float if name.endswith("timeout_s") else int for name in LIMITS}
 
 
 class SettingsError(ValueError):
@@ -26,16 +29,16 @@ class Settings:
     python: interpreter or virtual environment of nodes; "" means the one below the daemon's own.
     running: calls under way at once; 0 means twice the number of processors.
     spares: idle processes kept ready for each environment.
-    time_limit_s, memory_limit_bytes, output_limit_bytes: what one node may use unless a client says otherwise.
+    limits: what a run and its nodes may use unless a client asks for something else.
+    caps: the most that a client may ask for, by the names of `limits`.
     leave_after_s: how long an automatically started daemon stays without runs and clients.
     """
 
     python: str = ""
     running: int = 0
     spares: int = 16
-    time_limit_s: float = 300.0
-    memory_limit_bytes: int = 2_000_000_000
-    output_limit_bytes: int = 1_000_000
+    limits: Limits = field(default_factory=Limits)
+    caps: Mapping[str, float] = field(default_factory=dict)
     leave_after_s: float = 600.0
     log_level: str = "info"
 
@@ -44,28 +47,49 @@ class Settings:
         running = self.running or 2 * (os.cpu_count() or 1)
         return Policy(
             pool=PoolLimits(running=running, spares=self.spares, reserve=self.spares // 8),
-            call=CallLimits(
-                wall_s=self.time_limit_s, memory_bytes=self.memory_limit_bytes, output_bytes=self.output_limit_bytes
-            ),
+            call=self.limits,
+            caps=self.caps,
             leave_after_s=self.leave_after_s if leaves_when_idle else None,
         )
 
 
 def read_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
     """Settings from a file, which may be absent unless it was named, and flags that were given (not None)."""
-    values: dict[str, Any] = {}
-    if path is not None and path.exists():
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"{path}: {error}") from None
+    values = _read(path)
+    limits, caps = (_limits(name, values.pop(name, {}), f"{path}: ") for name in ("limits", "caps"))
+    for name, cap in caps.items():
+        default = limits.get(name, getattr(Limits(), name))
+        limits[name] = cap if default is None else min(default, cap)
     values |= {name: value for name, value in flags.items() if value is not None}
-    kinds = {item.name: type(item.default) for item in fields(Settings)}
+    kinds = {item.name: type(item.default) for item in fields(Settings) if item.name not in ("limits", "caps")}
+    checked = {name: _checked(name, value, _kind(name, kinds, f"{path}: ")) for name, value in values.items()}
+    return Settings(limits=Limits(**limits), caps=caps, **checked)
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None or not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def _limits(table: str, values: Any, place: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise SettingsError(f"{place}`{table}` must be a table")
+    checked = {}
     for name, value in values.items():
-        if name not in kinds:
-            raise SettingsError(f"{path}: unknown setting `{name}`; known are {', '.join(kinds)}")
-        values[name] = _checked(name, value, kinds[name])
-    return Settings(**values)
+        checked[name] = _checked(f"{table}.{name}", value, _kind(name, LIMIT_KINDS, f"{place}{table}: "))
+        if not checked[name]:
+            raise SettingsError(f"setting `{table}.{name}` must be over 0; leave it out for the default")
+    return checked
+
+
+def _kind(name: str, kinds: Mapping[str, type], place: str) -> type:
+    if name not in kinds:
+        raise SettingsError(f"{place}unknown setting `{name}`; known are {', '.join(kinds)}")
+    return kinds[name]
 
 
 def _checked(name: str, value: Any, kind: type) -> Any:
@@ -73,6 +97,6 @@ def _checked(name: str, value: Any, kind: type) -> Any:
         value = float(value)
     if type(value) is not kind:
         raise SettingsError(f"setting `{name}` must be {kind.__name__}, not {type(value).__name__}")
-    if isinstance(value, int | float) and value < 0:
-        raise SettingsError(f"setting `{name}` must not be negative")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise SettingsError(f"setting `{name}` must be a number of 0 or more")
     return value

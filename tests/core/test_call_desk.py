@@ -5,7 +5,7 @@ from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, InspectionWork
 from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.ids import EnvironmentId
-from pyflowd.core.limits import CallLimits, Graces, PoolLimits
+from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.worker_pool import Worker, WorkerPool
 
 HERE = EnvironmentId("/usr/bin/python3")
@@ -32,7 +32,7 @@ class Office:
         self.asked.append((call.id, worker.id))
 
     def enqueue(self) -> None:
-        self.desk.enqueue(HERE, "group", InspectionWork(codes=()), CallLimits())
+        self.desk.enqueue(HERE, "group", InspectionWork(codes=()), Limits())
 
 
 def forks(*workers: int, rehearse: bool) -> effects.ForkWorkers:

@@ -145,6 +145,19 @@ def test_an_idle_daemon_leaves_only_when_nobody_is_connected() -> None:
     assert world.has_left
 
 
+def test_a_run_over_its_time_fails_even_if_its_plan_is_not_there_yet() -> None:
+    world = World()
+    request = world.submit(shape(1, set()), run_timeout_s=2.0)
+    world.wait(2.0)
+    [finished] = world.events[world.run_of(request)]
+    assert isinstance(finished, events.RunFinished)
+    assert finished.state is RunState.FAILED
+    assert finished.error is not None
+    assert finished.error.code is ErrorCode.TIME_LIMIT
+    world.settle()
+    assert kinds(world, request) == ["run_finished"]
+
+
 def test_cancelling_a_run_that_waits_for_its_plan_ends_it() -> None:
     world = World()
     request = world.submit(shape(1, set()))

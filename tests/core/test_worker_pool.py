@@ -2,7 +2,7 @@
 
 from pyflowd.core.calls import Call, InspectionWork
 from pyflowd.core.ids import CallId, EnvironmentId
-from pyflowd.core.limits import CallLimits, Graces, PoolLimits
+from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
 
 HERE = EnvironmentId("/usr/bin/python3")
@@ -32,7 +32,7 @@ class Shop:
         for _ in range(calls):
             self.calls += 1
             work = InspectionWork(codes=())
-            self.pool.enqueue(Call(id=CallId(self.calls), environment=HERE, group="g", work=work, limits=CallLimits()))
+            self.pool.enqueue(Call(id=CallId(self.calls), environment=HERE, group="g", work=work, limits=Limits()))
 
     def call(self) -> Worker:
         """A call that begins at once; the spares it leads to are counted by nobody."""

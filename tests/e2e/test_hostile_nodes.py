@@ -7,23 +7,11 @@ import psutil
 import pytest
 
 from pyflowd_client.blocking import Client
-from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.events import NodeFinished, NodeOutput
 from pyflowd_client.protocol.states import NodeState, RunState
-from support.daemons import ADD, RunningDaemon, graph, node
+from support.daemons import ADD, RunningDaemon, failure, graph, node
 from support.zygote import wait_gone
-
-
-def failure(client: Client, body: str, **options: object) -> ErrorInfo:
-    """How a graph of one bad and one good node ends for the bad one; the good one must be done."""
-    returns = str(options.pop("returns", "int"))
-    run = client.run_document(graph(node(body, returns=returns), ADD), **options)  # type: ignore[arg-type]
-    finished = {event.node: event for event in run if isinstance(event, NodeFinished)}
-    assert finished["n1"].state is NodeState.DONE
-    assert finished["n0"].state is NodeState.FAILED
-    error = finished["n0"].error
-    assert error is not None
-    return error
 
 
 @pytest.mark.parametrize(

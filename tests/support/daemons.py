@@ -15,6 +15,9 @@ from typing import Any
 import psutil
 
 from pyflowd_client.blocking import Client, connect
+from pyflowd_client.protocol.errors import ErrorInfo
+from pyflowd_client.protocol.events import NodeFinished
+from pyflowd_client.protocol.states import NodeState
 from support.client_commands import COMMAND
 from support.zygote import is_alive
 
@@ -68,10 +71,16 @@ class RunningDaemon:
 
 
 @contextlib.contextmanager
-def running_daemon(*arguments: str, folder: Path | None = None) -> Iterator[RunningDaemon]:
-    """A daemon for the length of a block; afterwards none of its processes may be left. `folder`: where it lives."""
+def running_daemon(*arguments: str, folder: Path | None = None, settings: str | None = None) -> Iterator[RunningDaemon]:
+    """A daemon for the length of a block; afterwards none of its processes may be left.
+
+    folder: where it lives. settings: the text of its settings file.
+    """
     with contextlib.ExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pfd")))
+        if settings is not None:
+            (home / "config.toml").write_text(settings, encoding="utf-8")
+            arguments = (*arguments, "--config", str(home / "config.toml"))
         daemon = RunningDaemon(home, *arguments)
         family = set(daemon.family())
         try:
@@ -128,6 +137,18 @@ def node(body: str, parameters: str = "", returns: str = "int") -> str:
 
 
 ADD = node("return x + 1", "x: int = 0")
+
+
+def failure(client: Client, body: str, **options: object) -> ErrorInfo:
+    """How a graph of one bad and one good node ends for the bad one; the good one must be done."""
+    returns = str(options.pop("returns", "int"))
+    run = client.run_document(graph(node(body, returns=returns), ADD), **options)  # type: ignore[arg-type]
+    finished = {event.node: event for event in run if isinstance(event, NodeFinished)}
+    assert finished["n1"].state is NodeState.DONE
+    assert finished["n0"].state is NodeState.FAILED
+    error = finished["n0"].error
+    assert error is not None
+    return error
 
 
 def pyflowctl(socket: Path | str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import ExecutionController, Policy
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
-from pyflowd.core.limits import CallLimits, Graces, PoolLimits
+from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.values import Value
 from pyflowd.graph.document import read_document
 from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
@@ -58,7 +58,7 @@ class World:
     def __init__(self, *, running: int = 2, spares: int = 2, leave_after_s: float | None = None) -> None:
         policy = Policy(
             pool=PoolLimits(running=running, spares=spares, reserve=1),
-            call=CallLimits(wall_s=10.0),
+            call=Limits(timeout_s=10.0),
             graces=Graces(),
             leave_after_s=leave_after_s,
         )

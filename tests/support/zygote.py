@@ -281,7 +281,7 @@ def send_call(
     title: str = "Test node",
     last: int = orders.WAIT,
     seed: int | None = None,
-    memory_bytes: int | None = None,
+    bounds: dict[int, int] | None = None,
     cpu_s: int | None = None,
 ) -> None:
     """Send a call; large inputs go as the daemon sends what a worker gave it in a memfd."""
@@ -292,7 +292,18 @@ def send_call(
         if len(data) > frames.INLINE_BYTES:
             spilled.append(frames.spill(data))
         given.append((pin, len(spilled) if len(data) > frames.INLINE_BYTES else data))
-    call = (worker.calls, last, title, code.compiled, code.source, code.outputs, seed, memory_bytes, cpu_s, given)
+    call = (
+        worker.calls,
+        last,
+        title,
+        code.compiled,
+        code.source,
+        code.outputs,
+        seed,
+        list((bounds or {}).items()),
+        cpu_s,
+        given,
+    )
     orders.send(worker.link, (orders.CALL, *call), [one.descriptor for one in spilled if one.descriptor is not None])
     for one in spilled:
         one.close()

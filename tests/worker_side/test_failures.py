@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 import signal
 
 import pytest
@@ -119,13 +120,13 @@ def test_an_input_that_is_not_json_is_refused_by_name(anywhere: Zygote, text: by
 
 def test_a_node_over_its_memory_limit_fails_for_that_reason(anywhere: Zygote) -> None:
     source = "kept = []\n@node_entry\ndef f():\n    while True:\n        kept.append(bytearray(1 << 20))\n"
-    error = run_node(anywhere, source, memory_bytes=200 << 20).error
+    error = run_node(anywhere, source, bounds={resource.RLIMIT_DATA: 200 << 20}).error
     assert (error["code"], error["type"]) == ("memory_limit", "MemoryError")
 
 
 def test_memory_filled_with_small_objects_still_leaves_room_for_the_report(anywhere: Zygote) -> None:
     source = "@node_entry\ndef f():\n    kept = []\n    while True:\n        kept.append([None])\n"
-    assert run_node(anywhere, source, memory_bytes=100 << 20).error["code"] == "memory_limit"
+    assert run_node(anywhere, source, bounds={resource.RLIMIT_DATA: 100 << 20}).error["code"] == "memory_limit"
 
 
 def test_a_node_over_its_cpu_limit_is_ended_by_the_kernel(zygote: Zygote) -> None:

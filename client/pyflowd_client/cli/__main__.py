@@ -10,7 +10,15 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TextIO
 
-from pyflowd_client.cli.arguments import CollectInputs, node_input, seconds, size_bytes, size_or_all, whole_number
+from pyflowd_client.cli.arguments import (
+    CollectInputs,
+    count,
+    node_input,
+    seconds,
+    size_bytes,
+    size_or_all,
+    whole_number,
+)
 from pyflowd_client.errors import PyflowdError
 from pyflowd_client.protocol.errors import ExitStatus
 
@@ -114,8 +122,6 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     _add_graph(run)
     _add_environment(run)
     run.add_argument("--seed", metavar="N", type=whole_number, help="make random numbers the same in every run")
-    run.add_argument("--timeout", metavar="S", type=seconds, help="seconds that each node may take")
-    run.add_argument("--memory", metavar="SIZE", type=size_bytes, help="memory that each node may use, such as 2G")
     run.add_argument(
         "--max-value",
         metavar="SIZE|all",
@@ -124,10 +130,27 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="show larger values as a note of their type and size (default: 1 MB)",
     )
     run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
+    _add_limits(run.add_argument_group("limits", "Up to what the daemon's settings allow."))
     form = run.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
     form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
     form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
+
+
+def _add_limits(limits: argparse._ArgumentGroup) -> None:
+    limits.add_argument("--timeout", metavar="S", type=seconds, help="seconds that each node may take")
+    limits.add_argument("--run-timeout", metavar="S", type=seconds, help="seconds that the whole run may take")
+    limits.add_argument(
+        "--cpu-time", metavar="S", type=count, help="whole seconds of CPU time that each process of a node may use"
+    )
+    limits.add_argument("--memory", metavar="SIZE", type=size_bytes, help="memory that each node may use, such as 2G")
+    limits.add_argument(
+        "--max-output", metavar="SIZE", type=size_bytes, help="output of each node, of which else only the end is kept"
+    )
+    limits.add_argument(
+        "--max-open-files", metavar="N", type=count, help="files that each process of a node may have open"
+    )
+    limits.add_argument("--max-file-size", metavar="SIZE", type=size_bytes, help="how long a file may become")
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:

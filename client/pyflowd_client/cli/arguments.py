@@ -50,6 +50,14 @@ def whole_number(text: str) -> int:
     return value
 
 
+def count(text: str) -> int:
+    """A whole number of 1 or more."""
+    value = whole_number(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
 def node_input(text: str) -> tuple[str, Any]:
     """`NODE.PIN=JSON` as the pin and its value."""
     pin, equals, written = text.partition("=")

@@ -30,7 +30,12 @@ def run(options: argparse.Namespace) -> ExitStatus:
             python=options.python,
             seed=options.seed,
             timeout_s=options.timeout,
+            run_timeout_s=options.run_timeout,
+            cpu_s=options.cpu_time,
             memory_bytes=options.memory,
+            output_bytes=options.max_output,
+            open_files=options.max_open_files,
+            file_bytes=options.max_file_size,
             partial=options.partial,
             max_value_bytes=options.max_value,
         )

@@ -16,8 +16,11 @@ class ErrorCode(StrEnum):
     EXCEPTION = "exception"  # its code raised
     EXITED = "exited"  # its code left the process (sys.exit, os._exit)
     KILLED = "killed"  # a signal ended its process (segmentation fault, abort, kill)
-    TIME_LIMIT = "time_limit"
+    TIME_LIMIT = "time_limit"  # wall time, of it or of its run
+    CPU_LIMIT = "cpu_limit"
     MEMORY_LIMIT = "memory_limit"
+    OPEN_FILES_LIMIT = "open_files_limit"
+    FILE_SIZE_LIMIT = "file_size_limit"
     NOT_JSON = "not_json"  # returned a value that is not JSON
     BAD_OUTPUT = "bad_output"  # returned too few values for its declared outputs
     BAD_FRAME = "bad_frame"  # wrote nonsense to the daemon's channel
@@ -70,6 +73,7 @@ EXIT_STATUS: dict[ErrorCode, ExitStatus] = {
     ErrorCode.STOPPING: ExitStatus.BUSY,
     ErrorCode.INTERNAL: ExitStatus.UNAVAILABLE,
     ErrorCode.TIME_LIMIT: ExitStatus.TIME_LIMIT,
+    ErrorCode.CPU_LIMIT: ExitStatus.TIME_LIMIT,
     ErrorCode.CANCELLED: ExitStatus.INTERRUPTED,
 }
 

@@ -20,15 +20,23 @@ class Hello(Message):
 class RunOptions(Message):
     """How a run is carried out.
 
-    timeout_s: wall time that each node may take, seconds; None means the daemon's default.
-    memory_bytes: memory that each node's process may use; None means the daemon's default.
+    timeout_s: wall time that each node may take, seconds. run_timeout_s: that the whole run may take.
+    cpu_s: CPU time that each process of a node may use, whole seconds.
+    memory_bytes: memory that each node may use. output_bytes: what is told of its output before only its end is kept.
+    open_files: descriptors that each process of a node may have. file_bytes: how long a file may become.
+    For all of these None means the daemon's default.
     max_value_bytes: values larger than this appear in events as `{"$value": ...}`; None means never.
     """
 
     seed: int | None = None
     partial: bool = False
     timeout_s: float | None = None
+    run_timeout_s: float | None = None
+    cpu_s: int | None = None
     memory_bytes: int | None = None
+    output_bytes: int | None = None
+    open_files: int | None = None
+    file_bytes: int | None = None
     max_value_bytes: int | None = DEFAULT_MAX_VALUE_BYTES
 
 

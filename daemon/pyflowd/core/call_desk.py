@@ -10,7 +10,7 @@ from pyflowd.core import effects, verdicts
 from pyflowd.core.calls import Call, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
-from pyflowd.core.limits import CallLimits, Graces
+from pyflowd.core.limits import Graces, Limits
 from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
 from pyflowd_client.protocol.errors import ErrorInfo
 
@@ -29,7 +29,7 @@ class CallDesk:
         self._running: dict[CallId, Call] = {}
         self._made = 0
 
-    def enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: CallLimits) -> None:
+    def enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits) -> None:
         """Let a piece of work wait for its turn."""
         self._made += 1
         call_id = CallId(self._made)
@@ -45,7 +45,7 @@ class CallDesk:
             self._fork(made)
         for call, worker in made.calls:
             call.started_at = self.now
-            self._deadlines.set(call, self.now + call.limits.wall_s)
+            self._deadlines.set(call, self.now + call.limits.timeout_s)
             self._running[call.id] = call
             begin(call, worker, made.in_hurry)
         if not made.forks_first:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pyflowd.core.call_output import CallOutput
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
-from pyflowd.core.limits import CallLimits
+from pyflowd.core.limits import Limits
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
@@ -40,7 +40,7 @@ class Call:
     environment: EnvironmentId
     group: Hashable
     work: Work
-    limits: CallLimits
+    limits: Limits
     worker: WorkerId | None = None
     started_at: float = 0.0
     verdict: ErrorInfo | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
-from pyflowd.core.limits import CallLimits
+from pyflowd.core.limits import Limits
 from pyflowd.core.records import record
 from pyflowd.core.values import Payload
 from pyflowd.graph.interface import CodeHash, CodeInterface
@@ -101,7 +101,7 @@ class SendCall:
     outputs: tuple[str, ...]
     lingers: bool
     seed: int | None
-    limits: CallLimits
+    limits: Limits
 
 
 @record
@@ -113,7 +113,7 @@ class SendInspection:
     call: CallId
     sources: tuple[str, ...]
     titles: tuple[str, ...]
-    limits: CallLimits
+    limits: Limits
 
 
 @record

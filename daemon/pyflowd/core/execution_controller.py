@@ -16,7 +16,7 @@ from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.herald import Ending, Herald, Usage, node_of
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
 from pyflowd.core.judgement import check_result, judge
-from pyflowd.core.limits import CallLimits, Graces, PoolLimits
+from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
 from pyflowd.core.machines import SPARE_STATES, WorkerState
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.preparer import Key, Preparer
@@ -29,16 +29,21 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import NodeState, RunState
 
 INSPECTION_ATTEMPTS = 3
-INSPECTION_LIMITS = CallLimits(wall_s=60.0)
+INSPECTION_LIMITS = Limits(timeout_s=60.0)
 SHARED_BYTES = 32_000_000  # a worker's resident size includes pages of the interpreter that it shares with its zygote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The figures the controller decides by. `leave_after_s`: how long the daemon stays without work and clients."""
+    """The figures the controller decides by.
+
+    call, caps: what a run and its nodes may use unless it asks for other limits, and the highest it may ask for.
+    leave_after_s: how long the daemon stays without work and clients.
+    """
 
     pool: PoolLimits = field(default_factory=PoolLimits)
-    call: CallLimits = field(default_factory=CallLimits)
+    call: Limits = field(default_factory=Limits)
+    caps: Caps = field(default_factory=dict)
     graces: Graces = field(default_factory=Graces)
     leave_after_s: float | None = None
 
@@ -61,7 +66,7 @@ class ExecutionController:
     def __init__(self, policy: Policy, run_prefix: str, wall_offset_s: float = 0.0) -> None:
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
-        self._book = RunBook(run_prefix, policy.call)
+        self._book = RunBook(run_prefix, policy.call, policy.caps)
         self._herald = Herald(self._emit, wall_offset_s)
         self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared)
         self._deadlines = Deadlines()
@@ -132,6 +137,8 @@ class ExecutionController:
         run = self._book.open(asked.submission, asked.options, self._now)
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
+        if run.limits.run_timeout_s is not None:
+            self._deadlines.set(run, self._now + run.limits.run_timeout_s)
         self._prepare(asked.submission, run.id)
 
     def _check(self, asked: stimuli.CheckAsked) -> None:
@@ -145,7 +152,7 @@ class ExecutionController:
             self._herald.refuse(asked.session, asked.request, error)
             return
         self._herald.answer(asked.session, asked.request, replies.Done())
-        self._cancel_run(run)
+        self._end_run(run, verdicts.cancelled())
 
     def _stop(self, asked: stimuli.StopAsked) -> None:
         self.pool.closed = self._book.closed = True
@@ -153,7 +160,7 @@ class ExecutionController:
             self._herald.answer(asked.session, asked.request, replies.Done())
         if not asked.drain:
             for run in list(self._book.active.values()):
-                self._cancel_run(run)
+                self._end_run(run, verdicts.cancelled())
 
     def _counted(self, counted: stimuli.SessionsCounted) -> None:
         self._sessions = counted.sessions
@@ -222,23 +229,33 @@ class ExecutionController:
             return
         self._release(executor)
         if executor.is_over and not run.is_over:
-            self._finish_run(run, RunState.CANCELLED if run.is_cancelled else executor.verdict)
+            self._finish_as_judged(run, executor.verdict)
 
     def _release(self, executor: GraphExecutor) -> None:
         garbage = executor.collect()
         if garbage:
             self._emit(effects.Release(payloads=garbage))
 
-    def _cancel_run(self, run: Run) -> None:
-        if run.is_over or run.is_cancelled:
+    def _end_run(self, run: Run, verdict: ErrorInfo) -> None:
+        """End a run before its nodes are over: those that run are interrupted, the others do not begin."""
+        if run.is_over or run.verdict is not None:
             return
-        run.is_cancelled = True
+        run.verdict = verdict
         if run.executor is None:
-            self._finish_run(run, RunState.CANCELLED)
+            self._finish_as_judged(run, RunState.FAILED)
             return
-        self._cancel_pending(run, run.executor, verdicts.cancelled())
-        self._desk.interrupt_group(run.id, verdicts.cancelled())
+        self._cancel_pending(run, run.executor, verdict)
+        self._desk.interrupt_group(run.id, verdict)
         self._settle_run(run)
+
+    def _finish_as_judged(self, run: Run, state: RunState) -> None:
+        """Finish a run in `state`, unless we ended it: then as our verdict says."""
+        if run.verdict is None:
+            self._finish_run(run, state)
+        elif run.verdict.code is ErrorCode.CANCELLED:
+            self._finish_run(run, RunState.CANCELLED)
+        else:
+            self._finish_run(run, RunState.FAILED, run.verdict)
 
     def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
         self.pool.drop(run.id)
@@ -252,13 +269,14 @@ class ExecutionController:
         if run.executor is not None:
             self._release(run.executor)
             run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
+        self._deadlines.clear(run)
         forgotten = self._book.close(run)
         if forgotten is not None:
             self._emit(effects.CloseRun(run=forgotten))
 
     # -- calls
 
-    def _enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: CallLimits) -> None:
+    def _enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits) -> None:
         self._desk.enqueue(environment, group, work, limits)
         self._need(environment)
         if self.pool.refusal(environment) is not None:
@@ -325,8 +343,8 @@ class ExecutionController:
             error = verdicts.with_traceback(call.verdict, error.traceback)
         elif error.code is ErrorCode.CANCELLED:  # nobody asked for it: the node raised KeyboardInterrupt by itself
             error = verdicts.with_code(error, ErrorCode.EXCEPTION)
-        elif error.code is ErrorCode.MEMORY_LIMIT:
-            error = verdicts.allocation_failed(error, call.limits)
+        else:
+            error = verdicts.with_figures(error, call.limits)
         self._fail(call, error, Usage(failed.cpu_s, max(failed.peak_memory_bytes, call.peak_memory_bytes)))
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
@@ -350,7 +368,7 @@ class ExecutionController:
         run = self.runs[work.run]
         assert run.executor is not None
         self._herald.output(run, call, call.output.finish())
-        if error.code is ErrorCode.CANCELLED and run.is_cancelled:
+        if error.code is ErrorCode.CANCELLED and run.verdict is not None:
             run.executor.cancelled(work.node)
             self._herald.finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
         else:
@@ -449,7 +467,7 @@ class ExecutionController:
             self._pause_refill(worker.environment)
         limits = worker.call.limits if worker.call else self._policy.call
         usage = Usage(exited.cpu_s, exited.peak_memory_bytes)
-        self._lose_worker(exited.worker, verdicts.death(exited.status, limits), usage)
+        self._lose_worker(exited.worker, verdicts.death(exited.status, exited.cpu_s, limits), usage)
 
     def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
         call = self._desk.lose(worker_id)
@@ -472,6 +490,8 @@ class ExecutionController:
                 self._desk.overdue(key)
             elif isinstance(key, Worker):
                 self._desk.kill(key.id)
+            elif isinstance(key, Run):
+                self._end_run(key, verdicts.run_time_limit(key.limits))
             elif key is Occasion.IDLE:
                 self.pool.closed = self._book.closed = True
 

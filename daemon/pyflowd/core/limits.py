@@ -1,16 +1,51 @@
-"""The figures that bound a call and the pool. Frozen; the settings make them."""
+"""The figures that bound a run, its calls and the pool. Frozen; the settings make them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.requests import RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallLimits:
-    """What one call may use. `cpu_s` is whole seconds, as the kernel counts them."""
+class Limits:
+    """What a run and each of its nodes may use. The names are those of a request's options; None is no limit.
 
-    wall_s: float = 300.0
-    memory_bytes: int = 2_000_000_000
+    timeout_s: wall time of a node. run_timeout_s: wall time of the run, from its submission.
+    cpu_s: CPU time of each process of a node, whole seconds as the kernel counts them.
+    memory_bytes: private memory of each process, and resident memory of all processes of a node.
+    output_bytes: output passed on as it comes; of what a node writes after that, only the end is kept.
+    open_files: descriptors of each process. file_bytes: how long a file may become.
+    """
+
+    timeout_s: float = 300.0
+    run_timeout_s: float | None = None
     cpu_s: int | None = None
+    memory_bytes: int = 2_000_000_000
     output_bytes: int = 1_000_000
+    open_files: int | None = 1024
+    file_bytes: int | None = 4_000_000_000
+
+
+LIMITS = tuple(field.name for field in fields(Limits))
+Caps = Mapping[str, float]
+
+
+def asked_limits(options: RunOptions) -> dict[str, Any]:
+    """The limits that a request names."""
+    return {name: figure for name in LIMITS if (figure := getattr(options, name)) is not None}
+
+
+def limits_refusal(asked: Mapping[str, Any], caps: Caps) -> ErrorInfo | None:
+    """Why these limits cannot be granted; `caps` are the highest that the settings allow."""
+    for name, figure in asked.items():
+        if not 0 < figure < float("inf"):
+            return ErrorInfo(code=ErrorCode.BAD_INPUT, message=f"`{name}` must be a number over 0.")
+        if figure > caps.get(name, figure):
+            message = f"`{name}` may be {caps[name]:g} at most, the daemon's settings say; {figure:g} was asked for."
+            return ErrorInfo(code=ErrorCode.NOT_PERMITTED, message=message)
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ What happens in a run is not its business.
 from collections import deque
 from dataclasses import replace
 
-from pyflowd.core.limits import CallLimits
+from pyflowd.core.limits import Caps, Limits, asked_limits, limits_refusal
 from pyflowd.core.runs import Run
 from pyflowd.core.stimuli import Submission
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -23,12 +23,13 @@ class RunBook:
     `closed`: no new run is opened.
     """
 
-    def __init__(self, prefix: str, limits: CallLimits) -> None:
+    def __init__(self, prefix: str, limits: Limits, caps: Caps) -> None:
         self.runs: dict[RunId, Run] = {}
         self.active: dict[RunId, Run] = {}
         self.closed = False
         self._prefix = prefix
         self._limits = limits
+        self._caps = caps
         self._over: deque[RunId] = deque()
         self._made = 0
 
@@ -38,10 +39,7 @@ class RunBook:
             return ErrorInfo(code=ErrorCode.STOPPING, message="The daemon is stopping and takes no new runs.")
         if len(self.active) >= RUNS_ACTIVE_MOST:
             return ErrorInfo(code=ErrorCode.BUSY, message=f"{RUNS_ACTIVE_MOST} runs are under way; try again later.")
-        for name, figure in (("timeout_s", options.timeout_s), ("memory_bytes", options.memory_bytes)):
-            if figure is not None and not 0 < figure < float("inf"):
-                return ErrorInfo(code=ErrorCode.BAD_INPUT, message=f"`{name}` must be a number over 0.")
-        return None
+        return limits_refusal(asked_limits(options), self._caps)
 
     def open(self, submission: Submission, options: RunOptions, now: float) -> Run:
         """A new run."""
@@ -68,11 +66,6 @@ class RunBook:
         del self.runs[oldest]
         return oldest
 
-    def _limits_for(self, options: RunOptions) -> CallLimits:
-        if options.timeout_s is None and options.memory_bytes is None:
-            return self._limits
-        return replace(
-            self._limits,
-            wall_s=options.timeout_s or self._limits.wall_s,
-            memory_bytes=options.memory_bytes or self._limits.memory_bytes,
-        )
+    def _limits_for(self, options: RunOptions) -> Limits:
+        asked = asked_limits(options)
+        return replace(self._limits, **asked) if asked else self._limits

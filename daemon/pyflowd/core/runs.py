@@ -5,31 +5,35 @@ from dataclasses import dataclass, field
 
 from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.ids import EnvironmentId
-from pyflowd.core.limits import CallLimits
+from pyflowd.core.limits import Limits
 from pyflowd.core.machines import RUN_MOVES, move
 from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
+from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.requests import RunOptions
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Run:
-    """One execution of one graph. Times are monotonic seconds; `executor` is there once the plan is."""
+    """One execution of one graph. Times are monotonic seconds; `executor` is there once the plan is.
+
+    `verdict` is set when we end it before all its nodes are over.
+    """
 
     id: RunId
     graph: str
     environment: EnvironmentId
     inputs: dict[str, str]
     options: RunOptions
-    limits: CallLimits
+    limits: Limits
     submitted_at: float
     state: RunState = RunState.QUEUED
     started_at: float | None = None
     executor: GraphExecutor | None = None
     codes: Mapping[CodeHash, InspectedCode] = field(default_factory=dict)
-    is_cancelled: bool = False
+    verdict: ErrorInfo | None = None
     last_seq: int = 0
     nodes: int = 0
     nodes_over: int = 0

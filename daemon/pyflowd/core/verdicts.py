@@ -2,21 +2,24 @@
 
 import signal
 
-from pyflowd.core.limits import CallLimits
+from pyflowd.core.limits import Limits
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
+CPU_COUNTED_WITHIN_S = 0.5  # the kernel's limit counts whole ticks, what it reports in the end does not
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 
 
-def death(status: int, limits: CallLimits) -> ErrorInfo:
-    """Why a call has no answer, from the wait status of its worker."""
+def death(status: int, cpu_s: float, limits: Limits) -> ErrorInfo:
+    """Why a call has no answer, from the wait status of its worker and the CPU time it used."""
     number = status & 0x7F
     if not number:
         exit_code = status >> 8
         message = f"The node's code left its process with exit status {exit_code} (os._exit?) instead of returning."
         return ErrorInfo(code=ErrorCode.EXITED, message=message)
-    if number == signal.SIGXCPU:
-        return ErrorInfo(code=ErrorCode.TIME_LIMIT, message=f"The node used its CPU time, {limits.cpu_s} s.")
+    is_ended_by_kernel = number in (signal.SIGXCPU, signal.SIGKILL)
+    if is_ended_by_kernel and limits.cpu_s is not None and cpu_s > limits.cpu_s - CPU_COUNTED_WITHIN_S:
+        message = f"The node used {cpu_s:.3g} s of CPU time, the limit is {limits.cpu_s} s; it was ended."
+        return ErrorInfo(code=ErrorCode.CPU_LIMIT, message=message)
     try:
         name = signal.Signals(number).name
     except ValueError:
@@ -30,21 +33,35 @@ def death(status: int, limits: CallLimits) -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.KILLED, message=what)
 
 
-def time_limit(limits: CallLimits) -> ErrorInfo:
+def time_limit(limits: Limits) -> ErrorInfo:
     """The wall time is over."""
-    message = f"The node took longer than its time limit of {limits.wall_s:g} s and was ended."
+    message = f"The node took longer than its time limit of {limits.timeout_s:g} s and was ended."
     return ErrorInfo(code=ErrorCode.TIME_LIMIT, message=message)
 
 
-def memory_limit(used_bytes: int, limits: CallLimits) -> ErrorInfo:
+def memory_limit(used_bytes: int, limits: Limits) -> ErrorInfo:
     """The resident memory went over the limit."""
     message = f"The node used {_size(used_bytes)} of memory, the limit is {_size(limits.memory_bytes)}; it was ended."
     return ErrorInfo(code=ErrorCode.MEMORY_LIMIT, message=message)
 
 
-def allocation_failed(error: ErrorInfo, limits: CallLimits) -> ErrorInfo:
-    """The node was refused memory, and did not go on without it."""
-    message = f"The node asked for more memory than its limit of {_size(limits.memory_bytes)} leaves ({error.message})."
+def run_time_limit(limits: Limits) -> ErrorInfo:
+    """The wall time of the run is over."""
+    message = f"The run took longer than its time limit of {limits.run_timeout_s:g} s and was ended."
+    return ErrorInfo(code=ErrorCode.TIME_LIMIT, message=message)
+
+
+def with_figures(error: ErrorInfo, limits: Limits) -> ErrorInfo:
+    """The node was refused what goes beyond a limit, and did not go on without it: which limit that was."""
+    if error.code is ErrorCode.MEMORY_LIMIT:
+        what = f"asked for more memory than its limit of {_size(limits.memory_bytes)} leaves"
+    elif error.code is ErrorCode.OPEN_FILES_LIMIT and limits.open_files is not None:
+        what = f"had more files open than its limit of {limits.open_files} allows"
+    elif error.code is ErrorCode.FILE_SIZE_LIMIT and limits.file_bytes is not None:
+        what = f"wrote more into a file than its limit of {_size(limits.file_bytes)} allows"
+    else:
+        return error
+    message = f"The node {what} ({error.message})."
     return ErrorInfo(code=error.code, message=message, type=error.type, traceback=error.traceback)
 
 

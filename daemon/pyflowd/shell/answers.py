@@ -25,6 +25,8 @@ NODE_ERRORS = frozenset(
         ErrorCode.NOT_JSON,
         ErrorCode.BAD_OUTPUT,
         ErrorCode.MEMORY_LIMIT,
+        ErrorCode.OPEN_FILES_LIMIT,
+        ErrorCode.FILE_SIZE_LIMIT,
         ErrorCode.BAD_INPUT,
         ErrorCode.CANCELLED,
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import cast
 
 from pyflowd.core import effects
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+from pyflowd.core.limits import Limits
 from pyflowd.core.stimuli import CallFailed, Stimulus, ZygoteLost
 from pyflowd.core.values import Payload
 from pyflowd.shell.links import WorkerLink
@@ -65,7 +67,7 @@ class Zygotes:
             effect.source,
             effect.outputs,
             effect.seed,
-            effect.limits.memory_bytes,
+            _bounds(effect.limits),
             effect.limits.cpu_s,
             inputs,
         )
@@ -122,6 +124,16 @@ class Zygotes:
         link = self._processes[environment].links.get(worker)
         if link is not None:
             link.signal(number)
+
+
+def _bounds(limits: Limits) -> list[tuple[int, int]]:
+    """The limits that the kernel keeps, as the numbers of its resources and the most of each."""
+    bounds = [(resource.RLIMIT_DATA, limits.memory_bytes)]
+    if limits.open_files is not None:
+        bounds.append((resource.RLIMIT_NOFILE, limits.open_files))
+    if limits.file_bytes is not None:
+        bounds.append((resource.RLIMIT_FSIZE, limits.file_bytes))
+    return bounds
 
 
 def _inputs(given: Sequence[tuple[str, Payload | bytes]]) -> tuple[list[tuple[str, bytes | int]], list[int]]:

@@ -6,6 +6,7 @@ printed, and refuses to change them: nothing of the interpreter is patched.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 10000
 MAX_TRACEBACK = 30000
 LONGEST_CHAIN = 100
+_LIMITS = {errno.EMFILE: "open_files_limit", errno.EFBIG: "file_size_limit"}
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -83,7 +85,9 @@ def _code(error: BaseException) -> str:
         return "cancelled"
     if isinstance(error, SystemExit):
         return "exited"
-    return "memory_limit" if isinstance(error, MemoryError) else "exception"
+    if isinstance(error, MemoryError):
+        return "memory_limit"
+    return _LIMITS.get(error.errno or 0, "exception") if isinstance(error, OSError) else "exception"
 
 
 def _message(error: BaseException) -> str:

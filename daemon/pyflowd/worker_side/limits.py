@@ -7,7 +7,7 @@ its own hard limit, so a resident worker keeps the lowest it was given.
 
 from __future__ import annotations
 
-from resource import RLIM_INFINITY, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimit
+from resource import RLIM_INFINITY, RLIMIT_CORE, RLIMIT_CPU, getrlimit, setrlimit
 from time import process_time
 
 CPU_GRACE_S = 2
@@ -18,17 +18,17 @@ def refuse_core_dumps() -> None:
     setrlimit(RLIMIT_CORE, (0, 0))
 
 
-def limit_memory(memory_bytes: int) -> None:
-    """Bound private memory: an allocation beyond it is a MemoryError."""
-    _, ceiling = getrlimit(RLIMIT_DATA)
-    if ceiling == RLIM_INFINITY or memory_bytes < ceiling:
-        ceiling = memory_bytes
-    setrlimit(RLIMIT_DATA, (ceiling, ceiling))
+def lower(which: int, most: int) -> None:
+    """Bound a resource of the kernel's, by its number in `resource`; a lower bound that is there stays."""
+    _, ceiling = getrlimit(which)
+    if ceiling == RLIM_INFINITY or most < ceiling:
+        ceiling = most
+    setrlimit(which, (ceiling, ceiling))
 
 
 def limit_cpu(cpu_s: int, last: int) -> None:
     """Bound CPU time from now on: SIGXCPU at `cpu_s`; SIGKILL soon after, if this is the process's last call."""
-    soft = int(process_time()) + cpu_s
+    soft = int(process_time() + cpu_s + 0.9)  # what it used so far is not its fault, nor a tenth of a second
     _, ceiling = getrlimit(RLIMIT_CPU)
     unbounded = ceiling == RLIM_INFINITY
     if last and (unbounded or soft + CPU_GRACE_S < ceiling):

@@ -23,7 +23,7 @@ from time import process_time
 from . import failures, linux, node_module
 from .answers import send_done, send_failed
 from .failures import CallError
-from .limits import limit_cpu, limit_memory
+from .limits import limit_cpu, lower
 from .node_module import load, take_positional
 from .orders import read_value
 from .progress import Progress
@@ -99,11 +99,11 @@ def _run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | 
 
 
 def _evaluate(order: Order, outputs: list[Output], warnings: list[str]) -> None:
-    _, _, last, title, compiled, source, names, seed, memory_bytes, cpu_s, given = order
+    _, _, last, title, compiled, source, names, seed, bounds, cpu_s, given = order
     if cpu_s is not None:
         limit_cpu(cpu_s, last)
-    if memory_bytes is not None:
-        limit_memory(memory_bytes)
+    for which, most in bounds:
+        lower(which, most)
     if seed is not None:
         _seed(seed)
     inputs = {}

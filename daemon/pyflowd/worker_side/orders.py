@@ -1,7 +1,7 @@
 """What the daemon tells zygotes and workers: an order is a marshalled tuple, its kind first.
 
     ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
-    ("call", call, last, title, compiled, source, [output], seed, memory_bytes, cpu_s, [(input, value)])
+    ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(input, value)])
     ("inspect", call, last, [(title, source)])
 
 An order is one packet of a SOCK_SEQPACKET pair. One that is too large, or has values in memfds, is two:

@@ -7,13 +7,15 @@ first use. Nobody hears the answer: it is made while the null device still is wh
 from __future__ import annotations
 
 import marshal
+from resource import RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, getrlimit
 
 from . import node_call, node_module, orders
 
 _TITLE = "rehearsal"
 _SOURCE = "@node_entry\ndef rehearse(x: int) -> int:\n    return x + 1\n"
 _COMPILED = marshal.dumps(("rehearse", [], compile(_SOURCE, node_module.FILENAME % _TITLE, "exec")))
-_UNLIMITED_BYTES, _UNLIMITED_S = 1 << 60, 1 << 30
+_UNLIMITED, _UNLIMITED_S = 1 << 60, 1 << 30
+_BOUNDS = [(RLIMIT_DATA, _UNLIMITED), (RLIMIT_FSIZE, _UNLIMITED), (RLIMIT_NOFILE, getrlimit(RLIMIT_NOFILE)[1])]
 _ORDER = marshal.dumps(
     (
         orders.CALL,
@@ -24,7 +26,7 @@ _ORDER = marshal.dumps(
         _SOURCE,
         ["output_1"],
         None,
-        _UNLIMITED_BYTES,
+        _BOUNDS,
         _UNLIMITED_S,
         [("x", b"1")],
     ),

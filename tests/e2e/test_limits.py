@@ -1,0 +1,130 @@
+"""What a node or a run may use: each breach has a code of its own and the figures, and harms nobody else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyflowd_client.blocking import Client
+from pyflowd_client.errors import Refused, RunFailed
+from pyflowd_client.protocol.errors import ErrorCode, ExitStatus
+from pyflowd_client.protocol.events import NodeFinished
+from pyflowd_client.protocol.states import NodeState, RunState
+from support.daemons import ADD, RunningDaemon, failure, graph, node, pyflowctl, running_daemon
+
+SLEEP = node("import time\ntime.sleep(60)\nreturn 1", "x: int = 0")
+SPIN = "while True: pass"
+OPEN_MANY = "files = []\nwhile True: files.append(open('/dev/null'))"
+WRITE_MUCH = "with open('long', 'wb') as file:\n    while True: file.write(bytes(100_000)), file.flush()"
+
+
+@pytest.mark.parametrize(
+    ("body", "limits", "code", "words"),
+    [
+        (SPIN, {"cpu_s": 1}, ErrorCode.CPU_LIMIT, "the limit is 1 s"),
+        (OPEN_MANY, {"open_files": 64}, ErrorCode.OPEN_FILES_LIMIT, "its limit of 64"),
+        (WRITE_MUCH, {"file_bytes": 1_000_000}, ErrorCode.FILE_SIZE_LIMIT, "its limit of 1 MB"),
+    ],
+    ids=["cpu", "open files", "file size"],
+)
+def test_a_breach_has_a_code_of_its_own_and_the_figure(
+    client: Client, body: str, limits: dict[str, int], code: ErrorCode, words: str
+) -> None:
+    error = failure(client, body, **limits)
+    assert error.code is code
+    assert words in error.message
+
+
+def test_who_ignores_the_end_of_its_cpu_time_is_killed_for_it(client: Client) -> None:
+    body = f"import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\n{SPIN}"
+    error = failure(client, body, cpu_s=1)
+    assert error.code is ErrorCode.CPU_LIMIT
+    assert "the limit is 1 s" in error.message
+
+
+def test_a_node_can_tell_and_live_with_a_limit(client: Client) -> None:
+    body = "import resource\nreturn resource.getrlimit(resource.RLIMIT_NOFILE)[1]"
+    run = client.run_document(graph(node(body)), open_files=100)
+    assert run.result()["n0"]["output_1"] == 100
+
+
+def test_a_run_over_its_time_ends_with_all_that_it_does(client: Client) -> None:
+    document = graph(ADD, SLEEP, SLEEP, edges=(("n1", "output_1", "n2", "x"),))
+    run = client.run_document(document, run_timeout_s=0.4)
+    finished = {event.node: event for event in run if isinstance(event, NodeFinished)}
+    assert [finished[node].state for node in ("n0", "n1", "n2")] == [
+        NodeState.DONE,
+        NodeState.FAILED,
+        NodeState.CANCELLED,
+    ]
+    error = finished["n1"].error
+    assert error is not None
+    assert error.code is ErrorCode.TIME_LIMIT
+    assert "time.sleep(60)" in (error.traceback or "")
+    assert (run.state, run.error and run.error.code) == (RunState.FAILED, ErrorCode.TIME_LIMIT)
+    with pytest.raises(RunFailed, match=r"time limit of 0\.4 s"):
+        run.result()
+
+
+def test_a_run_within_its_time_is_not_ended_later(client: Client) -> None:
+    run = client.run_document(graph(ADD), run_timeout_s=60)
+    assert run.result()["n0"]["output_1"] == 1
+
+
+@pytest.fixture(scope="module")
+def capped() -> Iterator[RunningDaemon]:
+    """A daemon whose settings cap what clients may ask for."""
+    settings = "[limits]\nopen_files = 50\n[caps]\nmemory_bytes = 1_000_000_000\nopen_files = 80\n"
+    with running_daemon(settings=settings) as running:
+        yield running
+
+
+def test_settings_give_the_defaults(capped: RunningDaemon) -> None:
+    body = "import resource\nreturn [resource.getrlimit(w)[1] for w in (resource.RLIMIT_NOFILE, resource.RLIMIT_DATA)]"
+    with capped.client() as client:
+        run = client.run_document(graph(node(body, returns="list")))
+        assert run.result()["n0"]["output_1"] == [50, 1_000_000_000]
+
+
+def test_up_to_the_cap_a_client_may_raise_a_limit_and_not_beyond(capped: RunningDaemon) -> None:
+    with capped.client() as client:
+        client.run_document(graph(ADD), open_files=80).result()
+        with pytest.raises(Refused, match="`open_files` may be 80 at most"):
+            client.run_document(graph(ADD), open_files=81)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--memory", "2GB"], ExitStatus.NOT_PERMITTED, "`memory_bytes` may be 1e+09 at most"),
+        (["--max-open-files", "0"], ExitStatus.USAGE, "0 is not 1 or more"),
+        (["--cpu-time", "0.5"], ExitStatus.USAGE, "'0.5' is not a whole number"),
+        (["--run-timeout", "0"], ExitStatus.USAGE, "'0' is not a number of seconds above 0"),
+        (["--max-file-size", "much"], ExitStatus.USAGE, "'much' is not a size"),
+    ],
+)
+def test_the_command_refuses_a_limit_that_cannot_be(
+    capped: RunningDaemon, tmp_path: Path, options: list[str], status: ExitStatus, words: str
+) -> None:
+    path = tmp_path / "graph.json"
+    path.write_text(graph(ADD))
+    ended = pyflowctl(capped.socket, "run", str(path), *options)
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert words in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "status"),
+    [
+        (["--cpu-time", "1"], "cpu_limit", ExitStatus.TIME_LIMIT),
+        (["--run-timeout", "0.5"], "time_limit", ExitStatus.TIME_LIMIT),
+    ],
+)
+def test_the_command_ends_with_the_status_of_the_limit(
+    unharmed: RunningDaemon, tmp_path: Path, options: list[str], code: str, status: ExitStatus
+) -> None:
+    path = tmp_path / "graph.json"
+    path.write_text(graph(node(SPIN)))
+    ended = pyflowctl(unharmed.socket, "run", str(path), "--json", *options)
+    assert ended.returncode == status
+    assert f'"{code}"' in ended.stdout
