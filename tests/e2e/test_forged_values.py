@@ -71,7 +71,7 @@ def test_a_large_forged_value_is_not_shown(client: Client) -> None:
 
 
 def test_a_node_that_answers_what_it_was_not_asked_fails(client: Client) -> None:
-    lie = 'header.update(kind="inspected", interfaces=[], segments=[]); VALUE = b""\ntext = json'
+    lie = 'header.update(kind="inspected", segments=[2]); VALUE = b"[]"\ntext = json'
     body = (ANSWER % (b"1", False)).replace("text = json", lie)
     run = client.run_document(graph(node(body)), timeout_s=5)
     list(run)

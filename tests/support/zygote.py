@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import select
@@ -253,9 +254,9 @@ class Zygote:
         """(interface, compiled node) of a source text, by a worker of its own."""
         (worker,) = self.fork()
         orders.send(worker.link, (orders.INSPECT, 1, orders.WAIT, [("Test node", source)]))
-        answer, (compiled,) = worker.receive()
+        _, (interfaces, compiled) = worker.receive()
         worker.hang_up()
-        return answer["interfaces"][0], compiled
+        return json.loads(interfaces)[0], compiled
 
     def compile(self, source: str) -> Code:
         """A node ready to be called."""

@@ -1,5 +1,6 @@
 """Pins from code, by PyFlowGraph's newest rules."""
 
+import json
 import marshal
 import warnings
 from typing import Any
@@ -131,7 +132,14 @@ def test_one_worker_inspects_many_sources_in_one_frame(zygote: Zygote) -> None:
     (worker,) = zygote.fork()
     sources = [("1", "@node_entry\ndef f(a): pass\n"), ("2", "def f(:"), ("3", "@node_entry\ndef g(b): pass\n")]
     orders.send(worker.link, (orders.INSPECT, 9, orders.WAIT, sources))
-    header, compiled = worker.receive()
+    header, (interfaces, *compiled) = worker.receive()
     assert (header["kind"], header["call"]) == ("inspected", 9)
-    assert [found["problem"] is None for found in header["interfaces"]] == [True, False, True]
+    assert [found["problem"] is None for found in json.loads(interfaces)] == [True, False, True]
     assert [bool(code) for code in compiled] == [True, False, True]
+
+
+def test_a_node_may_have_more_pins_than_a_packet_holds(zygote: Zygote) -> None:
+    parameters = ", ".join(f"p{number}=0" for number in range(5000))
+    found, compiled = zygote.inspect(f"@node_entry\ndef f({parameters}): pass\n")
+    assert len(found["inputs"]) == 5000
+    assert compiled

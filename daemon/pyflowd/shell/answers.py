@@ -3,6 +3,7 @@
 Every byte comes from where hostile code runs. Nothing here believes more than types and counts.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -106,11 +107,19 @@ def _progress(worker: WorkerId, call: CallId, header: Header, segments: list[Seg
 
 
 def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
-    interfaces = header.get("interfaces")
-    if not isinstance(interfaces, list) or len(interfaces) != len(segments):
+    texts = [segment.read() for segment in segments]
+    try:
+        interfaces = json.loads(texts[0])
+    except (LookupError, ValueError, RecursionError):
+        raise FrameError("interfaces are not JSON") from None
+    if not isinstance(interfaces, list) or len(interfaces) != len(segments) - 1:
         raise FrameError("interfaces do not add up")
-    codes = tuple(segment.read() for segment in segments)
-    return CodeInspected(worker=worker, call=call, interfaces=tuple(_interface(i) for i in interfaces), codes=codes)
+    stimulus = CodeInspected(
+        worker=worker, call=call, interfaces=tuple(_interface(item) for item in interfaces), codes=tuple(texts[1:])
+    )
+    for segment in segments:
+        segment.close()
+    return stimulus
 
 
 _READERS: Mapping[str, Callable[[WorkerId, CallId, Header, list[Segment]], Stimulus]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from os import write
 
 from . import frames, link
@@ -46,9 +47,9 @@ def send_failed(call: int, cpu_s: float, peak_memory_bytes: int, failure: Failur
 
 
 def send_inspected(call: int, interfaces: Interfaces, compiled: Sequence[bytes]) -> None:
-    """What sources take and give, and their code."""
-    segments = [frames.Segment(code) for code in compiled]
-    link.send({"kind": "inspected", "call": call, "interfaces": interfaces}, segments)
+    """What sources take and give, as JSON in the first segment, for it may be long; and their code."""
+    segments = [frames.Segment(json.dumps(interfaces).encode()), *map(frames.Segment, compiled)]
+    link.send({"kind": "inspected", "call": call}, segments)
 
 
 def _send_much(
