@@ -10,7 +10,7 @@ from pyflowd.shell.answers import read_answer
 from pyflowd.worker_side import frames
 
 PIN = {"name": "a", "type": "any", "required": True}
-INTERFACE = {"inputs": [PIN], "outputs": [], "problem": None}
+INTERFACE = {"inputs": [PIN], "outputs": [], "problem": None, "remarks": []}
 
 
 def inspected(interfaces: bytes, *codes: frames.Segment) -> CodeInspected:

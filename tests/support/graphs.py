@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pyflowd.graph.diagnostics import Diagnostic
-from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
+from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
 from pyflowd.graph.json_graph import EDGE_KEYS, GRAPH_KEYS, NODE_KEYS, graph_to_json, trim_text
 from pyflowd.graph.model import Edge, Graph, Node
 from pyflowd.graph.plan import Plan
@@ -55,6 +55,7 @@ def interface_of(code: str) -> CodeInterface:
         inputs=tuple(InputPin(**pin) for pin in read["inputs"]),
         outputs=tuple(OutputPin(**pin) for pin in read["outputs"]),
         problem=CodeProblem(**read["problem"]) if read["problem"] else None,
+        remarks=tuple(CodeRemark(**remark) for remark in read["remarks"]),
     )
 
 

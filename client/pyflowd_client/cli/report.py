@@ -83,7 +83,7 @@ class Report:
         return self._record.titles.get(node, node)
 
     def _show_diagnostic(self, event: Diagnostic) -> None:
-        if event.severity != "error" and self._quiet:
+        if (event.severity != "error" and self._quiet) or (event.severity == "info" and not self._verbose):
             return
         where = f"{one_line(event.title or event.node)}: " if event.node else ""
         self.line(f"{event.severity}: {where}{event.message} [{event.code}]")

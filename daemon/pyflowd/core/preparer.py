@@ -101,7 +101,8 @@ class Preparer(Generic[W]):
         refusals = built.diagnostics if built.plan is None else ()  # those of a plan come with its binding
         diagnostics = preparation.diagnostics + refusals
         prepared = Prepared(built.plan, diagnostics, preparation.codes, preparation.size_bytes)
-        self._memory.keep_plan(built.key, built.environment, prepared)
+        if not any(code.interface.may_change for code in preparation.codes.values()):
+            self._memory.keep_plan(built.key, built.environment, prepared)
         self._finish(preparation, prepared)
 
     def send(self, call: Call, work: InspectionWork, worker: Worker) -> None:
@@ -145,7 +146,8 @@ class Preparer(Generic[W]):
 
     def _keep(self, call: Call, found: dict[CodeHash, InspectedCode]) -> None:
         for code, inspected in found.items():
-            self._memory.keep_code(call.environment, code, inspected)
+            if not inspected.interface.may_change:
+                self._memory.keep_code(call.environment, code, inspected)
         preparation = self._of(call)
         if preparation is not None:
             preparation.codes.update(found)

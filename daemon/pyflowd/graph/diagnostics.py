@@ -46,6 +46,9 @@ class DiagnosticCode(StrEnum):
     NO_ENTRY = "no_entry"
     ASYNC_ENTRY = "async_entry"
     BAD_CODE = "bad_code"  # any other reason why it cannot be a node
+    MISSING_IMPORT = "missing_import"  # the environment has no such module
+    READS_INPUT = "reads_input"  # it asks a person who is not there
+    TOUCHES = "touches"  # for information: network, files or processes
     # a node's inputs
     MISSING_INPUT = "missing_input"
     GUI_WITHOUT_STATE = "gui_without_state"  # a missing input whose value lives in the editor's widgets
@@ -81,7 +84,8 @@ class DiagnosticLog:
         yield from self._kept
         for (severity, code), count in self._counts.items():
             if count > MOST_OF_A_KIND:
-                message = f"There are {count - MOST_OF_A_KIND:,} more of this kind. Correct those above first."
+                remedy = " Correct those above first." if severity is Severity.ERROR else ""
+                message = f"There are {count - MOST_OF_A_KIND:,} more of this kind.{remedy}"
                 yield Diagnostic(severity=severity, code=code, message=message)
 
 

@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import NewType
 
+MISSING_IMPORT = "missing_import"
+
 CodeHash = NewType("CodeHash", str)
 
 
@@ -39,9 +41,24 @@ class CodeProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRemark:
+    """What code needs or would touch. `kind` is one of `remarks.KINDS`, `name` the module or function by which."""
+
+    kind: str
+    name: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeInterface:
-    """What a node's code takes and gives, or the problem that keeps it from being a node."""
+    """What a node's code takes and gives, or the problem that keeps it from being a node; and what is odd about it."""
 
     inputs: tuple[InputPin, ...] = ()
     outputs: tuple[OutputPin, ...] = ()
     problem: CodeProblem | None = None
+    remarks: tuple[CodeRemark, ...] = ()
+
+    @property
+    def may_change(self) -> bool:
+        """Whether another look may find something else, though the code is the same: a package was missing."""
+        return any(remark.kind == MISSING_IMPORT for remark in self.remarks)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import networkx
 
-from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity
+from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.interface import CodeHash, CodeInterface, code_hash
 from pyflowd.graph.model import Graph, Node
 from pyflowd.graph.plan import MAX_TITLES, Plan, PlanInput, PlanNode, Source
+from pyflowd.graph.remarks import remarks_on
 from pyflowd.graph.wiring import REROUTE_PINS, Incoming, Wiring, pins_of
 from pyflowd_client.protocol.ids import NodeId
 
@@ -53,11 +54,15 @@ def build_plan(graph: Graph, interfaces: Mapping[CodeHash, CodeInterface]) -> Pl
     draft = _Draft(graph.nodes, hashes, interfaces, incoming, {number: i for i, number in enumerate(runnable)})
     nodes = tuple(draft.node(number) for number in runnable)
     problems = [node.problem for node in nodes if node.problem is not None]
+    remarks = DiagnosticLog()
+    for node in nodes:
+        for item in remarks_on(node, interfaces[node.code]):
+            remarks.append(item)
     plan = Plan(
         title=graph.title,
         nodes=nodes,
         sources={hashes[number]: graph.nodes[number].code for number in runnable},
-        diagnostics=(*wiring.diagnostics, *problems),
+        diagnostics=(*wiring.diagnostics, *problems, *remarks),
         last=tuple(node.index for node in nodes if not node.successors),
     )
     return Planning(plan=plan, diagnostics=plan.diagnostics)

@@ -12,7 +12,7 @@ from pyflowd.core.ids import CallId, WorkerId
 from pyflowd.core.stimuli import CallDone, CallFailed, CallProgressed, CodeInspected, Stimulus
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
-from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
+from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -140,6 +140,10 @@ def _interface(item: Any) -> CodeInterface:
         ),
         outputs=tuple(OutputPin(name=_text(pin, "name"), type=_text(pin, "type")) for pin in _objects(item, "outputs")),
         problem=_problem(problem) if isinstance(problem, dict) else None,
+        remarks=tuple(
+            CodeRemark(kind=_text(remark, "kind"), name=_text(remark, "name"), line=_whole(remark, "line"))
+            for remark in _objects(item, "remarks")
+        ),
     )
 
 

@@ -11,6 +11,8 @@ import ast
 import marshal
 import warnings
 
+from .advice import advise
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict
@@ -36,7 +38,7 @@ def inspect_source(source: str, filename: str) -> tuple[Interface, bytes | None]
             if entry is None:
                 return _problem(*_missing_entry(tree)), None
             positional = [argument.arg for argument in entry.args.posonlyargs]
-            return _interface(entry), marshal.dumps((entry.name, positional, code))
+            return _interface(entry, advise(tree)), marshal.dumps((entry.name, positional, code))
     except SyntaxError as error:
         return _problem("syntax_error", str(error.msg), error.lineno), None
     except ValueError as error:
@@ -45,12 +47,12 @@ def inspect_source(source: str, filename: str) -> tuple[Interface, bytes | None]
         return _problem("syntax_error", "the code is nested too deeply to be compiled"), None
 
 
-def _interface(entry: ast.FunctionDef) -> Interface:
-    return {"inputs": _inputs(entry.args), "outputs": _outputs(entry), "problem": None}
+def _interface(entry: ast.FunctionDef, remarks: list[Any]) -> Interface:
+    return {"inputs": _inputs(entry.args), "outputs": _outputs(entry), "problem": None, "remarks": remarks}
 
 
 def _problem(code: str, message: str, line: int | None = None) -> Interface:
-    return {"inputs": [], "outputs": [], "problem": {"code": code, "message": message, "line": line}}
+    return {"inputs": [], "outputs": [], "problem": {"code": code, "message": message, "line": line}, "remarks": []}
 
 
 def _entry(tree: ast.Module) -> ast.FunctionDef | None:
