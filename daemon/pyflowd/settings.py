@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pyflowd.core.execution_controller import Policy
-from pyflowd.core.limits import LIMITS, Limits, PoolLimits
-
-LIMIT_KINDS = {name: float if name.endswith("timeout_s") else int for name in LIMITS}
+from pyflowd.core.limits import Limits, PoolLimits
+from pyflowd_client.protocol.requests import LIMITS
 
 
 class SettingsError(ValueError):
@@ -80,7 +79,7 @@ def _limits(table: str, values: Any, place: str) -> dict[str, Any]:
         raise SettingsError(f"{place}`{table}` must be a table")
     checked = {}
     for name, value in values.items():
-        checked[name] = _checked(f"{table}.{name}", value, _kind(name, LIMIT_KINDS, f"{place}{table}: "))
+        checked[name] = _checked(f"{table}.{name}", value, _kind(name, LIMITS, f"{place}{table}: "))
         if not checked[name]:
             raise SettingsError(f"setting `{table}.{name}` must be over 0; leave it out for the default")
     return checked

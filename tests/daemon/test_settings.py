@@ -1,11 +1,13 @@
 """The settings file: what it may say, and what is said of what it may not."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from pyflowd.core.limits import Limits
 from pyflowd.settings import Settings, SettingsError, read_settings
+from pyflowd_client.protocol.requests import LIMITS, RunOptions
 
 
 def read(folder: Path, text: str, **flags: object) -> Settings:
@@ -21,6 +23,10 @@ def test_without_a_file_there_are_the_defaults(tmp_path: Path) -> None:
 def test_flags_win_over_the_file_which_wins_over_the_defaults(tmp_path: Path) -> None:
     settings = read(tmp_path, "spares = 3\nrunning = 7\n", spares=5, running=None)
     assert (settings.spares, settings.running, settings.leave_after_s) == (5, 7, Settings().leave_after_s)
+
+
+def test_every_limit_is_known_everywhere() -> None:
+    assert {field.name for field in fields(Limits)} == set(LIMITS) <= set(RunOptions.FIELDS)
 
 
 def test_limits_are_defaults_and_caps_bound_them(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a node or a run may use: each breach has a code of its own and the figures, and harms nobody else."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,53 @@ def test_a_run_over_its_time_ends_with_all_that_it_does(client: Client) -> None:
 def test_a_run_within_its_time_is_not_ended_later(client: Client) -> None:
     run = client.run_document(graph(ADD), run_timeout_s=60)
     assert run.result()["n0"]["output_1"] == 1
+
+
+def declaring(code: str, *, of_node: object = None, of_graph: object = None) -> str:
+    """The graph of one node with limits in its document."""
+    document = json.loads(graph(code))
+    document["nodes"][0]["limits"] = of_node
+    document["limits"] = of_graph
+    return json.dumps(document)
+
+
+NOFILE = node("import resource\nreturn resource.getrlimit(resource.RLIMIT_NOFILE)[1]")
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "expected"),
+    [
+        ({"of_graph": {"open_files": 70}}, {}, 70),
+        ({"of_graph": {"open_files": 70}, "of_node": {"open_files": 60}}, {}, 60),
+        ({"of_graph": {"open_files": 70}, "of_node": {"open_files": 60}}, {"open_files": 65}, 65),
+    ],
+    ids=["graph", "node", "client"],
+)
+def test_a_graph_declares_limits_its_nodes_their_own_and_the_client_has_the_last_word(
+    client: Client, declared: dict[str, object], asked: dict[str, int], expected: int
+) -> None:
+    run = client.run_document(declaring(NOFILE, **declared), **asked)  # type: ignore[arg-type]
+    assert run.result()["n0"]["output_1"] == expected
+
+
+def test_a_graph_bounds_its_own_run(client: Client) -> None:
+    run = client.run_document(declaring(SLEEP, of_graph={"run_timeout_s": 0.3}))
+    with pytest.raises(RunFailed, match=r"time limit of 0\.3 s"):
+        run.result()
+
+
+def test_what_a_graph_declares_is_capped(capped: RunningDaemon) -> None:
+    with capped.client() as client:
+        run = client.run_document(declaring(NOFILE, of_node={"open_files": 5000}))
+        assert run.result()["n0"]["output_1"] == 80
+
+
+def test_limits_that_are_none_refuse_the_graph(unharmed: RunningDaemon, tmp_path: Path) -> None:
+    path = tmp_path / "graph.json"
+    path.write_text(declaring(NOFILE, of_node={"memory": "2G"}))
+    ended = pyflowctl(unharmed.socket, "run", str(path))
+    assert (ended.returncode, ended.stdout) == (ExitStatus.BAD_GRAPH, "")
+    assert 'The "limits" of "Node 0" cannot be used: it has "memory". There are: cpu_s, ' in ended.stderr
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,11 @@ def interface_of(code: str) -> CodeInterface:
 
 def planning_of(*parts: Node | str) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
     """The plan of a graph written as in `graph`, and the diagnostics."""
-    whole = graph(*parts)
+    return planned(graph(*parts))
+
+
+def planned(whole: Graph) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
+    """The plan of a graph, and the diagnostics."""
     planning = build_plan(whole, {code: interface_of(source) for code, source in code_sources(whole).items()})
     return planning.plan, planning.diagnostics
 

@@ -40,6 +40,17 @@ class RunOptions(Message):
     max_value_bytes: int | None = DEFAULT_MAX_VALUE_BYTES
 
 
+LIMITS: dict[str, type[int] | type[float]] = {
+    "timeout_s": float,
+    "run_timeout_s": float,
+    "cpu_s": int,
+    "memory_bytes": int,
+    "output_bytes": int,
+    "open_files": int,
+    "file_bytes": int,
+}
+
+
 class SubmitRun(Message):
     """Execute a graph and follow its events.
 

@@ -137,8 +137,7 @@ class ExecutionController:
         run = self._book.open(asked.submission, asked.options, self._now)
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
-        if run.limits.run_timeout_s is not None:
-            self._deadlines.set(run, self._now + run.limits.run_timeout_s)
+        self._bound_run(run)
         self._prepare(asked.submission, run.id)
 
     def _check(self, asked: stimuli.CheckAsked) -> None:
@@ -207,6 +206,8 @@ class ExecutionController:
             return
         run.to(RunState.RUNNING)
         run.started_at = self._now
+        run.limits = self._book.granted(run, prepared.plan.limits)
+        self._bound_run(run)
         run.codes = prepared.codes
         run.nodes = len(prepared.plan.nodes)
         run.executor = GraphExecutor(prepared.plan, findings.binding)
@@ -218,9 +219,16 @@ class ExecutionController:
         self._enqueue_nodes(run, ready)
         self._settle_run(run)
 
+    def _bound_run(self, run: Run) -> None:
+        if run.limits.run_timeout_s is not None:
+            self._deadlines.set(run, run.submitted_at + run.limits.run_timeout_s)
+
     def _enqueue_nodes(self, run: Run, ready: Iterable[int]) -> None:
+        assert run.executor is not None
         for index in ready:
-            self._enqueue(run.environment, run.id, NodeWork(run.id, index), run.limits)
+            declared = run.executor.plan.nodes[index].limits
+            limits = self._book.granted(run, declared) if declared else run.limits
+            self._enqueue(run.environment, run.id, NodeWork(run.id, index), limits)
 
     def _settle_run(self, run: Run) -> None:
         """Let go of what no node needs; end the run when its last node is over."""

@@ -1,11 +1,11 @@
 """The figures that bound a run, its calls and the pool. Frozen; the settings make them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.protocol.requests import LIMITS, RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,6 @@ class Limits:
     file_bytes: int | None = 4_000_000_000
 
 
-LIMITS = tuple(field.name for field in fields(Limits))
 Caps = Mapping[str, float]
 
 

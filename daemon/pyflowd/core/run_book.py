@@ -4,7 +4,9 @@ What happens in a run is not its business.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from pyflowd.core.limits import Caps, Limits, asked_limits, limits_refusal
 from pyflowd.core.runs import Run
@@ -55,6 +57,15 @@ class RunBook:
         )
         self.runs[run.id] = self.active[run.id] = run
         return run
+
+    def granted(self, run: Run, declared: Mapping[str, float]) -> Limits:
+        """The limits of a run, or of a node of it, that declares some: the client's wishes go before, caps bound it."""
+        asked = asked_limits(run.options)
+        caps = self._caps
+        given: dict[str, Any] = {
+            name: min(figure, caps.get(name, figure)) for name, figure in declared.items() if name not in asked
+        }
+        return replace(run.limits, **given) if given else run.limits
 
     def close(self, run: Run) -> RunId | None:
         """The run is over. Returns a run that is forgotten for its sake."""

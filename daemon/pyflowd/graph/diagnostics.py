@@ -41,6 +41,7 @@ class DiagnosticCode(StrEnum):
     UNKNOWN_PIN = "unknown_pin"
     DOUBLE_EDGE = "double_edge"
     DANGLING_REROUTE = "dangling_reroute"
+    BAD_LIMITS = "bad_limits"  # of the graph or of a node
     # a node's code
     SYNTAX_ERROR = "syntax_error"
     NO_ENTRY = "no_entry"

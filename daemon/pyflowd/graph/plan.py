@@ -37,7 +37,8 @@ class PlanNode:
 
     missing: the parameters that get no value although they need one.
     in_widgets: those of them that the editor's widgets have, and the document has not.
-    problem: why its code cannot run; its pins are unknown then.
+    limits: what it declares for itself, by the names of a request's options.
+    problem: why it cannot run; if that is for its code, its pins are unknown.
     """
 
     index: int
@@ -51,6 +52,7 @@ class PlanNode:
     successors: tuple[int, ...]
     missing: tuple[str, ...]
     in_widgets: frozenset[str]
+    limits: Mapping[str, float]
     problem: Diagnostic | None
 
 
@@ -58,12 +60,14 @@ class PlanNode:
 class Plan:
     """A graph that can be ordered; `nodes` come after all their predecessors, else in document order.
 
+    limits: what the graph declares for itself and its nodes, by the names of a request's options.
     diagnostics: all there is to say whatever the client passes, problems of nodes included.
     """
 
     title: str
     nodes: tuple[PlanNode, ...]
     sources: Mapping[CodeHash, str]
+    limits: Mapping[str, float]
     diagnostics: tuple[Diagnostic, ...]
     last: tuple[int, ...]
 

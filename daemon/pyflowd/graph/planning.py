@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import networkx
 
+from pyflowd.graph.declared import limits_of_graph, limits_of_node
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.interface import CodeHash, CodeInterface, code_hash
 from pyflowd.graph.model import Graph, Node
@@ -62,6 +63,7 @@ def build_plan(graph: Graph, interfaces: Mapping[CodeHash, CodeInterface]) -> Pl
         title=graph.title,
         nodes=nodes,
         sources={hashes[number]: graph.nodes[number].code for number in runnable},
+        limits=limits_of_graph(graph)[0],
         diagnostics=(*wiring.diagnostics, *problems, *remarks),
         last=tuple(node.index for node in nodes if not node.successors),
     )
@@ -93,6 +95,7 @@ class _Draft:
         """The node of that number, once the wires of all nodes are known."""
         node, code, incoming = self._nodes[number], self._hashes[number], self._incoming[number]
         interface = self._interfaces[code]
+        limits, problem = limits_of_node(node)
         inputs = {pin.name: self._input(node, pin.name, incoming) for pin in interface.inputs}
         missing = tuple(
             pin.name
@@ -111,7 +114,8 @@ class _Draft:
             successors=tuple(sorted(self._successors[number])),
             missing=missing,
             in_widgets=frozenset(pin for pin in missing if _is_in_widgets(node, pin)),
-            problem=_problem(node, interface),
+            limits=limits,
+            problem=_problem(node, interface) or problem,
         )
 
     def _input(self, node: Node, pin: str, incoming: Incoming) -> PlanInput | None:
@@ -129,14 +133,19 @@ def _refusals(graph: Graph) -> tuple[Diagnostic, ...]:
     holders: dict[NodeId, list[Node]] = {}
     for node in graph.nodes:
         holders.setdefault(node.id, []).append(node)
-    return tuple(
-        _error(
-            DiagnosticCode.DUPLICATE_ID,
-            f'{len(nodes)} nodes have the id "{nodes[0].id}": {_titles(nodes)}. Give each an id of its own.',
-            nodes[0],
+    _, problem = limits_of_graph(graph)
+    return (
+        (problem,)
+        if problem
+        else tuple(
+            _error(
+                DiagnosticCode.DUPLICATE_ID,
+                f'{len(nodes)} nodes have the id "{nodes[0].id}": {_titles(nodes)}. Give each an id of its own.',
+                nodes[0],
+            )
+            for nodes in holders.values()
+            if len(nodes) > 1
         )
-        for nodes in holders.values()
-        if len(nodes) > 1
     )
 
 
