@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE ?= examples/text_statistics.md
 
-.PHONY: run test format lint types contracts check bench clean
+.PHONY: run test format lint types contracts check attacks bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/pyflowctl run $(EXAMPLE)
@@ -38,6 +38,9 @@ contracts: $(VENV)/.developed
 
 check: $(VENV)/.developed
 	$(BIN)/pytest --numprocesses=2 --dist=worksteal
+
+attacks: $(VENV)/.developed
+	$(BIN)/pytest tests/attacks
 
 bench: $(VENV)/.developed
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'

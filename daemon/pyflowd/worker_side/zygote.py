@@ -24,7 +24,7 @@ import time
 import types
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import BIND_NOW, child, frames, limits, link, linux, orders, rehearsal
+from . import BIND_NOW, child, confinement, frames, limits, link, linux, orders, rehearsal
 from .reaper import Reaper
 from .scratch import ScratchFolders
 
@@ -138,6 +138,7 @@ def main(control_descriptor: int, scratch: str, preload: list[str]) -> None:
     control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
     linux.adopt_orphans()
     limits.refuse_core_dumps()
+    lacks = confinement.confine()
     preloaded, refused = _preload(preload)
     _open_streams()
     link.keep_place()
@@ -150,7 +151,7 @@ def main(control_descriptor: int, scratch: str, preload: list[str]) -> None:
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages they all share
     gc.disable()
     with contextlib.suppress(ConnectionError):
-        frames.send(control, _warm(preloaded, refused))
+        frames.send(control, _warm(preloaded, refused, lacks))
         zygote.serve()
     os._exit(0)
 
@@ -162,7 +163,7 @@ def _heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _warm(preloaded: list[Any], refused: list[Any]) -> Header:
+def _warm(preloaded: list[Any], refused: list[Any], lacks: list[str]) -> Header:
     return {
         "kind": "warm",
         "pid": os.getpid(),
@@ -174,6 +175,7 @@ def _warm(preloaded: list[Any], refused: list[Any]) -> Header:
         "threads": len(os.listdir("/proc/self/task")),
         "preloaded": preloaded,
         "preload_failed": refused,
+        "lacks": lacks,
     }
 
 

@@ -1,0 +1,1 @@
+"""What nodes are kept from, and how that is built."""

@@ -1,0 +1,90 @@
+"""The system calls that no node may make, as BPF programs for seccomp: `python -m pyflowd.sandbox.seccomp` writes them.
+
+Everything else is allowed: a list of what is allowed would break with the next libc. What is denied reaches into
+other processes of the user, makes kernel objects that outlive the node, changes the system, or opens parts of the
+kernel that a node's libraries do without and attackers like. The programs lie ready in `worker_side/filters`, one for
+each architecture, so that neither the daemon nor an environment needs libseccomp.
+"""
+
+import errno
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pyflowd.worker_side import confinement
+
+FILTERS = Path(confinement.FILTERS)
+ARCHITECTURES = ("x86_64", "aarch64")
+
+DENIED = {
+    "other processes": (
+        "kcmp migrate_pages move_pages pidfd_getfd process_madvise process_vm_readv process_vm_writev ptrace"
+    ),
+    "what outlives the node": "add_key keyctl msgget request_key semget shmget",
+    "namespaces and mounts": (
+        "chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree pivot_root setns umount2"
+        " unshare"
+    ),
+    "the system": (
+        "acct adjtimex clock_adjtime clock_settime delete_module finit_module init_module kexec_file_load kexec_load"
+        " quotactl quotactl_fd reboot setdomainname sethostname settimeofday swapoff swapon syslog vhangup"
+    ),
+    "the kernel's depths": (
+        "bpf fanotify_init io_uring_enter io_uring_register io_uring_setup lookup_dcookie memfd_secret"
+        " name_to_handle_at open_by_handle_at perf_event_open userfaultfd vmsplice"
+    ),
+}
+OF_X86_ONLY = "ioperm iopl modify_ldt"
+# Allowed for the caller itself, which says 0: (call, place of the argument that names another)
+ONLY_ITSELF = (
+    ("ioprio_set", 1),
+    ("prlimit64", 0),
+    ("sched_setaffinity", 0),
+    ("sched_setattr", 0),
+    ("sched_setparam", 0),
+    ("sched_setscheduler", 0),
+    ("setpriority", 1),
+)
+NEW_NAMESPACES = (0x80, 0x20000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
+TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # types into a terminal; reads and rules a console
+LOW_WORD = 0xFFFFFFFF
+
+
+def compile_filter(architecture: str) -> bytes:
+    """The BPF program for an architecture, by libseccomp: struct sock_filter[], 8 bytes each. Another's calls kill."""
+    import pyseccomp  # for who builds pyflowd
+
+    denial = pyseccomp.ERRNO(errno.EPERM)
+    rules: Any = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    kind = getattr(pyseccomp.Arch, architecture.upper())
+    if not rules.exist_arch(kind):
+        rules.add_arch(kind)
+        rules.remove_arch(pyseccomp.Arch.NATIVE)
+    names = " ".join(DENIED.values()).split() + (OF_X86_ONLY.split() if architecture == "x86_64" else [])
+    for name in names:
+        rules.add_rule(denial, name)
+    for name, place in ONLY_ITSELF:
+        rules.add_rule(denial, name, pyseccomp.Arg(place, pyseccomp.NE, 0))
+    for flag in NEW_NAMESPACES:
+        rules.add_rule(denial, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
+    for request in (TIOCSTI, TIOCLINUX):
+        rules.add_rule(denial, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, LOW_WORD, request))
+    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags lie in memory; libc then takes clone
+    return _exported(rules)
+
+
+def _exported(rules: Any) -> bytes:
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def main() -> None:
+    """Write the programs where zygotes find them."""
+    for architecture in ARCHITECTURES:
+        (FILTERS / f"{architecture}.bpf").write_bytes(compile_filter(architecture))
+
+
+if __name__ == "__main__":
+    main()
