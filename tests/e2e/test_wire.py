@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -116,6 +117,21 @@ def test_what_is_no_zmtp_at_random_harms_nothing(daemon: RunningDaemon) -> None:
         with socket.socket(socket.AF_UNIX) as peer, contextlib.suppress(ConnectionError):
             peer.connect(str(daemon.socket))
             peer.sendall(chance.choice([b"", GREETING]) + chance.randbytes(chance.randrange(1, 2000)))
+
+
+def test_a_crowd_that_comes_at_once_keeps_nobody_out(daemon: RunningDaemon) -> None:
+    """A connection for which there is no room in the queue fails at once, and its client takes the daemon for lost."""
+    with contextlib.ExitStack() as crowd:
+        daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(500):
+                peer = crowd.enter_context(socket.socket(socket.AF_UNIX))
+                peer.setblocking(False)
+                peer.connect(str(daemon.socket))
+        finally:
+            daemon.process.send_signal(signal.SIGCONT)
+        with daemon.client() as client:
+            assert_serves(client)
 
 
 def test_a_frame_of_four_gigabytes_is_cut_off_before_it_is_allocated(daemon: RunningDaemon) -> None:

@@ -34,6 +34,7 @@ from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
 QUEUED_MESSAGES_MOST = 20_000
+CONNECTIONS_WAITING_MOST = 4096  # as many as a kernel allows by itself
 LAST_WORDS_MS = 1000
 CLOSING_S = 2 * LAST_WORDS_MS / 1000
 # As plain integers: the arithmetic of enum flags costs more than the calls.
@@ -86,6 +87,7 @@ class Server:
         self._router.set(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
         self._router.set(zmq.SNDHWM, QUEUED_MESSAGES_MOST)
         self._router.set(zmq.LINGER, LAST_WORDS_MS)
+        self._router.set(zmq.BACKLOG, CONNECTIONS_WAITING_MOST)
         self._monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._router.bind(f"ipc://{socket_path}")
         loop.add_reader(self._router.fileno(), self.drain)
