@@ -71,4 +71,5 @@ def _environment(zygote: Zygote) -> replies.EnvironmentStatus:
         version=zygote.version,
         pid=zygote.pid,
         spares=len(zygote.spares),
+        lacks=zygote.lacks or None,
     )

@@ -12,7 +12,7 @@ import pytest
 
 from attacks.victim import Victim
 from pyflowd_client.blocking import Client
-from support.daemons import graph, node
+from support.daemons import RunningDaemon, graph, node, pyflowctl
 
 LIBC = "import ctypes, os, resource, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
@@ -158,6 +158,21 @@ def test_root_reads_no_file_that_its_owner_keeps_to_himself(client: Client, tmp_
     os.chown(secret, 65534, 65534)
     assert secret.read_text() == "secret"  # the daemon's user may; its nodes may not
     assert execute(client, f"return open({str(secret)!r}).read()", "str") is None
+
+
+def test_a_layer_that_the_machine_lacks_is_named(unharmed: RunningDaemon, tmp_path: Path) -> None:
+    """An architecture for which there is no filter."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec setarch linux32 {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    with unharmed.client() as client:
+        assert client.run_document(graph(node("return 1")), python=python).result()["n0"]["output_1"] == 1
+        lacks = {environment.python: environment.lacks for environment in client.status().environments}
+    [(_, found)] = [item for item in lacks.items() if item[1] is not None]
+    assert found is not None
+    assert [layer.partition(" (")[0] for layer in found] == ["filter of system calls"]
+    shown = pyflowctl(unharmed.socket, "status").stdout
+    assert "unprotected: no filter of system calls ([Errno 2] No such file" in shown
 
 
 def test_what_a_node_starts_is_confined_as_well(client: Client) -> None:

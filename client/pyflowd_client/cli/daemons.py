@@ -87,6 +87,7 @@ def _status_lines(found: DaemonStatus) -> list[str]:
     for environment in found.environments:
         python = f"Python {environment.version}, " if environment.version else ""
         lines.append(f"  {environment.state:9} {environment.python} ({python}{counted(environment.spares, 'spare')})")
+        lines += [f"            unprotected: no {one_line(layer)}" for layer in environment.lacks or ()]
     lines += ["runs"] if found.runs else ["no runs"]
     width = max((len(run.run) for run in found.runs), default=0)
     for run in found.runs:

@@ -77,13 +77,17 @@ class Done(Message):
 
 
 class EnvironmentStatus(Message):
-    """One warm environment: `memory_bytes` is not counted here, ask the system by `pid`."""
+    """One warm environment: `memory_bytes` is not counted here, ask the system by `pid`.
+
+    lacks: the layers of protection that its nodes go without, and why; None when there is none.
+    """
 
     python: str
     state: str
     version: str | None = None
     pid: int | None = None
     spares: int
+    lacks: tuple[str, ...] | None = None
 
 
 class RunStatus(Message):

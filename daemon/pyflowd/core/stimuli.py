@@ -88,11 +88,12 @@ class PlanBuilt:
 
 @record
 class ZygoteWarmed:
-    """The fork server of an environment is ready."""
+    """The fork server of an environment is ready. `lacks`: the layers of protection that it has to go without."""
 
     environment: EnvironmentId
     pid: int
     version: str
+    lacks: tuple[str, ...] = ()
 
 
 @record

@@ -176,9 +176,11 @@ class ZygoteProcess:
         elif kind == "warm":
             self._is_warm = True
             log.info("zygote %d is warm: %s %s", self.pid, self.environment, header["version"])
-            for layer in header["lacks"]:
+            lacks = tuple(map(str, header["lacks"]))
+            for layer in lacks:
                 log.warning("nodes of %s go without a layer of protection: %s", self.environment, layer)
-            self._feed(ZygoteWarmed(environment=self.environment, pid=self.pid, version=str(header["version"])))
+            version = str(header["version"])
+            self._feed(ZygoteWarmed(environment=self.environment, pid=self.pid, version=version, lacks=lacks))
         elif kind == "fork_failed":
             workers = tuple(WorkerId(worker) for worker in header["workers"])
             for worker in workers:

@@ -33,9 +33,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def confine() -> List[str]:
     """Give up what no node needs; says what this machine would not let us give up."""
     refusals = [
-        ("no new privileges", _refusal(_refuse_new_privileges)),
-        ("no capabilities", _refusal(_drop_capabilities)),
-        ("seccomp", _refusal(_filter_system_calls)),
+        ("refusal of new privileges", _refusal(_refuse_new_privileges)),
+        ("loss of capabilities", _refusal(_drop_capabilities)),
+        ("filter of system calls", _refusal(_filter_system_calls)),
     ]
     return ["%s (%s)" % (layer, reason) for layer, reason in refusals if reason]
 
