@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,12 +31,15 @@ for number in os.listdir("/proc/self/fd"):
     except OSError: pass
 return found
 """
+SIGNALS = ("os.kill(VICTIM, 19)", "import signal\nsignal.pidfd_send_signal(os.pidfd_open(VICTIM), 19)")
 ON_A_PROCESS = {
     "ptrace": PTRACE,
     "write memory": WRITE_MEMORY,
     "limit its CPU time": "resource.prlimit(VICTIM, resource.RLIMIT_CPU, (3600, 3600))",
     "pin it to a processor": "os.sched_setaffinity(VICTIM, {0})",
     "slow it down": "os.setpriority(os.PRIO_PROCESS, VICTIM, 19)",
+    "stop it": SIGNALS[0],
+    "stop it by pidfd": SIGNALS[1],
     "make it a batch job": "os.sched_setscheduler(VICTIM, os.SCHED_BATCH, os.sched_param(0))",
 }
 
@@ -50,6 +54,14 @@ def aimed(attack: str, victim: Victim) -> str:
     return LIBC + attack.replace("VICTIM", str(victim.pid)).replace("ADDRESS", str(victim.address))
 
 
+def skip_without(client: Client, layer: str) -> None:
+    """What this machine lacks cannot be shown here; `status` names it."""
+    execute(client, "return 1")
+    lacks = [text for environment in client.status().environments for text in environment.lacks or ()]
+    if any(text.startswith(layer) for text in lacks):
+        pytest.skip(f"this machine has no {layer}")
+
+
 def execute(client: Client, body: str, returns: str = "int") -> object:
     """What a node returns; None when it fails."""
     run = client.run_document(graph(node(body, returns=returns)))
@@ -59,6 +71,8 @@ def execute(client: Client, body: str, returns: str = "int") -> object:
 
 @pytest.mark.parametrize("attack", ON_A_PROCESS.values(), ids=ON_A_PROCESS.keys())
 def test_a_node_changes_nothing_about_another_process(client: Client, victim: Victim, attack: str) -> None:
+    if attack in SIGNALS:
+        skip_without(client, "bound on signals")
     before = victim.state()
     execute(client, aimed(attack, victim))
     assert victim.state() == before
@@ -78,6 +92,13 @@ def test_the_same_code_harms_where_nothing_confines_it(victim: Victim, attack: s
         attacker.stdout.readline()
         after = victim.state()
     assert after != before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_node_does_not_end_its_daemon(client: Client, daemon: RunningDaemon, number: signal.Signals) -> None:
+    skip_without(client, "bound on signals")
+    execute(client, f"import os\nos.kill({daemon.process.pid}, {number.value})")
+    assert client.run_document(graph(node("return 1"))).result()["n0"]["output_1"] == 1
 
 
 @pytest.mark.parametrize(

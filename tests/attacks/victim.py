@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import psutil
 
 SECRET = b"unharmed"
+PATIENCE_S = 5.0
 CODE = """
 import ctypes, json, sys
 kept = ctypes.create_string_buffer(%r)
@@ -42,9 +44,11 @@ class Victim:
         """Everything that an attack could change."""
         process = psutil.Process(self.pid)
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines())
+        is_held = status["State"][0] in "Tt" or status["TracerPid"] != "0"
         return {
             "tracer": status["TracerPid"],
-            "memory": self._memory() if status["TracerPid"] == "0" else None,
+            "is held": is_held,
+            "memory": "silent" if is_held else self._memory(),
             "affinity": sorted(os.sched_getaffinity(self.pid)),
             "nice": process.nice(),
             "policy": os.sched_getscheduler(self.pid),
@@ -52,10 +56,13 @@ class Victim:
         }
 
     def _memory(self) -> str:
-        """What it finds in its own memory."""
+        """What it finds in its own memory; nothing when somebody holds it."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
+            return "silent"
         found: str = json.loads(self._read_line())
         return found
 

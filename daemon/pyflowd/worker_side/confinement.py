@@ -5,6 +5,7 @@ nothing can take it back.
 
     no new privileges   a program with the set-uid bit gives none
     no capabilities     root is a user like others, who happens to own many files
+    Landlock            no signals to processes that are not the zygote's
     seccomp             no calls that reach into other processes, or into the kernel's depths
 
 A layer that the machine does not have is reported, never passed over in silence.
@@ -26,6 +27,9 @@ SECCOMP_MODE_FILTER = 2
 CAPABILITY_VERSION_3 = 0x20080522
 CAPABILITIES_MOST = 64
 INSTRUCTION_BYTES = 8
+SYS_LANDLOCK_CREATE_RULESET, SYS_LANDLOCK_RESTRICT_SELF = 444, 446  # the same numbers on every architecture
+LANDLOCK_CREATE_RULESET_VERSION = 1
+LANDLOCK_SCOPE_SIGNAL, VERSION_WITH_SCOPES = 2, 6
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -35,6 +39,7 @@ def confine() -> List[str]:
     refusals = [
         ("refusal of new privileges", _refusal(_refuse_new_privileges)),
         ("loss of capabilities", _refusal(_drop_capabilities)),
+        ("bound on signals", _refusal(_keep_signals_inside)),
         ("filter of system calls", _refusal(_filter_system_calls)),
     ]
     return ["%s (%s)" % (layer, reason) for layer, reason in refusals if reason]
@@ -60,6 +65,22 @@ def _drop_capabilities() -> None:
     nothing = ctypes.create_string_buffer(24)
     if _libc.capset(header, nothing):
         raise _error()
+
+
+def _keep_signals_inside() -> None:
+    version = _libc.syscall(SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), LANDLOCK_CREATE_RULESET_VERSION)
+    if version < VERSION_WITH_SCOPES:
+        raise OSError("needs Landlock of Linux 6.12 or newer")
+    attributes = struct.pack("=QQQ", 0, 0, LANDLOCK_SCOPE_SIGNAL)  # of files and networks it says nothing
+    size = ctypes.c_size_t(len(attributes))
+    ruleset = _libc.syscall(SYS_LANDLOCK_CREATE_RULESET, ctypes.create_string_buffer(attributes), size, 0)
+    if ruleset < 0:
+        raise _error()
+    try:
+        if _libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0):
+            raise _error()
+    finally:
+        os.close(ruleset)
 
 
 def _filter_system_calls() -> None:
