@@ -31,15 +31,20 @@ for number in os.listdir("/proc/self/fd"):
     except OSError: pass
 return found
 """
-SIGNALS = ("os.kill(VICTIM, 19)", "import signal\nsignal.pidfd_send_signal(os.pidfd_open(VICTIM), 19)")
+BY_LANDLOCK = (
+    "with open('/proc/VICTIM/mem', 'r+b', buffering=0) as memory: os.pwrite(memory.fileno(), b'POISONED', ADDRESS)",
+    "os.kill(VICTIM, 19)",
+    "import signal\nsignal.pidfd_send_signal(os.pidfd_open(VICTIM), 19)",
+)
 ON_A_PROCESS = {
     "ptrace": PTRACE,
     "write memory": WRITE_MEMORY,
+    "write memory as a file": BY_LANDLOCK[0],
     "limit its CPU time": "resource.prlimit(VICTIM, resource.RLIMIT_CPU, (3600, 3600))",
     "pin it to a processor": "os.sched_setaffinity(VICTIM, {0})",
     "slow it down": "os.setpriority(os.PRIO_PROCESS, VICTIM, 19)",
-    "stop it": SIGNALS[0],
-    "stop it by pidfd": SIGNALS[1],
+    "stop it": BY_LANDLOCK[1],
+    "stop it by pidfd": BY_LANDLOCK[2],
     "make it a batch job": "os.sched_setscheduler(VICTIM, os.SCHED_BATCH, os.sched_param(0))",
 }
 
@@ -71,7 +76,7 @@ def execute(client: Client, body: str, returns: str = "int") -> object:
 
 @pytest.mark.parametrize("attack", ON_A_PROCESS.values(), ids=ON_A_PROCESS.keys())
 def test_a_node_changes_nothing_about_another_process(client: Client, victim: Victim, attack: str) -> None:
-    if attack in SIGNALS:
+    if attack in BY_LANDLOCK:
         skip_without(client, "bound on signals")
     before = victim.state()
     execute(client, aimed(attack, victim))
@@ -81,7 +86,12 @@ def test_a_node_changes_nothing_about_another_process(client: Client, victim: Vi
 @pytest.mark.parametrize("attack", ON_A_PROCESS.values(), ids=ON_A_PROCESS.keys())
 def test_the_same_code_harms_where_nothing_confines_it(victim: Victim, attack: str) -> None:
     """Else the test above would say nothing."""
-    if os.getuid() and YAMA.exists() and YAMA.read_text().strip() != "0" and attack in (PTRACE, WRITE_MEMORY):
+    if (
+        os.getuid()
+        and YAMA.exists()
+        and YAMA.read_text().strip() != "0"
+        and attack in (PTRACE, WRITE_MEMORY, BY_LANDLOCK[0])
+    ):
         pytest.skip("this system protects processes of the same user from each other")
     if "sched_setaffinity" in attack and len(os.sched_getaffinity(0)) == 1:
         pytest.skip("there is one processor")

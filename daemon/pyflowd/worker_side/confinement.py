@@ -5,7 +5,7 @@ nothing can take it back.
 
     no new privileges   a program with the set-uid bit gives none
     no capabilities     root is a user like others, who happens to own many files
-    Landlock            no signals to processes that are not the zygote's
+    Landlock            no signals to processes that are not the zygote's, and none of their memory by /proc
     seccomp             no calls that reach into other processes, or into the kernel's depths
 
 A layer that the machine does not have is reported, never passed over in silence.
