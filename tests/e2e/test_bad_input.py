@@ -292,6 +292,15 @@ def redirected(daemon: RunningDaemon, redirection: str, *arguments: str) -> "sub
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
+def test_a_text_of_a_gigabyte_is_more_than_the_memory_of_its_node(ctl: Pyflowctl, tmp_path: Path) -> None:
+    """One copy fits the limit, its JSON beside it does not."""
+    path = written(tmp_path, graph(node("return 'x' * 10**9", returns="str"), n0="Huge"))
+    done = ctl("run", path, "--memory", "1.5GB")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Huge" in done.stderr
+    assert "more memory than its limit of 1.5 GB" in done.stderr
+
+
 @pytest.mark.parametrize(("redirection", "reason"), [("<&-", "it is closed"), ("0>out", "Bad file descriptor")])
 def test_a_standard_input_that_cannot_be_read_is_named(
     daemon: RunningDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redirection: str, reason: str

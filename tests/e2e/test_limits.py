@@ -9,7 +9,7 @@ import pytest
 from pyflowd_client.blocking import Client
 from pyflowd_client.errors import Refused, RunFailed
 from pyflowd_client.protocol.errors import ErrorCode, ExitStatus
-from pyflowd_client.protocol.events import NodeFinished
+from pyflowd_client.protocol.events import NodeFinished, NodeOutput
 from pyflowd_client.protocol.states import NodeState, RunState
 from support.daemons import ADD, RunningDaemon, failure, graph, node, pyflowctl, running_daemon
 
@@ -65,6 +65,16 @@ def test_a_run_over_its_time_ends_with_all_that_it_does(client: Client) -> None:
     assert (run.state, run.error and run.error.code) == (RunState.FAILED, ErrorCode.TIME_LIMIT)
     with pytest.raises(RunFailed, match=r"time limit of 0\.4 s"):
         run.result()
+
+
+def test_output_beyond_its_limit_is_no_breach_and_its_end_is_kept(client: Client) -> None:
+    body = "for i in range(20_000): print('line', i)\nreturn 1"
+    run = client.run_document(graph(node(body)), output_bytes=1000)
+    told = "".join(event.text for event in run if isinstance(event, NodeOutput))
+    assert run.state is RunState.SUCCEEDED
+    assert told.startswith("line 0\n")
+    assert told.endswith("line 19999\n")
+    assert len(told) < 100_000
 
 
 def test_a_run_within_its_time_is_not_ended_later(client: Client) -> None:

@@ -226,8 +226,7 @@ class ExecutionController:
     def _enqueue_nodes(self, run: Run, ready: Iterable[int]) -> None:
         assert run.executor is not None
         for index in ready:
-            declared = run.executor.plan.nodes[index].limits
-            limits = self._book.granted(run, declared) if declared else run.limits
+            limits = self._book.granted(run, run.executor.plan.nodes[index].limits)
             self._enqueue(run.environment, run.id, NodeWork(run.id, index), limits)
 
     def _settle_run(self, run: Run) -> None:

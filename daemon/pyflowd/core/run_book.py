@@ -46,13 +46,15 @@ class RunBook:
     def open(self, submission: Submission, options: RunOptions, now: float) -> Run:
         """A new run."""
         self._made += 1
+        asked = asked_limits(options)
         run = Run(
             id=RunId(f"{self._prefix}-{self._made}"),
             graph=submission.name or "",
             environment=submission.environment,
             inputs=dict(submission.inputs),
             options=options,
-            limits=self._limits_for(options),
+            asked=asked,
+            limits=replace(self._limits, **asked) if asked else self._limits,
             submitted_at=now,
         )
         self.runs[run.id] = self.active[run.id] = run
@@ -60,10 +62,11 @@ class RunBook:
 
     def granted(self, run: Run, declared: Mapping[str, float]) -> Limits:
         """The limits of a run, or of a node of it, that declares some: the client's wishes go before, caps bound it."""
-        asked = asked_limits(run.options)
+        if not declared:
+            return run.limits
         caps = self._caps
         given: dict[str, Any] = {
-            name: min(figure, caps.get(name, figure)) for name, figure in declared.items() if name not in asked
+            name: min(figure, caps.get(name, figure)) for name, figure in declared.items() if name not in run.asked
         }
         return replace(run.limits, **given) if given else run.limits
 
@@ -76,7 +79,3 @@ class RunBook:
         oldest = self._over.popleft()
         del self.runs[oldest]
         return oldest
-
-    def _limits_for(self, options: RunOptions) -> Limits:
-        asked = asked_limits(options)
-        return replace(self._limits, **asked) if asked else self._limits

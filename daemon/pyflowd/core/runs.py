@@ -19,7 +19,7 @@ from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 class Run:
     """One execution of one graph. Times are monotonic seconds; `executor` is there once the plan is.
 
-    `verdict` is set when we end it before all its nodes are over.
+    `asked` are the limits that its client named. `verdict` is set when we end it before all its nodes are over.
     """
 
     id: RunId
@@ -27,6 +27,7 @@ class Run:
     environment: EnvironmentId
     inputs: dict[str, str]
     options: RunOptions
+    asked: Mapping[str, float]
     limits: Limits
     submitted_at: float
     state: RunState = RunState.QUEUED

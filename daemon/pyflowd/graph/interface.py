@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import NewType
 
-MISSING_IMPORT = "missing_import"
+from pyflowd.graph.diagnostics import DiagnosticCode
 
 CodeHash = NewType("CodeHash", str)
 
@@ -61,4 +61,4 @@ class CodeInterface:
     @property
     def may_change(self) -> bool:
         """Whether another look may find something else, though the code is the same: a package was missing."""
-        return any(remark.kind == MISSING_IMPORT for remark in self.remarks)
+        return any(remark.kind == DiagnosticCode.MISSING_IMPORT for remark in self.remarks)

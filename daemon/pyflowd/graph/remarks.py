@@ -3,24 +3,23 @@
 from collections.abc import Iterator
 
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity
-from pyflowd.graph.interface import MISSING_IMPORT, CodeInterface, CodeRemark
+from pyflowd.graph.interface import CodeInterface, CodeRemark
 from pyflowd.graph.plan import PlanNode
 
-READS_INPUT = "reads_input"
 AREAS = {"network": "the network", "files": "files", "processes": "processes"}
-KINDS = (MISSING_IMPORT, READS_INPUT, *AREAS)
+KINDS = (DiagnosticCode.MISSING_IMPORT, DiagnosticCode.READS_INPUT, *AREAS)
 
 
 def remarks_on(node: PlanNode, interface: CodeInterface) -> Iterator[Diagnostic]:
     """What to say about one node."""
     for remark in interface.remarks:
-        if remark.kind == MISSING_IMPORT:
+        if remark.kind == DiagnosticCode.MISSING_IMPORT:
             message = (
                 f'"{node.title}" imports {remark.name} (line {remark.line}), which its environment does not have.'
                 " Install it there, or choose another environment."
             )
             yield _about(node, Severity.WARNING, DiagnosticCode.MISSING_IMPORT, message)
-        elif remark.kind == READS_INPUT:
+        elif remark.kind == DiagnosticCode.READS_INPUT:
             message = (
                 f'"{node.title}" calls input() (line {remark.line}), and nobody can answer a node: that fails.'
                 " Make it a parameter."

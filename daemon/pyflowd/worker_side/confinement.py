@@ -17,6 +17,8 @@ import ctypes
 import os
 import struct
 
+from .linux import check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, List
@@ -63,8 +65,7 @@ def _drop_capabilities() -> None:
             break  # there are no more, or we have none to begin with
     header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
     nothing = ctypes.create_string_buffer(24)
-    if _libc.capset(header, nothing):
-        raise _error()
+    check(_libc.capset(header, nothing))
 
 
 def _keep_signals_inside() -> None:
@@ -73,12 +74,9 @@ def _keep_signals_inside() -> None:
         raise OSError("needs Landlock of Linux 6.12 or newer")
     attributes = struct.pack("=QQQ", 0, 0, LANDLOCK_SCOPE_SIGNAL)  # of files and networks it says nothing
     size = ctypes.c_size_t(len(attributes))
-    ruleset = _libc.syscall(SYS_LANDLOCK_CREATE_RULESET, ctypes.create_string_buffer(attributes), size, 0)
-    if ruleset < 0:
-        raise _error()
+    ruleset = check(_libc.syscall(SYS_LANDLOCK_CREATE_RULESET, ctypes.create_string_buffer(attributes), size, 0))
     try:
-        if _libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0):
-            raise _error()
+        check(_libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)
 
@@ -94,10 +92,4 @@ def _filter_system_calls() -> None:
 
 def _prctl(option: int, first: object, second: object = 0) -> None:
     arguments = [ctypes.c_ulong(item) if isinstance(item, int) else item for item in (first, second, 0, 0)]
-    if _libc.prctl(option, *arguments):
-        raise _error()
-
-
-def _error() -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, os.strerror(number))
+    check(_libc.prctl(option, *arguments))

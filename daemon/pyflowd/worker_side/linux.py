@@ -44,7 +44,7 @@ def open_pidfd(pid: int) -> int:
     """A descriptor that stands for a process and outlives its number."""
     if hasattr(os, "pidfd_open"):
         return int(os.pidfd_open(pid))
-    descriptor = _check(_syscall(SYS_PIDFD_OPEN, pid, 0))  # Python 3.8
+    descriptor = check(_syscall(SYS_PIDFD_OPEN, pid, 0))  # Python 3.8
     os.set_inheritable(descriptor, False)
     return descriptor
 
@@ -52,10 +52,11 @@ def open_pidfd(pid: int) -> int:
 def open_signalfd(number: int) -> int:
     """A descriptor that turns readable when signal `number`, which must be blocked, arrives."""
     mask = (1 << (number - 1)).to_bytes(SIGSET_BYTES, "little")
-    return _check(_libc.signalfd(-1, mask, SFD_CLOEXEC | SFD_NONBLOCK))
+    return check(_libc.signalfd(-1, mask, SFD_CLOEXEC | SFD_NONBLOCK))
 
 
-def _check(result: int) -> int:
+def check(result: int) -> int:
+    """What a call gave, or the OSError that errno stands for."""
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
