@@ -51,12 +51,28 @@ LIMITS: dict[str, type[int] | type[float]] = {
 }
 
 
+class Permissions(Message):
+    """What nodes may do beyond what every node may: nothing, unless it is said here. A graph never grants itself any.
+
+    net: use the network, and the sockets of other programs. read, write: files and folders with all below them, by
+    absolute path; what may be written may be read. env: variables that nodes see, with their values.
+    all: everything that the user may.
+    """
+
+    net: bool = False
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    all: bool = False
+
+
 class SubmitRun(Message):
     """Execute a graph and follow its events.
 
     document: the graph's text (FlowSpec Markdown or JSON); name: its file name, a hint for the format.
     python: absolute path of an interpreter or a virtual environment; None means the daemon's default.
     inputs: "NODE.PIN" (an id or an unambiguous title) -> the value as JSON text, opaque to the daemon.
+    workdir: absolute path of the folder that nodes start in, which they may read; None means their scratch folder.
     """
 
     NAME: ClassVar[str] = "submit_run"
@@ -65,6 +81,8 @@ class SubmitRun(Message):
     python: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     options: RunOptions = RunOptions()
+    permissions: Permissions = Permissions()
+    workdir: str | None = None
 
 
 class CheckGraph(Message):
