@@ -23,6 +23,7 @@ import psutil
 
 import pyflowd.worker_side
 from pyflowd.worker_side import frames, orders
+from pyflowd.worker_side.confinement import FLOOR
 
 WORKER_SIDE = Path(pyflowd.worker_side.__file__).parent
 DEADLINE_S = 20.0
@@ -150,7 +151,7 @@ class Zygote:
         self._next_id = 1
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [*prefix, interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno()), self.scratch, *preload]
+            command = [*prefix, interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno())]
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -161,6 +162,7 @@ class Zygote:
                 start_new_session=True,
                 user=user,
             )
+        orders.send_start(self.control, self.scratch, FLOOR, preload)
         self.warm, _ = self.receive()
 
     def __enter__(self) -> Zygote:

@@ -1,30 +1,35 @@
-"""The system calls that no node may make, as BPF programs for seccomp: `python -m pyflowd.sandbox.seccomp` writes them.
+"""The system calls that nodes may not make, as BPF programs for seccomp: `python -m pyflowd.sandbox.seccomp` writes them.
+
+    floor        what no node may do, and no zygote
+    namespaces   what no node may do, but a zygote that makes namespaces for its nodes
+    network      sockets that are not Unix ones: for nodes that may not use the network
+    sockets      sockets of any kind: where Unix sockets of other programs are within reach
 
 Everything else is allowed: a list of what is allowed would break with the next libc. What is denied reaches into
 other processes of the user, makes kernel objects that outlive the node, changes the system, or opens parts of the
-kernel that a node's libraries do without and attackers like. The programs lie ready in `worker_side/filters`, one for
-each architecture, so that neither the daemon nor an environment needs libseccomp.
+kernel that a node's libraries do without and attackers like. Pairs of sockets stay allowed: they reach nobody.
+
+The programs lie ready in `worker_side/filters`, for each architecture, so that neither the daemon nor an environment
+needs libseccomp.
 """
 
 import errno
+import socket
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyflowd.worker_side import confinement
+from pyflowd.worker_side import seccomp
 
-FILTERS = Path(confinement.FILTERS)
+FILTERS = Path(seccomp.FILTERS)
 ARCHITECTURES = ("x86_64", "aarch64")
 
 DENIED = {
     "other processes": (
         "kcmp migrate_pages move_pages pidfd_getfd process_madvise process_vm_readv process_vm_writev ptrace"
     ),
-    "what outlives the node": "add_key keyctl msgget request_key semget shmget",
-    "namespaces and mounts": (
-        "chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree pivot_root setns umount2"
-        " unshare"
-    ),
+    "what outlives the node": "add_key keyctl mq_open msgget request_key semget shmget",
     "the system": (
         "acct adjtimex clock_adjtime clock_settime delete_module finit_module init_module kexec_file_load kexec_load"
         " quotactl quotactl_fd reboot setdomainname sethostname settimeofday swapoff swapon syslog vhangup"
@@ -35,6 +40,9 @@ DENIED = {
     ),
 }
 OF_X86_ONLY = "ioperm iopl modify_ldt"
+NAMESPACES = (
+    "chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree pivot_root setns umount2 unshare"
+)
 # Allowed for the caller itself, which says 0: (call, place of the argument that names another)
 ONLY_ITSELF = (
     ("ioprio_set", 1),
@@ -50,40 +58,68 @@ TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # types into a terminal; reads and rules a 
 LOW_WORD = 0xFFFFFFFF
 
 
-def compile_filter(architecture: str) -> bytes:
+def compile_filter(name: str, architecture: str) -> bytes:
     """The BPF program for an architecture, by libseccomp: struct sock_filter[], 8 bytes each. Another's calls kill."""
     import pyseccomp  # for who builds pyflowd
 
-    denial = pyseccomp.ERRNO(errno.EPERM)
     rules: Any = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     kind = getattr(pyseccomp.Arch, architecture.upper())
     if not rules.exist_arch(kind):
         rules.add_arch(kind)
         rules.remove_arch(pyseccomp.Arch.NATIVE)
-    names = " ".join(DENIED.values()).split() + (OF_X86_ONLY.split() if architecture == "x86_64" else [])
-    for name in names:
-        rules.add_rule(denial, name)
-    for name, place in ONLY_ITSELF:
-        rules.add_rule(denial, name, pyseccomp.Arg(place, pyseccomp.NE, 0))
-    for flag in NEW_NAMESPACES:
-        rules.add_rule(denial, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
-    for request in (TIOCSTI, TIOCLINUX):
-        rules.add_rule(denial, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, LOW_WORD, request))
-    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags lie in memory; libc then takes clone
-    return _exported(rules)
-
-
-def _exported(rules: Any) -> bytes:
+    RULES[name](pyseccomp, rules, architecture)
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)
         return file.read()
 
 
+def _deny_floor(pyseccomp: Any, rules: Any, architecture: str) -> None:
+    denial = pyseccomp.ERRNO(errno.EPERM)
+    names = " ".join(DENIED.values()).split() + (OF_X86_ONLY.split() if architecture == "x86_64" else [])
+    for name in names:
+        rules.add_rule(denial, name)
+    for name, place in ONLY_ITSELF:
+        rules.add_rule(denial, name, pyseccomp.Arg(place, pyseccomp.NE, 0))
+    for request in (TIOCSTI, TIOCLINUX):
+        rules.add_rule(denial, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, LOW_WORD, request))
+
+
+def _deny_namespaces(pyseccomp: Any, rules: Any, _: str) -> None:
+    denial = pyseccomp.ERRNO(errno.EPERM)
+    for name in NAMESPACES.split():
+        rules.add_rule(denial, name)
+    for flag in NEW_NAMESPACES:
+        rules.add_rule(denial, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
+    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags lie in memory; libc then takes clone
+
+
+def _deny_network(pyseccomp: Any, rules: Any, _: str) -> None:
+    rules.add_rule(pyseccomp.ERRNO(errno.EACCES), "socket", pyseccomp.Arg(0, pyseccomp.NE, socket.AF_UNIX))
+
+
+def _deny_sockets(pyseccomp: Any, rules: Any, _: str) -> None:
+    rules.add_rule(pyseccomp.ERRNO(errno.EACCES), "socket")
+
+
+RULES: Mapping[str, Callable[[Any, Any, str], None]] = {
+    "floor": _deny_floor,
+    "namespaces": _deny_namespaces,
+    "network": _deny_network,
+    "sockets": _deny_sockets,
+}
+
+
+def path_of(name: str, architecture: str) -> Path:
+    """Where the program lies."""
+    return FILTERS / f"{architecture}-{name}.bpf"
+
+
 def main() -> None:
     """Write the programs where zygotes find them."""
     for architecture in ARCHITECTURES:
-        (FILTERS / f"{architecture}.bpf").write_bytes(compile_filter(architecture))
+        for name in RULES:
+            path_of(name, architecture).write_bytes(compile_filter(name, architecture))
 
 
 if __name__ == "__main__":

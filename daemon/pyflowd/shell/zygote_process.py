@@ -19,6 +19,7 @@ from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersFork
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.worker_side import BIND_NOW, frames, orders
+from pyflowd.worker_side.confinement import FLOOR
 
 WORKER_SIDE = Path(frames.__file__).resolve().parent
 WORKERS_A_FRAME = 80
@@ -59,7 +60,7 @@ class ZygoteProcess:
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    [environment, "-I", str(WORKER_SIDE), str(theirs.fileno()), str(scratch)],
+                    [environment, "-I", str(WORKER_SIDE), str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=words_write,
@@ -74,6 +75,8 @@ class ZygoteProcess:
             raise
         finally:
             os.close(words_write)
+        with suppress(OSError):  # gone already, which is seen when its end of the socket is
+            orders.send_start(self._control, str(scratch), FLOOR, ())
         poller.watch(self._control.fileno(), self._read_control)
         poller.watch(words_read, self._read_words)
         self._last_words = b""

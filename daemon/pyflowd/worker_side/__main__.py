@@ -1,4 +1,4 @@
-"""The first thing a zygote runs: `PYTHON -I .../worker_side CONTROL_FD SCRATCH [MODULE_TO_PRELOAD ...]`.
+"""The first thing a zygote runs: `PYTHON -I .../worker_side CONTROL_FD`.
 
 Loads its neighbours as one package under a private name, so that nothing of ours lies on `sys.path` and a
 node's `import frames` finds no file of ours. Refuses interpreters that cannot run the rest, in one line.
@@ -38,7 +38,7 @@ def main() -> None:
 
     _load_package()
     zygote = importlib.import_module(PACKAGE + ".zygote")
-    zygote.main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    zygote.main(int(sys.argv[1]))
 
 
 main()

@@ -1,6 +1,7 @@
 """A worker, from the fork to its end.
 
-First it becomes a process of its own: session, death with the zygote, orphans, descriptors, scratch folder. Then it
+First it becomes a process of its own: session, death with the zygote, orphans, scratch folder, confinement,
+descriptors. Then it
 carries out orders until the daemon closes its link, or until one says that it is the last. Refuses to return into the
 zygote: every way out is `os._exit`. Of its names, too, as many as can be are bound before the fork (see `node_call`).
 """
@@ -28,9 +29,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Tuple
 
+    from .confinement import Confinement
     from .orders import Order
 
-    Birth = Tuple[Tuple[int, int, int], int, bytes, bool, int]
+    Birth = Tuple[Tuple[int, int, int], int, bytes, bool, int, Confinement]
 
 LOST_ZYGOTE = 0xB8
 FIONREAD = 0x541B  # `termios` has it too, and five mappings for each fork to copy
@@ -43,8 +45,8 @@ def live(birth: Birth, is_spare: bool) -> None:
     """The whole life of a worker; never returns.
 
     `birth` is what it needs from the zygote: the descriptors of its link, stdout and stderr, the highest one open,
-    its scratch folder, whether that exists, the zygote's process id. A spare gets ready for a call, if there is none
-    yet.
+    its scratch folder, whether that exists, the zygote's process id (0: it cannot be seen from here), and what it must
+    give up. A spare gets ready for a call, if there is none yet.
     """
     status = 1
     try:
@@ -60,7 +62,12 @@ def live(birth: Birth, is_spare: bool) -> None:
 
 
 def _become_worker(
-    streams: tuple[int, int, int], highest_descriptor: int, scratch: bytes, has_scratch: bool, zygote_pid: int
+    streams: tuple[int, int, int],
+    highest_descriptor: int,
+    scratch: bytes,
+    has_scratch: bool,
+    zygote_pid: int,
+    confinement: Confinement,
 ) -> None:
     setsid()
     belong_to_parent()
@@ -70,8 +77,8 @@ def _become_worker(
     dup2(stdout, 1)
     dup2(stderr, 2)
     dup2(link, LINK, False)
-    closerange(3, LINK)
-    closerange(LINK + 1, highest_descriptor + 1)
+    if confinement.namespaces is not None:
+        confinement.namespaces.enter()
     try:
         if not has_scratch:
             os.mkdir(scratch, MODE)
@@ -79,6 +86,9 @@ def _become_worker(
     except FileNotFoundError:  # somebody cleaned up where temporary files lie
         os.makedirs(scratch, MODE)
         chdir(scratch)
+    confinement.bind(scratch)
+    closerange(3, LINK)
+    closerange(LINK + 1, highest_descriptor + 1)
     putenv(b"TMPDIR", scratch)
     _variables[b"TMPDIR"] = scratch
     _renew_modules()

@@ -1,50 +1,143 @@
-"""What no node may do, whatever it is permitted.
+"""What a zygote and its workers give up, as the terms say that the daemon sends. Nothing can take it back.
 
-Set once by the zygote, before it imports anything of the environment's; everything that it forks inherits it, and
-nothing can take it back.
+By the zygote, before it imports anything of the environment's; everything that it forks inherits it:
 
+    user                another one than the one who made the user namespace
     no new privileges   a program with the set-uid bit gives none
-    no capabilities     root is a user like others, who happens to own many files
+    no capabilities     root is a user like others, who happens to own many files; one is kept to make namespaces
     Landlock            no signals to processes that are not the zygote's, and none of their memory by /proc
-    seccomp             no calls that reach into other processes, or into the kernel's depths
+    seccomp             no calls that reach into other processes, or into the kernel's depths; no sockets
+
+By each worker besides, for these differ from worker to worker or would bind the zygote's hands:
+
+    namespaces          see `namespaces`
+    Landlock            no files but those named and its own, no signals to other workers
+    seccomp             no namespaces, no mounts
 
 A layer that the machine does not have is reported, never passed over in silence.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import struct
 
-from .linux import check
+from . import landlock, linux
+from .landlock import Ruleset
+from .namespaces import Namespaces
+from .seccomp import Filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
-FILTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "filters")
-PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 22, 24, 38
-SECCOMP_MODE_FILTER = 2
-CAPABILITY_VERSION_3 = 0x20080522
+    Terms = Dict[str, Any]
+
+PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 8, 24, 38
 CAPABILITIES_MOST = 64
-INSTRUCTION_BYTES = 8
-SYS_LANDLOCK_CREATE_RULESET, SYS_LANDLOCK_RESTRICT_SELF = 444, 446  # the same numbers on every architecture
-LANDLOCK_CREATE_RULESET_VERSION = 1
-LANDLOCK_SCOPE_SIGNAL, VERSION_WITH_SCOPES = 2, 6
+CAP_SYS_ADMIN = 21
+READ, WRITE = "r", "w"
+RIGHTS = {READ: landlock.READ, WRITE: landlock.WRITE}
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# What nodes are started with when nobody says otherwise: the floor, and nothing on top of it.
+FLOOR: Terms = {"user": None, "namespaces": None, "filters": ["floor", "namespaces"], "files": None, "network": True}
 
 
-def confine() -> List[str]:
-    """Give up what no node needs; says what this machine would not let us give up."""
-    refusals = [
-        ("refusal of new privileges", _refusal(_refuse_new_privileges)),
-        ("loss of capabilities", _refusal(_drop_capabilities)),
-        ("bound on signals", _refusal(_keep_signals_inside)),
-        ("filter of system calls", _refusal(_filter_system_calls)),
-    ]
-    return ["%s (%s)" % (layer, reason) for layer, reason in refusals if reason]
+class Confinement:
+    """The terms of one zygote.
+
+        user         (uid, gid) to become, or None
+        namespaces   arguments of `Namespaces`, or None
+        filters      names of those that the zygote loads
+        files        [(path, READ or WRITE)] that workers may reach besides their scratch folder, or None: all
+        network      whether workers may use TCP and the abstract sockets of others
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self.namespaces: Optional[Namespaces] = None
+        self._rules: List[Tuple[int, int]] = []
+        self._ruleset: Optional[Ruleset] = None
+        self._last_filter: Optional[Filter] = None
+
+    def enter(self) -> List[str]:
+        """In the zygote: give up what no node needs; says what this machine would not let us give up."""
+        if self._terms["user"] is not None:
+            _become(*self._terms["user"])
+        if self._terms["namespaces"] is not None:
+            self.namespaces = Namespaces(*self._terms["namespaces"])
+        refusals = [
+            ("refusal of new privileges", _refusal(_refuse_new_privileges)),
+            ("loss of capabilities", _refusal(self._drop_capabilities)),
+            ("bound on signals", _refusal(self._keep_signals_inside)),
+            ("bound on files", _refusal(self._prepare_rules)),
+            ("filter of system calls", _refusal(self._load_filters)),
+        ]
+        return ["%s (%s)" % (layer, reason) for layer, reason in refusals if reason]
+
+    def bind(self, scratch: bytes) -> None:
+        """In the worker: see and reach nothing of other workers any more. It has its scratch folder."""
+        if self._ruleset is not None:
+            self._ruleset.enter()
+        elif self._terms["files"] is not None:
+            ruleset = self._new_ruleset(scratch)
+            ruleset.enter()
+            ruleset.close()
+        if self.namespaces is not None:
+            self.namespaces.give_up()
+        if self._last_filter is not None:
+            self._last_filter.load()
+
+    def _drop_capabilities(self) -> None:
+        for number in range(CAPABILITIES_MOST):
+            try:
+                linux.prctl(PR_CAPBSET_DROP, number)
+            except OSError:
+                break  # there are no more, or we have none to begin with
+        if self.namespaces is None:
+            linux.drop_capabilities()
+        else:
+            linux.keep_capabilities((CAP_SYS_ADMIN,))
+
+    def _keep_signals_inside(self) -> None:
+        if self.namespaces is not None:
+            return
+        if landlock.version() < landlock.VERSION_WITH_SCOPES:
+            raise OSError("needs Landlock of Linux 6.12 or newer")
+        ruleset = Ruleset(scopes=landlock.SIGNALS)
+        ruleset.enter()
+        ruleset.close()
+
+    def _prepare_rules(self) -> None:
+        """Workers are forked with the descriptors open; where all have the same rules, they are made here."""
+        files = self._terms["files"]
+        if files is None:
+            return
+        if not landlock.version():
+            raise OSError("needs Landlock of Linux 5.13 or newer, switched on")
+        for path, kind in files:
+            is_folder = os.path.isdir(path)
+            rights = RIGHTS[kind] & (landlock.ALL if is_folder else landlock.OF_FILES)
+            self._rules.append((landlock.open_path(path), rights))
+        if self.namespaces is not None:
+            self._ruleset = self._new_ruleset(None)
+
+    def _new_ruleset(self, scratch: Optional[bytes]) -> Ruleset:
+        network = self._terms["network"]
+        scopes = landlock.SIGNALS | (0 if network else landlock.ABSTRACT_SOCKETS)
+        ruleset = Ruleset(files=True, tcp=not network, scopes=scopes)
+        for descriptor, rights in self._rules:
+            ruleset.allow(descriptor, rights)
+        if scratch is not None:
+            own = os.open(scratch, os.O_PATH)
+            ruleset.allow(own, landlock.WRITE)
+            os.close(own)
+        return ruleset
+
+    def _load_filters(self) -> None:
+        if self.namespaces is not None:
+            self._last_filter = Filter("namespaces")
+        for name in self._terms["filters"]:
+            Filter(name).load()
 
 
 def _refusal(give_up: Callable[[], None]) -> str:
@@ -56,40 +149,13 @@ def _refusal(give_up: Callable[[], None]) -> str:
 
 
 def _refuse_new_privileges() -> None:
-    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    linux.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _drop_capabilities() -> None:
-    for number in range(CAPABILITIES_MOST):
-        if _libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number), *[ctypes.c_ulong(0)] * 3):
-            break  # there are no more, or we have none to begin with
-    header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
-    nothing = ctypes.create_string_buffer(24)
-    check(_libc.capset(header, nothing))
-
-
-def _keep_signals_inside() -> None:
-    version = _libc.syscall(SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), LANDLOCK_CREATE_RULESET_VERSION)
-    if version < VERSION_WITH_SCOPES:
-        raise OSError("needs Landlock of Linux 6.12 or newer")
-    attributes = struct.pack("=QQQ", 0, 0, LANDLOCK_SCOPE_SIGNAL)  # of files and networks it says nothing
-    size = ctypes.c_size_t(len(attributes))
-    ruleset = check(_libc.syscall(SYS_LANDLOCK_CREATE_RULESET, ctypes.create_string_buffer(attributes), size, 0))
-    try:
-        check(_libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0))
-    finally:
-        os.close(ruleset)
-
-
-def _filter_system_calls() -> None:
-    path = os.path.join(FILTERS, "%s.bpf" % os.uname().machine)
-    with open(path, "rb") as file:
-        instructions = file.read()
-    program = ctypes.create_string_buffer(instructions, len(instructions))
-    description = struct.pack("@HP", len(instructions) // INSTRUCTION_BYTES, ctypes.addressof(program))
-    _prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(description))
-
-
-def _prctl(option: int, first: object, second: object = 0) -> None:
-    arguments = [ctypes.c_ulong(item) if isinstance(item, int) else item for item in (first, second, 0, 0)]
-    check(_libc.prctl(option, *arguments))
+def _become(uid: int, gid: int) -> None:
+    """Another user, who keeps the capabilities of the user namespace for now."""
+    linux.prctl(PR_SET_KEEPCAPS, 1)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    linux.keep_capabilities((CAP_SYS_ADMIN,))

@@ -1,5 +1,6 @@
 """What the daemon tells zygotes and workers: an order is a marshalled tuple, its kind first.
 
+    ("start", scratch, terms, [module to preload])     terms: see `confinement`; once, before anything else
     ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(input, value)])
     ("inspect", call, last, [(title, source)])
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     Order = Tuple[Any, ...]
 
-FORK, CALL, INSPECT = "fork", "call", "inspect"
+START, FORK, CALL, INSPECT = "start", "fork", "call", "inspect"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
 MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments
@@ -57,6 +58,11 @@ def send(channel: socket, order: Order, descriptors: Sequence[int] = ()) -> None
         body.close()
 
 
+def send_start(control: socket, scratch: str, terms: dict[str, Any], preload: Sequence[str]) -> None:
+    """Tell a zygote what it is for; OSError when it is gone."""
+    control.send(dumps((START, scratch, terms, list(preload)), MARSHAL_VERSION))
+
+
 def send_fork(control: socket, workers: Sequence[int], rehearse: bool, descriptors: Sequence[int]) -> None:
     """Ask a zygote for workers; OSError when it is gone."""
     frames.send_packet(control, dumps((FORK, list(workers), rehearse), MARSHAL_VERSION), descriptors)
@@ -71,6 +77,15 @@ def receive(descriptor: int) -> Order | None:
         return None
     order: Order | int = loads(_buffer)
     return _receive_large(descriptor, order) if isinstance(order, int) else order
+
+
+def receive_start(control: socket) -> tuple[str, dict[str, Any], list[str]]:
+    """(scratch, terms, modules to preload); ClosedError."""
+    packet, _ = frames.receive_packet(control, ORDER_BYTES)
+    if not packet:
+        raise frames.ClosedError()
+    _, scratch, terms, preload = loads(packet)
+    return scratch, terms, preload
 
 
 def receive_fork(control: socket) -> tuple[list[int], bool, list[int]]:

@@ -47,6 +47,24 @@ class ScratchFolders:
             _remove_if_empty(folder)
 
 
+class OwnFolder:
+    """Where each worker has a file system of its own that is gone with it: all see theirs in the same place."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def take(self, _: int) -> tuple[str, bool]:
+        """The path, where the worker will have put a folder itself."""
+        return self._path, True
+
+    def give_back(self, _: str) -> bool:
+        """It is gone."""
+        return True
+
+    def close(self) -> None:
+        """There is nothing to remove."""
+
+
 def remove_tree(folder: str) -> None:
     """Remove a folder with everything in it; a loop, not a recursion: the tree may be deep."""
     folders = [folder]

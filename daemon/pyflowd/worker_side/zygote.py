@@ -1,6 +1,7 @@
 """The zygote: a warm interpreter that forks workers on the daemon's word.
 
-    daemon -> zygote   fork [id], rehearse             + link, stdout, stderr of each worker
+    daemon -> zygote   start scratch, terms, [module]  once
+                       fork [id], rehearse             + link, stdout, stderr of each worker
     zygote -> daemon   warm {...}, once               forked {workers: [[id, pid]]} + a pidfd of each worker
                        fork_failed {workers, message} exited {workers: [[id, pid, wait status, cpu_s, max_rss_kb]]}
 
@@ -24,15 +25,17 @@ import time
 import types
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import BIND_NOW, child, confinement, frames, limits, link, linux, orders, rehearsal
+from . import BIND_NOW, child, frames, limits, link, linux, orders, rehearsal
+from .confinement import Confinement
 from .reaper import Reaper
-from .scratch import ScratchFolders
+from .scratch import OwnFolder, ScratchFolders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List
 
     from .frames import Header
+    from .namespaces import Namespaces
     from .reaper import Exit
 
     Forked = List[List[int]]
@@ -47,11 +50,13 @@ REHEARSALS = 64
 class Zygote:
     """The fork server behind one control socket."""
 
-    def __init__(self, control: socket, scratch: str) -> None:
+    def __init__(self, control: socket, scratch: str, confinement: Confinement) -> None:
         self._control = control
-        self._folders = ScratchFolders(scratch)
+        self._confinement = confinement
+        self._namespaces = confinement.namespaces
+        self._folders = OwnFolder(self._namespaces.scratch) if self._namespaces else ScratchFolders(scratch)
         self._reaper = Reaper(self._report_exits, self._folders)
-        self._pid = os.getpid()
+        self._pid = 0 if self._namespaces else os.getpid()
         self._highest_descriptor = max(int(name) for name in os.listdir("/proc/self/fd"))
 
     def serve(self) -> None:
@@ -80,14 +85,14 @@ class Zygote:
         triples = zip(descriptors[::3], descriptors[1::3], descriptors[2::3])
         taken = [self._folders.take(worker) for worker in workers]
         births = [
-            (triple, highest, os.fsencode(folder), is_there, self._pid)
+            (triple, highest, os.fsencode(folder), is_there, self._pid, self._confinement)
             for triple, (folder, is_there) in zip(triples, taken)
         ]
-        pids, failure = _fork_all(births, rehearse)
+        pids, guards, failure = _fork_all(births, rehearse, self._namespaces)
         for descriptor in descriptors:
             os.close(descriptor)
-        for pid, worker, (folder, _) in zip(pids, workers, taken):
-            self._reaper.add(pid, worker, folder)
+        for pid, guard, worker, (folder, _) in zip(pids, guards, workers, taken):
+            self._reaper.add(pid, worker, folder, guard)
         for folder, _ in taken[len(pids) :]:
             self._folders.give_back(folder)
         self._answer_fork([list(pair) for pair in zip(workers, pids)], [linux.open_pidfd(pid) for pid in pids])
@@ -111,40 +116,53 @@ class Zygote:
             frames.send(self._control, {"kind": "exited", "workers": part})
 
 
-def _fork_all(births: list[child.Birth], rehearse: bool) -> tuple[list[int], str | None]:
-    """The process ids of those that were born, and why the rest was not.
+def _fork_all(
+    births: list[child.Birth], rehearse: bool, namespaces: Namespaces | None
+) -> tuple[list[int], list[int], str | None]:
+    """The process ids of those that were born, the first processes of their namespaces, why the rest was not born.
 
     After a fork the kernel copies every page that this process writes to: between two forks, nothing else is done.
     """
     pids: list[int] = []
+    guards: list[int] = []
     fork = os.fork
     try:
         for birth in births:
+            if namespaces is not None:
+                guards.append(namespaces.open())
             pid = fork()
             if pid == 0:
                 child.live(birth, rehearse)
             pids.append(pid)
+            if namespaces is not None:
+                namespaces.close()
     except OSError as error:
-        return pids, str(error)
-    return pids, None
+        if namespaces is not None:
+            namespaces.close()
+            for guard in guards[len(pids) :]:
+                os.kill(guard, signal.SIGKILL)
+        return pids, guards, str(error)
+    return pids, guards or [0] * len(pids), None
 
 
-def main(control_descriptor: int, scratch: str, preload: list[str]) -> None:
+def main(control_descriptor: int) -> None:
     """Warm up, tell the daemon, serve; never returns."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # the daemon decides when to end
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the daemon decides when to end
     _heed_signals()
     os.environ.pop(BIND_NOW, None)
     os.set_inheritable(control_descriptor, False)
     control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
     linux.adopt_orphans()
     limits.refuse_core_dumps()
-    lacks = confinement.confine()
+    scratch, terms, preload = orders.receive_start(control)
+    confinement = Confinement(terms)
+    lacks = confinement.enter()
     preloaded, refused = _preload(preload)
     _open_streams()
     link.keep_place()
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
-    zygote = Zygote(control, scratch)
+    zygote = Zygote(control, scratch, confinement)
     gc.collect()
     for _ in range(REHEARSALS):
         rehearsal.rehearse()
