@@ -49,6 +49,11 @@ class Location:
         return self.socket.with_name(self.socket.name + ".lock")
 
     @property
+    def tiers(self) -> "Path":
+        """The file that says in which sandboxes this daemon's environments were shown to be."""
+        return self.socket.with_name(self.socket.name + ".tiers")
+
+    @property
     def state(self) -> "Path":
         """The folder of what outlives a daemon."""
         if self._chosen:

@@ -22,6 +22,8 @@ from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.stimuli import EnvironmentWanted, StopAsked
 from pyflowd.environments.interpreter import default_interpreter, find_interpreter
+from pyflowd.sandbox.memory import TierMemory
+from pyflowd.sandbox.sandboxes import Sandboxes
 from pyflowd.settings import Settings
 from pyflowd.shell.driver import Driver
 from pyflowd.shell.lock import InstanceLock
@@ -92,7 +94,8 @@ class _Daemon:
         parts.callback(shutil.rmtree, scratch, ignore_errors=True)
         poller = Poller(self._loop, self._driver)
         parts.callback(poller.shut)
-        self._zygotes = Zygotes(scratch, poller, self._loop, self._driver.feed)
+        sandboxes = Sandboxes(settings.sandbox, scratch, _hidden(location), TierMemory(location.tiers))
+        self._zygotes = Zygotes(sandboxes, poller, self._loop, self._driver.feed)
         parts.callback(self._zygotes.close)
 
     def warm(self) -> None:
@@ -195,6 +198,11 @@ def _fresh_scratch(location: Location) -> Path:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700)
     return scratch
+
+
+def _hidden(location: Location) -> tuple[str, ...]:
+    """What no node may see, though it may see what lies around."""
+    return str(location.socket), str(location.lock), str(location.state), str(location.tiers)
 
 
 def _tell_ready(ready_fd: int | None) -> None:

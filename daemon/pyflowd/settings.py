@@ -15,6 +15,7 @@ from typing import Any
 
 from pyflowd.core.execution_controller import Policy
 from pyflowd.core.limits import Limits, PoolLimits
+from pyflowd.sandbox.sandboxes import SandboxSettings
 from pyflowd_client.protocol.requests import LIMITS
 
 
@@ -40,6 +41,7 @@ class Settings:
     caps: Mapping[str, float] = field(default_factory=dict)
     leave_after_s: float = 600.0
     log_level: str = "info"
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
 
     def policy(self, *, leaves_when_idle: bool) -> Policy:
         """The figures for the core."""
@@ -60,7 +62,9 @@ def read_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
         default = limits.get(name, getattr(Limits(), name))
         limits[name] = cap if default is None else min(default, cap)
     values |= {name: value for name, value in flags.items() if value is not None}
-    kinds = {item.name: type(item.default) for item in fields(Settings) if item.name not in ("limits", "caps")}
+    kinds = {
+        item.name: type(item.default) for item in fields(Settings) if item.name not in ("limits", "caps", "sandbox")
+    }
     checked = {name: _checked(name, value, _kind(name, kinds, f"{path}: ")) for name, value in values.items()}
     return Settings(limits=Limits(**limits), caps=caps, **checked)
 

@@ -6,13 +6,14 @@ import time
 from pyflowd import __version__
 from pyflowd.core.calls import NodeWork
 from pyflowd.core.execution_controller import ExecutionController
+from pyflowd.core.profiles import profile_of
 from pyflowd.core.runs import Run
 from pyflowd.core.worker_pool import Worker, Zygote
 from pyflowd_client.protocol import replies
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
-SANDBOX_TIER = "T0"  # separate processes and resource limits, nothing more
+UNKNOWN_TIER = "unknown"  # before the first fork server is warm
 
 
 class StatusReport:
@@ -32,7 +33,9 @@ class StatusReport:
             version=__version__,
             protocol=PROTOCOL_VERSION,
             uptime_s=time.monotonic() - self._started_at,
-            sandbox_tier=SANDBOX_TIER,
+            sandbox_tier=min(
+                (zygote.tier for zygote in controller.pool.zygotes.values() if zygote.tier), default=UNKNOWN_TIER
+            ),
             socket=self._socket,
             environments=tuple(_environment(zygote) for zygote in controller.pool.zygotes.values()),
             runs=tuple(self._run(run) for run in controller.runs.values()),
@@ -58,15 +61,18 @@ class StatusReport:
         return replies.WorkerStatus(
             pid=worker.pid,
             state=worker.state.value,
-            python=worker.environment,
+            python=profile_of(worker.environment).python,
             run=run.id if run else None,
             node=node,
         )
 
 
 def _environment(zygote: Zygote) -> replies.EnvironmentStatus:
+    profile = profile_of(zygote.environment)
     return replies.EnvironmentStatus(
-        python=zygote.environment,
+        python=profile.python,
+        permissions=profile.permissions or None,
+        tier=zygote.tier or None,
         state=zygote.state.value,
         version=zygote.version,
         pid=zygote.pid,

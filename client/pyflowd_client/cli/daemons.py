@@ -87,6 +87,9 @@ def _status_lines(found: DaemonStatus) -> list[str]:
     for environment in found.environments:
         python = f"Python {environment.version}, " if environment.version else ""
         lines.append(f"  {environment.state:9} {environment.python} ({python}{counted(environment.spares, 'spare')})")
+        if environment.tier or environment.permissions:
+            permitted = f"; permitted: {one_line(environment.permissions)}" if environment.permissions else ""
+            lines.append(f"            sandbox {environment.tier or 'not known yet'}{permitted}")
         lines += [f"            unprotected: no {one_line(layer)}" for layer in environment.lacks or ()]
     lines += ["runs"] if found.runs else ["no runs"]
     width = max((len(run.run) for run in found.runs), default=0)

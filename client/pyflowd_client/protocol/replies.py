@@ -79,6 +79,8 @@ class Done(Message):
 class EnvironmentStatus(Message):
     """One warm environment: `memory_bytes` is not counted here, ask the system by `pid`.
 
+    permissions: what its nodes may do beyond what every node may, in words; None when that is nothing.
+    tier: how well its nodes are kept from what is not theirs, "T0" to "T3"; None before that is known.
     lacks: the layers of protection that its nodes go without, and why; None when there is none.
     """
 
@@ -87,6 +89,8 @@ class EnvironmentStatus(Message):
     version: str | None = None
     pid: int | None = None
     spares: int
+    permissions: str | None = None
+    tier: str | None = None
     lacks: tuple[str, ...] | None = None
 
 

@@ -430,7 +430,7 @@ class ExecutionController:
     def _zygote_warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
         self._preparer.forget(warmed.environment)
         zygote = self.pool.warmed(warmed.environment, warmed.pid, warmed.version, self._now)
-        zygote.lacks = warmed.lacks
+        zygote.tier, zygote.lacks = warmed.tier, warmed.lacks
         self._deadlines.set(zygote, zygote.refill_at)
 
     def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:

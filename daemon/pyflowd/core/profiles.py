@@ -16,6 +16,8 @@ class Profile:
 
     net: networks and the sockets of others. read, write: files and folders with all below; what may be written may be
     read. everything: all that the user may. workdir: where nodes start, which they may read; None is their scratch.
+    scratch_bytes, scratch_files, processes: what each node may have of these, where each has its own file system and
+    its processes are counted apart.
     """
 
     python: str
@@ -24,6 +26,9 @@ class Profile:
     write: tuple[str, ...] = ()
     everything: bool = False
     workdir: str | None = None
+    scratch_bytes: int = 1_000_000_000
+    scratch_files: int = 100_000
+    processes: int = 512
 
     @property
     def id(self) -> EnvironmentId:
@@ -33,15 +38,14 @@ class Profile:
         return EnvironmentId(json.dumps(asdict(self)))
 
     @property
-    def label(self) -> str:
-        """For messages: the interpreter, and in brackets what its nodes may do beyond what every node may."""
-        parts = ["everything"] if self.everything else [
-            *(["net"] if self.net else []),
-            *(f"read {path}" for path in self.read),
-            *(f"write {path}" for path in self.write),
-        ]  # fmt: skip
-        parts += [f"in {self.workdir}"] if self.workdir else []
-        return f"{self.python} [{', '.join(parts)}]" if parts else self.python
+    def permissions(self) -> str:
+        """For people: what nodes may do beyond what every node may; "" when that is nothing."""
+        if self.everything:
+            return "everything"
+        parts = ["net"] if self.net else []
+        parts += [f"read {path}" for path in self.read] + [f"write {path}" for path in self.write]
+        parts += [f"start in {self.workdir}"] if self.workdir else []
+        return ", ".join(parts)
 
 
 def profile_of(environment: EnvironmentId) -> Profile:

@@ -88,11 +88,12 @@ class PlanBuilt:
 
 @record
 class ZygoteWarmed:
-    """The fork server of an environment is ready. `lacks`: the layers of protection that it has to go without."""
+    """The fork server of an environment is ready. `tier`: of its sandbox. `lacks`: the layers of protection that it goes without."""
 
     environment: EnvironmentId
     pid: int
     version: str
+    tier: str = ""
     lacks: tuple[str, ...] = ()
 
 

@@ -47,6 +47,7 @@ class Zygote:
     state: ZygoteState = ZygoteState.COLD
     pid: int | None = None
     version: str | None = None
+    tier: str = ""
     lacks: tuple[str, ...] = ()
     spares: deque[WorkerId] = field(default_factory=deque)
     failures: int = 0

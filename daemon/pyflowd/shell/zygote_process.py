@@ -11,17 +11,15 @@ import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.ids import WorkerId
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
+from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.worker_side import BIND_NOW, frames, orders
-from pyflowd.worker_side.confinement import FLOOR
 
-WORKER_SIDE = Path(frames.__file__).resolve().parent
 WORKERS_A_FRAME = 80
 LAST_WORDS_BYTES = 4096
 PASSED_ON = ("HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -40,18 +38,48 @@ def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1"), BIND_NOW: "1"}
 
 
+def read_pid(pidfd: int) -> int:
+    """The number of a process where we are, whatever it is called where it lives."""
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pid:"):
+                return int(line[4:])
+    return -1
+
+
+def _pid_of(pidfd: int) -> int:
+    """The same, of a descriptor that is not needed any more."""
+    try:
+        return read_pid(pidfd)
+    finally:
+        os.close(pidfd)
+
+
 class ZygoteProcess:
-    """One fork server and the links to its workers."""
+    """One fork server and the links to its workers.
+
+    Before it is warm it is nobody's but the one's who starts it: `judge` finds what is in the way of using it, given
+    the attacks that succeeded; `unfit` is told why it was ended, and whether that was for its weakness.
+    """
 
     def __init__(
-        self, environment: EnvironmentId, scratch: Path, poller: Poller, feed: Callable[[Stimulus], None]
+        self,
+        sandbox: Sandbox,
+        poller: Poller,
+        feed: Callable[[Stimulus], None],
+        *,
+        judge: Callable[[list[str] | None], str],
+        unfit: Callable[[str, bool], None],
     ) -> None:
-        self.environment = environment
+        self.environment = sandbox.environment
         self.links: dict[WorkerId, WorkerLink] = {}
+        self.pid: int | None = None
+        self._sandbox = sandbox
         self._poller = poller
         self._feed = feed
+        self._judge = judge
+        self._unfit = unfit
         self._is_over = False
-        self._is_warm = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         words_read, words_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -60,13 +88,13 @@ class ZygoteProcess:
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    [environment, "-I", str(WORKER_SIDE), str(theirs.fileno())],
+                    [*sandbox.prefix, sandbox.python, "-I", str(WORKER_SIDE), str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=words_write,
                     env=zygote_variables(os.environ),
                     cwd="/",
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[theirs.fileno(), *sandbox.descriptors],
                     start_new_session=True,
                 )
         except OSError:
@@ -76,15 +104,10 @@ class ZygoteProcess:
         finally:
             os.close(words_write)
         with suppress(OSError):  # gone already, which is seen when its end of the socket is
-            orders.send_start(self._control, str(scratch), FLOOR, ())
+            orders.send_start(self._control, str(sandbox.scratch), dict(sandbox.terms), (), sandbox.targets)
         poller.watch(self._control.fileno(), self._read_control)
         poller.watch(words_read, self._read_words)
         self._last_words = b""
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
 
     def fork(self, workers: tuple[WorkerId, ...], *, rehearse: bool) -> None:
         """Ask for processes; frames may be sent to them at once."""
@@ -114,7 +137,7 @@ class ZygoteProcess:
         try:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            log.warning("zygote %d does not leave, killing it", self.pid)
+            log.warning("the zygote of %s does not leave, killing it", self.environment)
             self._process.kill()
             self._process.wait()
 
@@ -131,9 +154,23 @@ class ZygoteProcess:
         self._close_descriptors()
         words = self._last_words.decode("utf-8", "replace").strip()
         reason = f"{reason}: {words.splitlines()[-1]}" if words else reason
-        if not self._is_warm and not words:
+        if self.pid is not None:
+            self._feed(ZygoteLost(environment=self.environment, reason=f"{self._sandbox.python} {reason}"))
+            return
+        if not words:
             reason = f"{reason} with status {status} before it could run nodes: is it a Python interpreter?"
-        self._feed(ZygoteLost(environment=self.environment, reason=f"{self.environment} {reason}"))
+        self._unfit(f"{self._sandbox.python} {reason}", False)
+
+    def _reject(self, reason: str) -> None:
+        """It runs, and is not what it should be."""
+        self._process.kill()
+        self._process.wait()
+        self._read_words()
+        words = self._last_words.decode("utf-8", "replace").strip()
+        if words:
+            log.info("its last words: %s", words)
+        self._close_descriptors()
+        self._unfit(reason, True)
 
     def _close_descriptors(self) -> None:
         self._is_over = True
@@ -171,25 +208,33 @@ class ZygoteProcess:
         if kind == "forked":
             self._forked(header["workers"], descriptors)
             return
-        for descriptor in descriptors:
-            os.close(descriptor)
+        pids = [_pid_of(descriptor) for descriptor in descriptors]
         if kind == "exited":
             for worker, _pid, status, cpu_s, max_rss_kb in header["workers"]:
                 self._exited(WorkerId(worker), int(status), float(cpu_s), int(max_rss_kb) * 1024)
         elif kind == "warm":
-            self._is_warm = True
-            log.info("zygote %d is warm: %s %s", self.pid, self.environment, header["version"])
-            lacks = tuple(map(str, header["lacks"]))
-            for layer in lacks:
-                log.warning("nodes of %s go without a layer of protection: %s", self.environment, layer)
-            version = str(header["version"])
-            self._feed(ZygoteWarmed(environment=self.environment, pid=self.pid, version=version, lacks=lacks))
+            self._warmed(header, pids[0])
         elif kind == "fork_failed":
             workers = tuple(WorkerId(worker) for worker in header["workers"])
             for worker in workers:
                 self._drop(worker)
             message = str(header["message"])
             self._feed(ForkFailed(environment=self.environment, workers=workers, message=message))
+
+    def _warmed(self, header: dict[str, Any], pid: int) -> None:
+        successes = header["successes"]
+        obstacle = self._judge(successes if successes is None else [str(name) for name in successes])
+        if obstacle:
+            self._reject(obstacle)
+            return
+        self.pid = pid
+        tier = self._sandbox.tier.name
+        log.info("zygote %d is warm: %s %s, %s", pid, self.environment, header["version"], tier)
+        lacks = (*map(str, header["lacks"]), *self._sandbox.reasons)
+        for layer in lacks:
+            log.warning("nodes of %s go without a layer of protection: %s", self.environment, layer)
+        version = str(header["version"])
+        self._feed(ZygoteWarmed(environment=self.environment, pid=pid, version=version, tier=tier, lacks=lacks))
 
     def _forked(self, workers: list[list[int]], descriptors: list[int]) -> None:
         pids: dict[WorkerId, int] = {}
@@ -199,7 +244,7 @@ class ZygoteProcess:
                 os.close(pidfd)
                 continue
             link.born(pidfd)
-            pids[WorkerId(worker)] = pid
+            pids[WorkerId(worker)] = read_pid(pidfd) if self._sandbox.is_wrapped else pid
         self._feed(WorkersForked(environment=self.environment, pids=pids))
 
     def _exited(self, worker: WorkerId, status: int, cpu_s: float, peak_memory_bytes: int) -> None:

@@ -5,7 +5,7 @@ import logging
 import resource
 import signal
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import cast
 
 from pyflowd.core import effects
@@ -13,6 +13,7 @@ from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.limits import Limits
 from pyflowd.core.stimuli import CallFailed, Stimulus, ZygoteLost
 from pyflowd.core.values import Payload
+from pyflowd.sandbox.sandboxes import Sandbox, Sandboxes, SandboxRefused
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.zygote_process import ZygoteProcess
@@ -29,11 +30,11 @@ class Zygotes:
     """One process per environment; each knows its own workers."""
 
     def __init__(
-        self, scratch: Path, poller: Poller, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]
+        self, sandboxes: Sandboxes, poller: Poller, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]
     ) -> None:
         self._loop = loop
         self._young: list[WorkerLink] = []
-        self._scratch = scratch
+        self._sandboxes = sandboxes
         self._poller = poller
         self._feed = feed
         self._processes: dict[EnvironmentId, ZygoteProcess] = {}
@@ -41,14 +42,34 @@ class Zygotes:
     def start(self, effect: effects.StartZygote) -> None:
         """Start a fork server."""
         environment = effect.environment
+        self._start(environment, partial(self._sandboxes.first, environment))
+
+    def _start(self, environment: EnvironmentId, choose: Callable[[], Sandbox]) -> None:
+        """Start it in the sandbox that is chosen, or in the next lower one when it turns out to be unfit."""
         try:
-            process = ZygoteProcess(environment, self._scratch, self._poller, self._feed)
+            sandbox = choose()
+        except SandboxRefused as refusal:
+            self._feed(ZygoteLost(environment=environment, reason=str(refusal)))
+            return
+        try:
+            process = ZygoteProcess(
+                sandbox,
+                self._poller,
+                self._feed,
+                judge=partial(self._sandboxes.judge, sandbox),
+                unfit=partial(self._retreat, sandbox),
+            )
         except OSError as error:
-            reason = f"{environment} cannot be started as a Python interpreter: {error.strerror}"
+            reason = f"{sandbox.python} cannot be started as a Python interpreter: {error.strerror}"
             self._feed(ZygoteLost(environment=environment, reason=reason))
             return
         self._processes[environment] = process
-        log.info("zygote %d starts: %s", process.pid, environment)
+        log.info("a zygote starts, %s: %s", sandbox.tier.name, environment)
+
+    def _retreat(self, sandbox: Sandbox, reason: str, is_weak: bool) -> None:  # noqa: FBT001 - a callback
+        del self._processes[sandbox.environment]
+        log.info("%s is not to be had for %s: %s", sandbox.tier.name, sandbox.environment, reason)
+        self._start(sandbox.environment, partial(self._sandboxes.lower, sandbox, reason, is_weak=is_weak))
 
     def fork(self, effect: effects.ForkWorkers) -> None:
         """Fork workers."""
@@ -93,6 +114,7 @@ class Zygotes:
         for process in self._processes.values():
             process.end(LEAVE_PATIENCE_S)
         self._processes = {}
+        self._sandboxes.close()
 
     def _send(
         self, environment: EnvironmentId, worker: WorkerId, order: "orders.Order", descriptors: list[int]

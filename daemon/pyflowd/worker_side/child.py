@@ -21,7 +21,7 @@ from .link import LINK
 from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
 from .node_module import FILENAME
-from .orders import CALL, WAIT, receive
+from .orders import CALL, PROBE, WAIT, receive
 from .rehearsal import rehearse
 from .scratch import MODE
 
@@ -86,11 +86,14 @@ def _become_worker(
     except FileNotFoundError:  # somebody cleaned up where temporary files lie
         os.makedirs(scratch, MODE)
         chdir(scratch)
+    if confinement.workdir is not None:
+        chdir(confinement.workdir)
     confinement.bind(scratch)
     closerange(3, LINK)
     closerange(LINK + 1, highest_descriptor + 1)
-    putenv(b"TMPDIR", scratch)
-    _variables[b"TMPDIR"] = scratch
+    if confinement.namespaces is None:  # else it is the same for all
+        putenv(b"TMPDIR", scratch)
+        _variables[b"TMPDIR"] = scratch
     _renew_modules()
     pthread_sigmask(SIG_SETMASK, INTERRUPT)
     enable_gc()
@@ -117,12 +120,22 @@ def _serve() -> None:
             return  # at once: no one waits for what the node may have left to do
         if served:
             sigtimedwait(INTERRUPT, 0)  # it came too late for the call that it was meant for
-        perform(order) if order[0] == CALL else _inspect(order)
+        perform(order) if order[0] == CALL else _attend(order)
         served = True
         if order[2] == WAIT:
             receive(LINK)  # its end costs more than many a call: that waits until it is in nobody's way
         if order[2]:
             return
+
+
+def _attend(order: Order) -> None:
+    """What is asked seldom."""
+    if order[0] == PROBE:
+        from . import link, probes
+
+        link.send({"kind": "probed", "successes": probes.successes(order[3])})
+    else:
+        _inspect(order)
 
 
 def _inspect(order: Order) -> None:

@@ -39,21 +39,30 @@ READ, WRITE = "r", "w"
 RIGHTS = {READ: landlock.READ, WRITE: landlock.WRITE}
 
 # What nodes are started with when nobody says otherwise: the floor, and nothing on top of it.
-FLOOR: Terms = {"user": None, "namespaces": None, "filters": ["floor", "namespaces"], "files": None, "network": True}
+FLOOR: Terms = {
+    "user": None,
+    "namespaces": None,
+    "filters": ["floor", "namespaces"],
+    "files": None,
+    "network": True,
+    "workdir": None,
+}
 
 
 class Confinement:
     """The terms of one zygote.
 
-        user         (uid, gid) to become, or None
-        namespaces   arguments of `Namespaces`, or None
-        filters      names of those that the zygote loads
-        files        [(path, READ or WRITE)] that workers may reach besides their scratch folder, or None: all
-        network      whether workers may use TCP and the abstract sockets of others
+    user         (uid, gid) to become, or None
+    namespaces   arguments of `Namespaces`, or None
+    filters      names of those that the zygote loads
+    files        [(path, READ or WRITE)] that workers may reach besides their scratch folder, or None: all
+    network      whether workers may use TCP and the abstract sockets of others
+    workdir      the folder that nodes start in, or None: their scratch
     """
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
+        self.workdir = terms["workdir"]
         self.namespaces: Optional[Namespaces] = None
         self._rules: List[Tuple[int, int]] = []
         self._ruleset: Optional[Ruleset] = None
@@ -62,7 +71,7 @@ class Confinement:
     def enter(self) -> List[str]:
         """In the zygote: give up what no node needs; says what this machine would not let us give up."""
         if self._terms["user"] is not None:
-            _become(*self._terms["user"])
+            _become(*self._terms["user"], keeping=self._terms["namespaces"] is not None)
         if self._terms["namespaces"] is not None:
             self.namespaces = Namespaces(*self._terms["namespaces"])
         refusals = [
@@ -152,10 +161,11 @@ def _refuse_new_privileges() -> None:
     linux.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _become(uid: int, gid: int) -> None:
-    """Another user, who keeps the capabilities of the user namespace for now."""
-    linux.prctl(PR_SET_KEEPCAPS, 1)
+def _become(uid: int, gid: int, *, keeping: bool) -> None:
+    """Another user, who may still make namespaces if `keeping`."""
+    linux.prctl(PR_SET_KEEPCAPS, int(keeping))
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    linux.keep_capabilities((CAP_SYS_ADMIN,))
+    if keeping:
+        linux.keep_capabilities((CAP_SYS_ADMIN,))

@@ -19,7 +19,7 @@ from resource import RLIMIT_NPROC, setrlimit
 from . import linux
 from .linux import check
 
-CLONE_VM = 0x100
+CLONE_VM, CLONE_FILES = 0x100, 0x400
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = (
     0x20000,
     0x08000000,
@@ -41,10 +41,8 @@ class Namespaces:
     processes_most: processes and threads that it may have. own_network: an empty network of its own.
     """
 
-    def __init__(
-        self, place: str, bytes_most: int, files_most: int, processes_most: int, own_network: bool
-    ) -> None:
-        self.scratch = os.path.join(place, FOLDERS[0])
+    def __init__(self, place: str, bytes_most: int, files_most: int, processes_most: int, own_network: bool) -> None:
+        self.scratch, self.temporary = (os.path.join(place, name) for name in FOLDERS[:2])
         self._place = os.fsencode(place)
         self._folders = [os.fsencode(os.path.join(place, name)) for name in FOLDERS]
         self._options = b"mode=700,size=%d,nr_inodes=%d" % (bytes_most, files_most + len(FOLDERS) + 1)
@@ -57,8 +55,9 @@ class Namespaces:
     def open(self) -> int:
         """In the zygote: what it forks next lives in a new process namespace. Its first process, to be killed."""
         check(linux.unshare(CLONE_NEWPID))
-        # All of them wait on one stack: none ever returns, so what the next one writes there is what is there.
-        return check(linux.clone(linux.PAUSE, self._stack_top, CLONE_VM | SIGCHLD, None))
+        # All of them wait on one stack: none ever returns, so what the next one writes there is what is there. They
+        # share our descriptors, for their copies would keep open what the workers' own ends are.
+        return check(linux.clone(linux.PAUSE, self._stack_top, CLONE_VM | CLONE_FILES | SIGCHLD, None))
 
     def close(self) -> None:
         """In the zygote: what it forks next lives where it does itself."""

@@ -1,9 +1,10 @@
 """What the daemon tells zygotes and workers: an order is a marshalled tuple, its kind first.
 
-    ("start", scratch, terms, [module to preload])     terms: see `confinement`; once, before anything else
+    ("start", scratch, terms, [module], targets)       once, before anything else; see `confinement`, `probes`
     ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(input, value)])
     ("inspect", call, last, [(title, source)])
+    ("probe", call, last, targets)                     from the zygote itself: see `probes`
 
 An order is one packet of a SOCK_SEQPACKET pair. One that is too large, or has values in memfds, is two:
 
@@ -32,9 +33,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Sequence, Tuple
 
+    from .confinement import Terms
+    from .probes import Targets
+
     Order = Tuple[Any, ...]
 
-START, FORK, CALL, INSPECT = "start", "fork", "call", "inspect"
+START, FORK, CALL, INSPECT, PROBE = "start", "fork", "call", "inspect", "probe"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
 MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments
@@ -58,9 +62,11 @@ def send(channel: socket, order: Order, descriptors: Sequence[int] = ()) -> None
         body.close()
 
 
-def send_start(control: socket, scratch: str, terms: dict[str, Any], preload: Sequence[str]) -> None:
-    """Tell a zygote what it is for; OSError when it is gone."""
-    control.send(dumps((START, scratch, terms, list(preload)), MARSHAL_VERSION))
+def send_start(
+    control: socket, scratch: str, terms: Terms, preload: Sequence[str], targets: Targets | None = None
+) -> None:
+    """Tell a zygote what it is for, and what to attack before it says that it is warm; OSError when it is gone."""
+    control.send(dumps((START, scratch, terms, list(preload), targets), MARSHAL_VERSION))
 
 
 def send_fork(control: socket, workers: Sequence[int], rehearse: bool, descriptors: Sequence[int]) -> None:
@@ -79,13 +85,13 @@ def receive(descriptor: int) -> Order | None:
     return _receive_large(descriptor, order) if isinstance(order, int) else order
 
 
-def receive_start(control: socket) -> tuple[str, dict[str, Any], list[str]]:
-    """(scratch, terms, modules to preload); ClosedError."""
+def receive_start(control: socket) -> tuple[str, Terms, list[str], Targets | None]:
+    """(scratch, terms, modules to preload, targets); ClosedError."""
     packet, _ = frames.receive_packet(control, ORDER_BYTES)
     if not packet:
         raise frames.ClosedError()
-    _, scratch, terms, preload = loads(packet)
-    return scratch, terms, preload
+    _, scratch, terms, preload, targets = loads(packet)
+    return scratch, terms, preload, targets
 
 
 def receive_fork(control: socket) -> tuple[list[int], bool, list[int]]:

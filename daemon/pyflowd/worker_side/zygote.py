@@ -2,8 +2,10 @@
 
     daemon -> zygote   start scratch, terms, [module]  once
                        fork [id], rehearse             + link, stdout, stderr of each worker
-    zygote -> daemon   warm {...}, once               forked {workers: [[id, pid]]} + a pidfd of each worker
-                       fork_failed {workers, message} exited {workers: [[id, pid, wait status, cpu_s, max_rss_kb]]}
+    zygote -> daemon   warm {...}                      + its own pidfd, once
+                       forked {workers: [[id, pid]]}   + a pidfd of each worker
+                       fork_failed {workers, message}
+                       exited {workers: [[id, pid, wait status, cpu_s, max_rss_kb]]}
 
 One thread, one loop over two descriptors: the control socket and a signalfd for deaths. Only this process forks. No
 signal handler is installed, only signals are blocked, so a worker has none to undo. When the daemon's end closes,
@@ -25,20 +27,19 @@ import time
 import types
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import BIND_NOW, child, frames, limits, link, linux, orders, rehearsal
+from . import BIND_NOW, child, frames, limits, link, linux, orders, proving, rehearsal
 from .confinement import Confinement
 from .reaper import Reaper
 from .scratch import OwnFolder, ScratchFolders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List
+    from typing import Any
 
     from .frames import Header
     from .namespaces import Namespaces
+    from .proving import Targets
     from .reaper import Exit
-
-    Forked = List[List[int]]
 
 PATIENCE_S = 5.0
 EXITS_PER_FRAME = 1000
@@ -80,7 +81,32 @@ class Zygote:
             self._reaper.kill_all(PATIENCE_S)
             self._folders.close()
 
+    def prove(self, targets: Targets) -> list[str] | None:
+        """The attacks that workers succeed with; None when none could be tried.
+
+        The daemon has not asked for these workers: their numbers are below 0, and their ends are not reported.
+        """
+
+        def fork(streams: list[tuple[int, int, int]]) -> list[tuple[int, str]]:
+            pids, taken, _ = self._fork(
+                list(range(-len(streams), 0)), False, [one for triple in streams for one in triple]
+            )
+            return [(pid, folder) for pid, (folder, _) in zip(pids, taken)]
+
+        return proving.prove(fork, targets)
+
     def _fork_batch(self, workers: list[int], rehearse: bool, descriptors: list[int]) -> None:
+        pids, _, failure = self._fork(workers, rehearse, descriptors)
+        forked = [list(pair) for pair in zip(workers, pids)]
+        self.say({"kind": "forked", "workers": forked}, [linux.open_pidfd(pid) for pid in pids])
+        if failure is not None:
+            lost = workers[len(pids) :]
+            frames.send(self._control, {"kind": "fork_failed", "workers": lost, "message": failure})
+
+    def _fork(
+        self, workers: list[int], rehearse: bool, descriptors: list[int]
+    ) -> tuple[list[int], list[tuple[str, bool]], str | None]:
+        """The process ids of those that could be forked, the folders of all, and why others could not."""
         highest = max(self._highest_descriptor, *descriptors)
         triples = zip(descriptors[::3], descriptors[1::3], descriptors[2::3])
         taken = [self._folders.take(worker) for worker in workers]
@@ -95,13 +121,11 @@ class Zygote:
             self._reaper.add(pid, worker, folder, guard)
         for folder, _ in taken[len(pids) :]:
             self._folders.give_back(folder)
-        self._answer_fork([list(pair) for pair in zip(workers, pids)], [linux.open_pidfd(pid) for pid in pids])
-        if failure is not None:
-            lost = workers[len(pids) :]
-            frames.send(self._control, {"kind": "fork_failed", "workers": lost, "message": failure})
+        return pids, taken, failure
 
-    def _answer_fork(self, forked: Forked, pidfds: list[int]) -> None:
-        packet, _, _ = frames.pack({"kind": "forked", "workers": forked})
+    def say(self, header: Header, pidfds: list[int]) -> None:
+        """Send a frame with descriptors, which are closed."""
+        packet, _, _ = frames.pack(header)
         try:
             frames.send_packet(self._control, packet, pidfds)
         finally:
@@ -111,8 +135,9 @@ class Zygote:
     def _report_exits(self, exits: list[Exit]) -> None:
         if self._control.fileno() < 0:
             return
-        for start in range(0, len(exits), EXITS_PER_FRAME):
-            part = exits[start : start + EXITS_PER_FRAME]
+        known = [exit_ for exit_ in exits if exit_[0] >= 0]
+        for start in range(0, len(known), EXITS_PER_FRAME):
+            part = known[start : start + EXITS_PER_FRAME]
             frames.send(self._control, {"kind": "exited", "workers": part})
 
 
@@ -154,9 +179,11 @@ def main(control_descriptor: int) -> None:
     control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
     linux.adopt_orphans()
     limits.refuse_core_dumps()
-    scratch, terms, preload = orders.receive_start(control)
+    scratch, terms, preload, targets = orders.receive_start(control)
     confinement = Confinement(terms)
     lacks = confinement.enter()
+    if confinement.namespaces is not None:
+        os.environ["TMPDIR"] = confinement.namespaces.temporary
     preloaded, refused = _preload(preload)
     _open_streams()
     link.keep_place()
@@ -168,8 +195,9 @@ def main(control_descriptor: int) -> None:
         rehearsal.rehearse()
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages they all share
     gc.disable()
+    successes = zygote.prove(targets) if targets is not None else None
     with contextlib.suppress(ConnectionError):
-        frames.send(control, _warm(preloaded, refused, lacks))
+        zygote.say(dict(_warm(preloaded, refused, lacks), successes=successes), [linux.open_pidfd(os.getpid())])
         zygote.serve()
     os._exit(0)
 
@@ -184,7 +212,6 @@ def _heed_signals() -> None:
 def _warm(preloaded: list[Any], refused: list[Any], lacks: list[str]) -> Header:
     return {
         "kind": "warm",
-        "pid": os.getpid(),
         "version": "%d.%d.%d" % sys.version_info[:3],
         "implementation": sys.implementation.name,
         "executable": sys.executable,

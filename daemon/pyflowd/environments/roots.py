@@ -1,0 +1,109 @@
+"""Where an interpreter and its packages lie, found by reading, without starting it.
+
+Its own folder, that of the interpreter below a virtual environment, the links that lead there, and the folders of
+projects that are installed in place (`pip install --editable`).
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+LINKS_MOST = 40  # as the kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """folders: with all below them. links: (link, what it says), of those that lie in none of the folders."""
+
+    folders: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+
+
+def roots_of(python: str) -> Roots:
+    """What the interpreter at an absolute path needs to see besides the system."""
+    folders: dict[str, None] = {}
+    links: list[tuple[str, str]] = []
+    for path in _way(python):
+        prefix = os.path.dirname(os.path.dirname(path))
+        folders.update(dict.fromkeys(_of_prefix(prefix)))
+        if os.path.islink(path):
+            links.append((path, os.readlink(path)))
+    for folder in list(folders):
+        folders.update(dict.fromkeys(_installed_in_place(Path(folder))))
+    outside = [link for link in links if not is_below_any(link[0], folders)]
+    return Roots(tuple(folders), tuple(outside))
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether a path is a folder, or lies in it; as text, links are not followed."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def is_below_any(path: str, folders: Iterable[str]) -> bool:
+    """Whether a path is one of these folders, or lies in one."""
+    return any(is_below(path, folder) for folder in folders)
+
+
+def _way(python: str) -> Iterator[str]:
+    """The interpreter's path, the paths its links lead to, and those of the interpreter below a virtual environment."""
+    path = python
+    for _ in range(LINKS_MOST):
+        yield path
+        base = _base(Path(path).parent.parent)
+        if base is not None:
+            yield base
+            yield os.path.realpath(base)
+        if not os.path.islink(path):
+            break
+        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
+    yield os.path.realpath(python)
+
+
+def _base(prefix: Path) -> str | None:
+    with suppress(OSError, UnicodeDecodeError):
+        for line in (prefix / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition("=")
+            if name.strip().lower() == "home":
+                return os.path.join(value.strip(), "python3")
+    return None
+
+
+def _of_prefix(prefix: str) -> list[str]:
+    """The folders of an installation; of one that shares its folder with other things, those that are Python's."""
+    libraries = [folder for folder in Path(prefix).glob("lib*/python3*") if folder.is_dir()]
+    if prefix == "/" or not (libraries or os.path.exists(os.path.join(prefix, "pyvenv.cfg"))):
+        return []
+    if is_below(os.path.expanduser("~"), prefix):
+        return [str(folder) for folder in libraries]
+    return [prefix]
+
+
+def _installed_in_place(prefix: Path) -> Iterator[str]:
+    for site in prefix.glob("lib*/python3*/*-packages"):
+        for file in site.glob("*.pth"):
+            yield from _folders_in(file)
+        if not any(site.glob("__editable___*_finder.py")):
+            continue  # else import hooks look there, and only they know where
+        for file in site.glob("*.dist-info/direct_url.json"):
+            with suppress(OSError, ValueError, AttributeError):
+                found = json.loads(file.read_bytes())
+                if found.get("dir_info", {}).get("editable"):
+                    yield from _existing(unquote(urlsplit(found["url"]).path))
+
+
+def _folders_in(file: Path) -> Iterator[str]:
+    with suppress(OSError, UnicodeDecodeError):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith(("#", "import ", "import\t")):
+                yield from _existing(os.path.join(file.parent, line.strip()))
+
+
+def _existing(path: str) -> Iterator[str]:
+    """The folder, unless it is so high up that much else would be seen with it."""
+    path = os.path.normpath(path)
+    if os.path.isdir(path) and not is_below(os.path.expanduser("~"), path):
+        yield path

@@ -1,0 +1,71 @@
+"""How well nodes are kept from what is not theirs, in four tiers, and what each has to withstand.
+
+A tier is not what was switched on, but what was tried: every fork server of a new profile first runs the attacks of
+`worker_side/probes.py`, and has the tier whose attacks, and those of all tiers below, have failed.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+
+from pyflowd.core.profiles import Profile
+
+# The names are those of the probes.
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "T1": (
+        "reads files",
+        "writes files",
+        "writes into its environment",
+        "enters the scratch of another",
+        "signals another node",
+        "signals its fork server",
+        "reads the memory of another node",
+        "traces another node",
+        "uses the network",
+        "connects to sockets",
+        "makes namespaces",
+        "mounts",
+        "leaves IPC objects behind",
+    ),
+    "T2": ("sees files", "sees processes of the user"),
+    "T3": ("sees other nodes", "sees the scratch of another"),
+}
+OF_FILES = frozenset(
+    {
+        "reads files",
+        "writes files",
+        "writes into its environment",
+        "enters the scratch of another",
+        "sees files",
+        "sees the scratch of another",
+    }
+)
+OF_NETWORK = frozenset({"uses the network", "connects to sockets"})
+
+
+class Tier(IntEnum):
+    """T0: processes of their own, limits, and the floor. T1: also no files and sockets of others, by Landlock and
+    seccomp. T2: also a view of the system with nothing else in it, by bubblewrap. T3: also a view of its own for each
+    node.
+    """
+
+    T0 = 0
+    T1 = 1
+    T2 = 2
+    T3 = 3
+
+
+def tier_of(successes: Iterable[str], profile: Profile) -> Tier:
+    """The best tier whose attacks have all failed, or concern what the profile permits; `successes` are the others."""
+    succeeded = frozenset(successes) - permitted(profile)
+    tier = Tier.T0
+    for name, attacks in NEEDED.items():
+        if succeeded.intersection(attacks):
+            return tier
+        tier = Tier[name]
+    return tier
+
+
+def permitted(profile: Profile) -> frozenset[str]:
+    """The attacks that are none under a profile."""
+    of_network = OF_NETWORK if profile.net or profile.everything else frozenset[str]()
+    return of_network | (OF_FILES if profile.everything else frozenset())
