@@ -35,6 +35,10 @@ class CallDesk:
         call_id = CallId(self._made)
         self._pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
 
+    def drop(self, group: Hashable) -> None:
+        """What still waits in a group shall not begin."""
+        self._pool.drop(group)
+
     def assign(self, begin: Callable[[Call, Worker, bool], None]) -> None:
         """Let calls begin as far as there are workers for them: `begin(call, worker, whether more calls wait)`.
 
