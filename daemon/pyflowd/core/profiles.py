@@ -6,6 +6,7 @@ what every node may, which is by far the most frequent.
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pyflowd.core.ids import EnvironmentId
 
@@ -48,5 +49,5 @@ def profile_of(environment: EnvironmentId) -> Profile:
     """The profile that an id stands for."""
     if not environment.startswith("{"):
         return Profile(python=environment)
-    fields = json.loads(environment)
-    return Profile(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    fields: dict[str, Any] = json.loads(environment)
+    return Profile(**fields | {name: tuple(fields[name]) for name in ("read", "write")})
