@@ -24,6 +24,8 @@ class RunArguments(TypedDict, total=False):
     cpu_s: whole seconds of CPU time that each process of a node may use. memory_bytes: memory that each node may use.
     output_bytes: what is told of a node's output before only its end is kept.
     open_files: descriptors that each process of a node may have. file_bytes: how long a file may become.
+    processes: processes and threads that each node may have at once.
+    scratch_bytes, scratch_files: what each node may keep in its scratch folder.
     partial: run what can be run of a graph with errors.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
     """
@@ -38,6 +40,9 @@ class RunArguments(TypedDict, total=False):
     output_bytes: int | None
     open_files: int | None
     file_bytes: int | None
+    processes: int | None
+    scratch_bytes: int | None
+    scratch_files: int | None
     partial: bool
     max_value_bytes: int | None
 

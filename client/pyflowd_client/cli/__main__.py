@@ -151,6 +151,13 @@ def _add_limits(limits: argparse._ArgumentGroup) -> None:
         "--max-open-files", metavar="N", type=count, help="files that each process of a node may have open"
     )
     limits.add_argument("--max-file-size", metavar="SIZE", type=size_bytes, help="how long a file may become")
+    limits.add_argument(
+        "--max-processes", metavar="N", type=count, help="processes and threads that each node may have at once"
+    )
+    limits.add_argument(
+        "--max-scratch", metavar="SIZE", type=size_bytes, help="what each node may keep in its scratch folder"
+    )
+    limits.add_argument("--max-scratch-files", metavar="N", type=count, help="files that each node may keep there")
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:

@@ -36,6 +36,9 @@ def run(options: argparse.Namespace) -> ExitStatus:
             output_bytes=options.max_output,
             open_files=options.max_open_files,
             file_bytes=options.max_file_size,
+            processes=options.max_processes,
+            scratch_bytes=options.max_scratch,
+            scratch_files=options.max_scratch_files,
             partial=options.partial,
             max_value_bytes=options.max_value,
         )
