@@ -74,6 +74,9 @@ class Permissions(Message):
     all: bool = False
 
 
+NO_PERMISSIONS = Permissions()
+
+
 class SubmitRun(Message):
     """Execute a graph and follow its events.
 
@@ -89,7 +92,7 @@ class SubmitRun(Message):
     python: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     options: RunOptions = RunOptions()
-    permissions: Permissions = Permissions()
+    permissions: Permissions = NO_PERMISSIONS
     workdir: str | None = None
 
 

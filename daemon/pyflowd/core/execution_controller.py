@@ -17,6 +17,7 @@ from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
 from pyflowd.core.judgement import check_result
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
 from pyflowd.core.machines import SPARE_STATES, WorkerState
+from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.preparer import Key, Preparer
 from pyflowd.core.run_book import RunBook
@@ -38,12 +39,14 @@ class Policy:
     """The figures the controller decides by.
 
     call, caps: what a run and its nodes may use unless it asks for other limits, and the highest it may ask for.
+    permissions: the most that clients may grant.
     leave_after_s: how long the daemon stays without work and clients.
     """
 
     pool: PoolLimits = field(default_factory=PoolLimits)
     call: Limits = field(default_factory=Limits)
     caps: Caps = field(default_factory=dict)
+    permissions: PermissionCaps = field(default_factory=PermissionCaps)
     graces: Graces = field(default_factory=Graces)
     leave_after_s: float | None = None
 
@@ -66,7 +69,7 @@ class ExecutionController:
     def __init__(self, policy: Policy, run_prefix: str, wall_offset_s: float = 0.0) -> None:
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
-        self._book = RunBook(run_prefix, policy.call, policy.caps)
+        self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions)
         self._herald = Herald(self._emit, wall_offset_s)
         self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared)
         self._deadlines = Deadlines()
@@ -131,7 +134,7 @@ class ExecutionController:
     # -- requests
 
     def _submit(self, asked: stimuli.RunSubmitted) -> None:
-        refusal = self._book.refusal(asked.options)
+        refusal = self._book.refusal(asked.submission, asked.options)
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return

@@ -91,6 +91,7 @@ class RunConductor:
                 lingers=lingers,
                 seed=run.options.seed,
                 limits=call.limits,
+                variables=run.variables,
             )
         )
         self._settle(run)
