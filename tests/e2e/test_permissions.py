@@ -1,5 +1,6 @@
 """What a client may not grant is refused, by the command and by the daemon itself, before anything is started."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,11 +64,18 @@ def ask(daemon: RunningDaemon) -> Iterator[Ask]:
         yield submit
 
 
-def assert_nothing_was_started(daemon: RunningDaemon) -> None:
+@contextlib.contextmanager
+def nothing_started(daemon: RunningDaemon) -> Iterator[None]:
+    """After the block the daemon has no run and no fork server more than before."""
+    before = started(daemon)
+    yield
+    assert started(daemon) == before
+
+
+def started(daemon: RunningDaemon) -> set[str]:
     with daemon.client() as client:
         status = client.status()
-    assert not status.runs
-    assert len(status.environments) == 1
+    return {run.run for run in status.runs} | {environment.python for environment in status.environments}
 
 
 @pytest.mark.parametrize(
@@ -85,10 +93,10 @@ def assert_nothing_was_started(daemon: RunningDaemon) -> None:
 def test_a_command_that_makes_no_sense_is_told_so(
     daemon: RunningDaemon, ctl: Callable[[RunningDaemon], Pyflowctl], flags: list[str], words: str
 ) -> None:
-    done = ctl(daemon)("run", "graph.json", *flags)
+    with nothing_started(daemon):
+        done = ctl(daemon)("run", "graph.json", *flags)
     assert (done.returncode, done.stdout) == (ExitStatus.USAGE, "")
     assert words in done.stderr
-    assert_nothing_was_started(daemon)
 
 
 @pytest.mark.parametrize(
@@ -110,18 +118,18 @@ def test_a_command_that_makes_no_sense_is_told_so(
     ],
 )
 def test_the_daemon_takes_real_paths_only(daemon: RunningDaemon, ask: Ask, fields: dict[str, Any], words: str) -> None:
-    reply = ask(**fields)
+    with nothing_started(daemon):
+        reply = ask(**fields)
     assert (reply["reply"], reply["id"], reply["error"]["code"]) == ("refused", 2, ErrorCode.BAD_INPUT)
     assert words in reply["error"]["message"]
-    assert_nothing_was_started(daemon)
 
 
 @pytest.mark.parametrize(
     "permissions", [{"read": "/etc"}, {"net": 1}, {"env": ["HOME"]}, {"env": {"A": 1}}, {"exec": True}, []]
 )
 def test_permissions_of_another_shape_are_no_message(daemon: RunningDaemon, ask: Ask, permissions: Any) -> None:
-    assert ask(permissions=permissions)["error"]["code"] == ErrorCode.BAD_MESSAGE
-    assert_nothing_was_started(daemon)
+    with nothing_started(daemon):
+        assert ask(permissions=permissions)["error"]["code"] == ErrorCode.BAD_MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -143,22 +151,64 @@ def test_permissions_of_another_shape_are_no_message(daemon: RunningDaemon, ask:
 def test_beyond_the_settings_nothing_is_granted_and_nothing_is_started(
     capped: RunningDaemon, ctl: Callable[[RunningDaemon], Pyflowctl], home: Path, flags: list[str], words: str
 ) -> None:
-    done = ctl(capped)("run", "graph.json", *flags)
+    with nothing_started(capped):
+        done = ctl(capped)("run", "graph.json", *flags)
     assert (done.returncode, done.stdout) == (ExitStatus.NOT_PERMITTED, "")
     assert words.format(home=home, settings="the daemon's settings say; allowed is what lies in") in done.stderr
-    assert_nothing_was_started(capped)
 
 
 def test_a_link_that_the_daemon_is_sent_counts_for_what_it_leads_to(capped: RunningDaemon, home: Path) -> None:
     link = Permissions(read=(f"{home}/open/link",))  # as a client would send it that does not follow links itself
-    with capped.client() as client, pytest.raises(Refused, match=f"'{home}/closed' may not be read"):
+    refused = pytest.raises(Refused, match=f"'{home}/closed' may not be read")
+    with nothing_started(capped), capped.client() as client, refused:
         client.ask(requests.SubmitRun(document=graph(ADD), permissions=link), replies.RunAccepted)
-    assert_nothing_was_started(capped)
 
 
 def test_all_can_be_capped_by_itself(ctl: Callable[[RunningDaemon], Pyflowctl]) -> None:
     with running_daemon(settings="[permissions]\nall = false\n") as daemon:
-        done = ctl(daemon)("run", "graph.json", "--allow-all")
+        with nothing_started(daemon):
+            done = ctl(daemon)("run", "graph.json", "--allow-all")
         assert done.returncode == ExitStatus.NOT_PERMITTED
         assert "Everything may not be granted" in done.stderr
-        assert_nothing_was_started(daemon)
+
+
+def needy(home: Path, **declared: Any) -> str:
+    """A graph file that declares permissions."""
+    path = home / "needy.json"
+    path.write_text(json.dumps({**json.loads(graph(ADD)), "permissions": declared}))
+    return str(path)
+
+
+def test_check_tells_what_a_graph_needs(
+    daemon: RunningDaemon, ctl: Callable[[RunningDaemon], Pyflowctl], home: Path
+) -> None:
+    path = needy(home, net=True, read=["~/prices"], reason="to know the prices")
+    done = ctl(daemon)("check", path)
+    assert done.returncode == ExitStatus.DONE
+    says = "info: The graph says it needs"
+    where = Path("~").expanduser().resolve() / "prices"
+    assert f"{says} the network (to know the prices): grant it with --allow-net [needs_permission]" in done.stderr
+    assert f"{says} to read '~/prices' (to know the prices): grant it with --allow-read {where}" in done.stderr
+
+
+def test_run_warns_of_what_was_not_granted_and_grants_nothing_by_itself(
+    daemon: RunningDaemon, ctl: Callable[[RunningDaemon], Pyflowctl], home: Path
+) -> None:
+    done = ctl(daemon)("run", needy(home, net=True, env=["PATH", "NO_SUCH"]), "--allow-env", "PATH")
+    assert done.returncode == ExitStatus.DONE, done.stderr
+    assert done.stderr.splitlines() == [
+        "warning: The graph says it needs the network, which was not granted:"
+        " grant it with --allow-net [missing_permission]",
+        "warning: The graph says it needs the variable 'NO_SUCH', which was not granted:"
+        " grant it with --allow-env NO_SUCH [missing_permission]",
+    ]
+    with daemon.client() as client:
+        assert len(client.status().environments) == 1
+
+
+def test_needs_that_cannot_be_meant_refuse_the_graph(
+    daemon: RunningDaemon, ctl: Callable[[RunningDaemon], Pyflowctl], home: Path
+) -> None:
+    done = ctl(daemon)("run", needy(home, all=True))
+    assert (done.returncode, done.stdout) == (ExitStatus.BAD_GRAPH, "")
+    assert 'The "permissions" of the graph cannot be used: unknown field: all. There are: net, read, ' in done.stderr

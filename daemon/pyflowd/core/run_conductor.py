@@ -15,7 +15,9 @@ from pyflowd.core.herald import Ending, Herald, Usage
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.judgement import judge
 from pyflowd.core.limits import Limits
+from pyflowd.core.needs import missing
 from pyflowd.core.preparation import Prepared
+from pyflowd.core.profiles import profile_of
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.runs import Run
 from pyflowd.core.worker_pool import Worker
@@ -53,6 +55,9 @@ class RunConductor:
         """The plan stands: the first nodes are ready, or the graph is refused."""
         findings = judge(prepared, run.inputs)
         self._herald.diagnostics(run, findings.diagnostics)
+        if prepared.plan is not None and prepared.plan.needs:
+            workdir = profile_of(run.environment).workdir
+            self._herald.diagnostics(run, missing(prepared.plan.needs, run.permissions, workdir))
         refusal = findings.refusal(run.options.partial)
         if refusal is not None or findings.binding is None or prepared.plan is None:
             self.finish(run, RunState.FAILED, refusal)
