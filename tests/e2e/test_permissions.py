@@ -110,6 +110,7 @@ def test_a_command_that_makes_no_sense_is_told_so(
         ({"permissions": {"read": ["/no/such"]}}, "'/no/such' cannot be granted: it does not exist; for files"),
         ({"permissions": {"read": ["/etc/passwd/x"]}}, "'/etc/passwd/x' cannot be granted: Not a directory."),
         ({"permissions": {"read": ["/" + "x" * 5000]}}, "cannot be granted: File name too long."),
+        ({"permissions": {"read": ["/etc"] * 600, "write": ["/etc"] * 600}}, "1200 paths cannot be granted: 1000 are"),
         ({"permissions": {"env": {"A=B": "1"}}}, "The variable 'A=B' cannot be passed on: its name has '=' in it."),
         ({"permissions": {"env": {"": "1"}}}, "The variable '' cannot be passed on: its name is empty."),
         ({"workdir": "here"}, "'here' cannot be granted: it is not absolute."),

@@ -36,7 +36,7 @@ class ErrorCode(StrEnum):
     BAD_GRAPH = "bad_graph"
     # the client
     BAD_MESSAGE = "bad_message"
-    BAD_INPUT = "bad_input"  # an input names no pin, or is not JSON
+    BAD_INPUT = "bad_input"  # an input names no pin, or is not JSON; a limit or a permission makes no sense
     PROTOCOL_VERSION = "protocol_version"
     NO_SESSION = "no_session"  # the first message must be hello
     UNKNOWN_RUN = "unknown_run"

@@ -12,6 +12,8 @@ from pyflowd.shell.refusals import Refusal
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.requests import Permissions
 
+PATHS_MOST = 1000  # each is looked up while all others wait
+
 
 def granted(submission: Submission, wanted: Permissions, workdir: str | None) -> Submission:
     """The submission with its permissions; `environment` becomes the profile that they need. Refusal."""
@@ -19,6 +21,9 @@ def granted(submission: Submission, wanted: Permissions, workdir: str | None) ->
         problem = variable_problem(name, value)
         if problem is not None:
             raise Refusal(ErrorCode.BAD_INPUT, f"The variable {name!r} cannot be passed on: {problem}.")
+    count = len(wanted.read) + len(wanted.write)
+    if count > PATHS_MOST:
+        raise Refusal(ErrorCode.BAD_INPUT, f"{count} paths cannot be granted: {PATHS_MOST} are the most.")
     start = None if workdir is None else _real_folder(workdir)
     read, write = (tuple(map(_real_path, paths)) for paths in (wanted.read, wanted.write))
     permissions = normal(Permissions(net=wanted.net, read=read, write=write, env=wanted.env, all=wanted.all), start)
