@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         RunFailed,
     )
     from pyflowd_client.protocol import events
+    from pyflowd_client.protocol.requests import Permissions
     from pyflowd_client.record import Outputs
     from pyflowd_client.run import Run
 
@@ -38,6 +39,7 @@ __all__ = [
     "GraphFileError",
     "LocationRefused",
     "Outputs",
+    "Permissions",
     "ProtocolMismatch",
     "PyflowdError",
     "Refused",
@@ -49,7 +51,7 @@ __all__ = [
     "events",
 ]
 
-_HOMES = tuple(f"{__name__}.{home}" for home in ("errors", "record", "run", "blocking", "aio"))
+_HOMES = tuple(f"{__name__}.{home}" for home in ("errors", "record", "run", "protocol.requests", "blocking", "aio"))
 
 
 def __getattr__(name: str) -> object:

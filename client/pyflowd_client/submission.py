@@ -6,12 +6,12 @@ It reads the graph's file as text and nothing more: what the text means is the d
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
-from pyflowd_client.protocol.requests import CheckGraph, RunOptions, SubmitRun
+from pyflowd_client.protocol.requests import CheckGraph, Permissions, RunOptions, SubmitRun
 
 
 class RunArguments(TypedDict, total=False):
@@ -24,6 +24,11 @@ class RunArguments(TypedDict, total=False):
     cpu_s: whole seconds of CPU time that each process of a node may use. memory_bytes: memory that each node may use.
     output_bytes: what is told of a node's output before only its end is kept.
     open_files: descriptors that each process of a node may have. file_bytes: how long a file may become.
+    processes: processes and threads that each node may have at once.
+    scratch_bytes, scratch_files: what each node may keep in its scratch folder.
+    permissions: what nodes may do beyond what every node may; its paths, like `workdir`, may be relative to the
+    program's own working directory. workdir: the folder that nodes start in, which they may read; None means their
+    scratch folder.
     partial: run what can be run of a graph with errors.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
     """
@@ -38,6 +43,11 @@ class RunArguments(TypedDict, total=False):
     output_bytes: int | None
     open_files: int | None
     file_bytes: int | None
+    processes: int | None
+    scratch_bytes: int | None
+    scratch_files: int | None
+    permissions: Permissions | None
+    workdir: str | os.PathLike[str] | None
     partial: bool
     max_value_bytes: int | None
 
@@ -90,6 +100,8 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
         python=interpreter_path(arguments.get("python")),
         inputs=encode_inputs(arguments.get("inputs") or {}),
         options=RunOptions(**options),
+        permissions=with_real_paths(arguments.get("permissions") or Permissions()),
+        workdir=None if (workdir := arguments.get("workdir")) is None else real_path(workdir),
     )
 
 
@@ -106,6 +118,31 @@ def check(document: str, name: str | None, arguments: RunArguments) -> CheckGrap
 def interpreter_path(python: str | os.PathLike[str] | None) -> str | None:
     """Absolute, since the daemon has another working directory; links stay, since a virtual environment is one."""
     return None if python is None else os.path.abspath(os.path.expanduser(python))
+
+
+def with_real_paths(permissions: Permissions) -> Permissions:
+    """The same permissions as the daemon takes them, which has another working directory."""
+    if not permissions.read and not permissions.write:
+        return permissions
+    return Permissions(
+        net=permissions.net,
+        read=_real_paths(permissions.read),
+        write=_real_paths(permissions.write),
+        env=permissions.env,
+        all=permissions.all,
+    )
+
+
+def _real_paths(paths: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(paths, str):  # its characters would be granted, the root folder among them
+        raise TypeError(f"permissions: {paths!r} is one path; give a tuple of paths")
+    return tuple(map(real_path, paths))
+
+
+def real_path(path: str | os.PathLike[str]) -> str:
+    """Absolute and without links; an empty path stays so, and is the daemon's to refuse."""
+    named = os.fspath(path)
+    return os.path.realpath(os.path.expanduser(named)) if named else named
 
 
 def encode_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:

@@ -94,7 +94,7 @@ class _Daemon:
         parts.callback(shutil.rmtree, scratch, ignore_errors=True)
         poller = Poller(self._loop, self._driver)
         parts.callback(poller.shut)
-        sandboxes = Sandboxes(settings.sandbox, scratch, _hidden(location), TierMemory(location.tiers))
+        sandboxes = Sandboxes(settings.sandbox, settings.limits, scratch, _hidden(location), TierMemory(location.tiers))
         self._zygotes = Zygotes(sandboxes, poller, self._loop, self._driver.feed)
         parts.callback(self._zygotes.close)
 

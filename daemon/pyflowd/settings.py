@@ -1,8 +1,8 @@
 """Everything that can be set, read once at start. Flags win over the settings file, which wins over defaults.
 
 The file is TOML: `$XDG_CONFIG_HOME/pyflowd/config.toml` (`/etc/xdg/pyflowd/config.toml` for a system service), with
-the names of this class as keys; `limits` and `caps` are tables. An unknown key, or a value of the wrong kind, is an
-error: a misspelt limit must not be ignored in silence.
+the names of this class as keys; `limits`, `caps`, `permissions` and `sandbox` are tables. An unknown key, or a value of
+the wrong kind, is an error: a misspelt limit must not be ignored in silence.
 """
 
 import math
@@ -15,8 +15,14 @@ from typing import Any
 
 from pyflowd.core.execution_controller import Policy
 from pyflowd.core.limits import Limits, PoolLimits
+from pyflowd.core.permissions import PermissionCaps, path_problem
 from pyflowd.sandbox.sandboxes import SandboxSettings
 from pyflowd_client.protocol.requests import LIMITS
+
+TIERS = ("T0", "T1", "T2", "T3")
+PERMISSIONS: dict[str, type] = {"net": bool, "read": list, "write": list, "env": list, "all": bool}
+SANDBOX: dict[str, type] = {"minimum_tier": str, "node_user": str}
+TABLES = ("limits", "caps", "permissions", "sandbox")
 
 
 class SettingsError(ValueError):
@@ -31,6 +37,7 @@ class Settings:
     spares: idle processes kept ready for each environment.
     limits: what a run and its nodes may use unless a client asks for something else.
     caps: the most that a client may ask for, by the names of `limits`.
+    permissions: the most that a client may grant to nodes.
     leave_after_s: how long an automatically started daemon stays without runs and clients.
     """
 
@@ -39,9 +46,10 @@ class Settings:
     spares: int = 16
     limits: Limits = field(default_factory=Limits)
     caps: Mapping[str, float] = field(default_factory=dict)
+    permissions: PermissionCaps = field(default_factory=PermissionCaps)
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     leave_after_s: float = 600.0
     log_level: str = "info"
-    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
 
     def policy(self, *, leaves_when_idle: bool) -> Policy:
         """The figures for the core."""
@@ -50,6 +58,7 @@ class Settings:
             pool=PoolLimits(running=running, spares=self.spares, reserve=self.spares // 8),
             call=self.limits,
             caps=self.caps,
+            permissions=self.permissions,
             leave_after_s=self.leave_after_s if leaves_when_idle else None,
         )
 
@@ -57,16 +66,17 @@ class Settings:
 def read_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
     """Settings from a file, which may be absent unless it was named, and flags that were given (not None)."""
     values = _read(path)
-    limits, caps = (_limits(name, values.pop(name, {}), f"{path}: ") for name in ("limits", "caps"))
+    place = f"{path}: "
+    limits, caps = (_limits(name, values.pop(name, {}), place) for name in ("limits", "caps"))
     for name, cap in caps.items():
         default = limits.get(name, getattr(Limits(), name))
         limits[name] = cap if default is None else min(default, cap)
+    permissions = _permissions(values.pop("permissions", {}), place)
+    sandbox = _sandbox(values.pop("sandbox", {}), place)
     values |= {name: value for name, value in flags.items() if value is not None}
-    kinds = {
-        item.name: type(item.default) for item in fields(Settings) if item.name not in ("limits", "caps", "sandbox")
-    }
-    checked = {name: _checked(name, value, _kind(name, kinds, f"{path}: ")) for name, value in values.items()}
-    return Settings(limits=Limits(**limits), caps=caps, **checked)
+    kinds = {item.name: type(item.default) for item in fields(Settings) if item.name not in TABLES}
+    checked = {name: _checked(name, value, _kind(name, kinds, place)) for name, value in values.items()}
+    return Settings(limits=Limits(**limits), caps=caps, permissions=permissions, sandbox=sandbox, **checked)
 
 
 def _read(path: Path | None) -> dict[str, Any]:
@@ -78,15 +88,50 @@ def _read(path: Path | None) -> dict[str, Any]:
         raise SettingsError(f"{path}: {error}") from None
 
 
-def _limits(table: str, values: Any, place: str) -> dict[str, Any]:
+def _table(table: str, values: Any, kinds: Mapping[str, type], place: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"{place}`{table}` must be a table")
-    checked = {}
-    for name, value in values.items():
-        checked[name] = _checked(f"{table}.{name}", value, _kind(name, LIMITS, f"{place}{table}: "))
-        if not checked[name]:
+    return {
+        name: _checked(f"{table}.{name}", value, _kind(name, kinds, f"{place}{table}: "))
+        for name, value in values.items()
+    }
+
+
+def _limits(table: str, values: Any, place: str) -> dict[str, Any]:
+    limits = _table(table, values, LIMITS, place)
+    for name, figure in limits.items():
+        if not figure:
             raise SettingsError(f"setting `{table}.{name}` must be over 0; leave it out for the default")
-    return checked
+    return limits
+
+
+def _permissions(values: Any, place: str) -> PermissionCaps:
+    caps = _table("permissions", values, PERMISSIONS, place)
+    for name, items in caps.items():
+        if isinstance(items, list):
+            caps[name] = tuple(_permitted(f"permissions.{name}", item, is_path=name != "env") for item in items)
+    return PermissionCaps(**caps)
+
+
+def _permitted(name: str, item: Any, *, is_path: bool) -> str:
+    """A folder is taken for what it leads to, as are the paths that clients grant."""
+    if not isinstance(item, str):
+        raise SettingsError(f"setting `{name}` must be a list of texts, and {item!r} is none")
+    if not is_path:
+        return item
+    problem = path_problem(item)
+    if problem is not None:
+        raise SettingsError(f"setting `{name}`: {item!r} is no folder that can be meant: {problem}")
+    return os.path.realpath(item)
+
+
+def _sandbox(values: Any, place: str) -> SandboxSettings:
+    sandbox = SandboxSettings(**_table("sandbox", values, SANDBOX, place))
+    if sandbox.minimum_tier not in TIERS:
+        raise SettingsError(f"setting `sandbox.minimum_tier` must be one of {', '.join(TIERS)}")
+    if not sandbox.node_user:
+        raise SettingsError("setting `sandbox.node_user` must name a user")
+    return sandbox
 
 
 def _kind(name: str, kinds: Mapping[str, type], place: str) -> type:

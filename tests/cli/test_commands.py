@@ -109,6 +109,19 @@ def test_a_failure_is_told_with_its_traceback_and_the_good_outputs_are_given(
     ]
 
 
+def test_what_would_allow_it_is_a_line_of_its_own_and_a_field(
+    daemon: FakeDaemon, pyflowctl: Pyflowctl, graph: GraphFile
+) -> None:
+    assert pyflowctl("run", graph("deny")).stderr.splitlines() == [
+        "Bad failed: Permission denied",
+        "hint: run it with --allow-read /data?[2J",
+        "the run failed: denied [not_permitted]",
+        "hint: ask for more",
+    ]
+    told = [json.loads(line) for line in pyflowctl("run", graph("deny"), "--json").stdout.splitlines()]
+    assert [event["error"]["hint"] for event in told[-2:]] == ["run it with --allow-read /data\x1b[2J", "ask for more"]
+
+
 def test_a_refused_graph_is_explained(daemon: FakeDaemon, pyflowctl: Pyflowctl, graph: GraphFile) -> None:
     told = pyflowctl("run", graph("refuse")).stderr.splitlines()
     assert told == [

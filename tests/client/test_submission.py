@@ -9,8 +9,8 @@ import pytest
 from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
-from pyflowd_client.protocol.requests import RunOptions
-from pyflowd_client.submission import encode_inputs, interpreter_path, read_graph, submission
+from pyflowd_client.protocol.requests import Permissions, RunOptions
+from pyflowd_client.submission import encode_inputs, interpreter_path, read_graph, submission, with_real_paths
 
 
 def test_a_graph_file_is_read_with_its_name_and_without_a_byte_order_mark(tmp_path: Path) -> None:
@@ -76,3 +76,29 @@ def test_options_left_out_have_the_protocols_defaults_and_none_means_no_limit() 
     assert submission("d", "n.md", {"seed": 0, "max_value_bytes": None}).options == RunOptions(
         seed=0, max_value_bytes=None
     )
+
+
+def test_nothing_is_permitted_unless_it_is_said() -> None:
+    for request in (submission("d", None, {}), submission("d", None, {"permissions": None, "workdir": None})):
+        assert (request.permissions, request.workdir) == (Permissions(), None)
+
+
+def test_paths_that_are_granted_are_absolute_and_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    data = str((tmp_path / "data").resolve())
+    asked = Permissions(net=True, read=("link", "data/../data/."), write=("~/link",), env={"A": "1"}, all=True)
+    request = submission("d", None, {"permissions": asked, "workdir": Path("link")})
+    assert request.permissions == Permissions(net=True, read=(data, data), write=(data,), env={"A": "1"}, all=True)
+    assert request.workdir == data
+
+
+def test_an_empty_path_does_not_become_the_folder_one_is_in() -> None:
+    assert with_real_paths(Permissions(read=("",), write=("",))) == Permissions(read=("",), write=("",))
+
+
+def test_one_path_in_the_place_of_several_does_not_grant_its_characters() -> None:
+    with pytest.raises(TypeError, match="'/data' is one path"):
+        with_real_paths(Permissions(read="/data"))  # type: ignore[arg-type]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pyflowd.core.limits import Limits
-from pyflowd.settings import Settings, SettingsError, read_settings
+from pyflowd.core.permissions import PermissionCaps
+from pyflowd.settings import SandboxSettings, Settings, SettingsError, read_settings
 from pyflowd_client.protocol.requests import LIMITS, RunOptions
 
 
@@ -38,6 +39,25 @@ def test_limits_are_defaults_and_caps_bound_them(tmp_path: Path) -> None:
     assert (policy.call, policy.caps) == (settings.limits, settings.caps)
 
 
+def test_what_clients_may_grant_is_capped_by_real_folders(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    data = str((tmp_path / "data").resolve())
+    text = (
+        f'[permissions]\nnet = false\nread = ["{tmp_path}/link", "/gone"]\nwrite = []\nenv = ["AWS_*"]\nall = false\n'
+    )
+    settings = read(tmp_path, text)
+    assert settings.permissions == PermissionCaps(net=False, read=(data, "/gone"), write=(), env=("AWS_*",), all=False)
+    assert settings.policy(leaves_when_idle=False).permissions == settings.permissions
+    assert read(tmp_path, "[permissions]\n").permissions == PermissionCaps()
+
+
+def test_the_sandbox_has_its_own_table(tmp_path: Path) -> None:
+    settings = read(tmp_path, '[sandbox]\nminimum_tier = "T3"\nnode_user = "nodes"\n')
+    assert settings.sandbox == SandboxSettings(minimum_tier="T3", node_user="nodes")
+    assert Settings().sandbox == SandboxSettings(minimum_tier="T1", node_user="nobody")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -50,6 +70,27 @@ def test_limits_are_defaults_and_caps_bound_them(tmp_path: Path) -> None:
         ("spares = -1\n", "`spares` must be a number of 0 or more"),
         ("spares = true\n", "`spares` must be int, not bool"),
         ("spares = \n", "config.toml: "),
+        (
+            "[permissions]\nnetwork = true\n",
+            "permissions: unknown setting `network`; known are net, read, write, env, all",
+        ),
+        ("[permissions]\nnet = 1\n", "`permissions.net` must be bool, not int"),
+        ('[permissions]\nread = "/data"\n', "`permissions.read` must be list, not str"),
+        ("[permissions]\nread = [1]\n", "`permissions.read` must be a list of texts, and 1 is none"),
+        (
+            '[permissions]\nwrite = ["out"]\n',
+            "`permissions.write`: 'out' is no folder that can be meant: it is not absolute",
+        ),
+        (
+            '[permissions]\nwrite = ["/a/../b"]\n',
+            "`permissions.write`: '/a/../b' is no folder that can be meant: it has '..'",
+        ),
+        ("[permissions]\nenv = [true]\n", "`permissions.env` must be a list of texts, and True is none"),
+        ("permissions = true\n", "`permissions` must be a table"),
+        ('[sandbox]\nminimum_tier = "T4"\n', "`sandbox.minimum_tier` must be one of T0, T1, T2, T3"),
+        ('[sandbox]\nnode_user = ""\n', "`sandbox.node_user` must name a user"),
+        ('[sandbox]\ntier = "T1"\n', "sandbox: unknown setting `tier`; known are minimum_tier, node_user"),
+        ("[sandbox]\nminimum_tier = 1\n", "`sandbox.minimum_tier` must be str, not int"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error_that_names_it(tmp_path: Path, text: str, words: str) -> None:

@@ -87,6 +87,13 @@ def fail(teller: Teller, request: requests.SubmitRun) -> None:
     teller.end(RunState.FAILED)
 
 
+def deny(teller: Teller, request: requests.SubmitRun) -> None:
+    """One node is denied what could be permitted, and so is the run."""
+    teller.begin("Bad")
+    teller.failed("Bad", ErrorCode.EXCEPTION, "Permission denied", hint="run it with --allow-read /data\x1b[2J")
+    teller.end(RunState.FAILED, ErrorInfo(code=ErrorCode.NOT_PERMITTED, message="denied", hint="ask for more"))
+
+
 def refuse(teller: Teller, request: requests.SubmitRun) -> None:
     """The graph has an error."""
     teller.tell(
@@ -146,7 +153,7 @@ def extremes(teller: Teller, request: requests.SubmitRun) -> None:
 
 
 STORIES: dict[str, Story] = {
-    story.__name__: story for story in (greet, fail, refuse, hang, ignore, mutter, flood, extremes)
+    story.__name__: story for story in (greet, fail, deny, refuse, hang, ignore, mutter, flood, extremes)
 }
 
 

@@ -115,9 +115,28 @@ def assert_unharmed(daemon: RunningDaemon) -> None:
 
 def _strangers(daemon: RunningDaemon, client: Client) -> list[psutil.Process]:
     family, status = daemon.family()[1:], client.status()
-    idle = {worker.pid for worker in status.workers if worker.state in ("starting", "idle")}
-    known = idle | {environment.pid for environment in status.environments}
-    return [process for process in family if process.pid not in known and is_alive(process.pid)]
+    known = {worker.pid for worker in status.workers if worker.state in ("starting", "idle")}
+    known |= {environment.pid for environment in status.environments}
+    homes = {_process_namespace(pid) for pid in known if pid is not None}
+    return [one for one in family if one.pid not in known and is_alive(one.pid) and not _guards(one.pid, homes)]
+
+
+def _guards(pid: int, homes: set[str]) -> bool:
+    """Whether a process is the first of a namespace in which one lives that is known, or is bubblewrap itself."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True  # it is gone
+    [numbers] = [line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")]
+    is_bubblewrap = status.splitlines()[0].split()[1] == "bwrap"
+    return is_bubblewrap or (len(numbers) > 1 and numbers[-1] == "1" and _process_namespace(pid) in homes)
+
+
+def _process_namespace(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
 
 
 def graph(*codes: str, edges: tuple[tuple[str, str, str, str], ...] = (), **titles: str) -> str:

@@ -10,6 +10,7 @@ from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import ExecutionController, Policy
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
 from pyflowd.core.limits import Graces, Limits, PoolLimits
+from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.values import Value
 from pyflowd.graph.document import read_document
 from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
@@ -17,7 +18,7 @@ from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions, RunOptions
 from pyflowd_client.protocol.states import FINAL_RUN_STATES
 from support.daemons import graph
 
@@ -55,11 +56,19 @@ class Process:
 class World:
     """Performs effects. What needs an outcome from outside waits in `processes`, `forking` and `warming`."""
 
-    def __init__(self, *, running: int = 2, spares: int = 2, leave_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        running: int = 2,
+        spares: int = 2,
+        leave_after_s: float | None = None,
+        permissions: PermissionCaps | None = None,
+    ) -> None:
         policy = Policy(
             pool=PoolLimits(running=running, spares=spares, reserve=1),
             call=Limits(timeout_s=10.0),
             graces=Graces(),
+            permissions=permissions or PermissionCaps(),
             leave_after_s=leave_after_s,
         )
         self.controller = ExecutionController(policy, run_prefix="r")
@@ -91,12 +100,19 @@ class World:
         document: str,
         inputs: dict[str, str] | None = None,
         environment: EnvironmentId = PYTHON,
+        permissions: Permissions = NO_PERMISSIONS,
         **options: object,
     ) -> int:
         """A client submits a graph; the number of its request."""
         self.requests += 1
         submission = stimuli.Submission(
-            document=document, name="g.json", key=document, environment=environment, inputs=inputs or {}
+            document=document,
+            name="g.json",
+            key=document,
+            environment=environment,
+            inputs=inputs or {},
+            permissions=permissions,
+            variables=tuple(permissions.env.items()),
         )
         self.feed(
             stimuli.RunSubmitted(

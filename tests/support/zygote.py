@@ -286,6 +286,7 @@ def send_call(
     seed: int | None = None,
     bounds: dict[int, int] | None = None,
     cpu_s: int | None = None,
+    variables: dict[str, str] | None = None,
 ) -> None:
     """Send a call; large inputs go as the daemon sends what a worker gave it in a memfd."""
     worker.calls += 1
@@ -305,6 +306,7 @@ def send_call(
         seed,
         list((bounds or {}).items()),
         cpu_s,
+        list((variables or {}).items()),
         given,
     )
     orders.send(worker.link, (orders.CALL, *call), [one.descriptor for one in spilled if one.descriptor is not None])

@@ -13,10 +13,13 @@ from typing import TextIO
 from pyflowd_client.cli.arguments import (
     CollectInputs,
     count,
+    existing_folder,
+    existing_path,
     node_input,
     seconds,
     size_bytes,
     size_or_all,
+    variable,
     whole_number,
 )
 from pyflowd_client.errors import PyflowdError
@@ -39,6 +42,7 @@ Execute a graph and show what its last nodes give. A daemon is started if none r
   pyflowctl run graph.md
   pyflowctl run graph.md --input 'Load.path="a.csv"' --input 'Split.parts=4'
   pyflowctl run graph.md --python .venv --timeout 60 --memory 2G
+  pyflowctl run graph.md --workdir . --allow-write results --allow-net
   pyflowctl run - --json < graph.md
 
 Ends with 0 when all nodes are done, 1 when a node failed, 65 when the graph has errors,
@@ -130,11 +134,29 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="show larger values as a note of their type and size (default: 1 MB)",
     )
     run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
+    _add_permissions(run.add_argument_group("permissions", "Up to what the daemon's settings allow."))
     _add_limits(run.add_argument_group("limits", "Up to what the daemon's settings allow."))
     form = run.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
     form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
     form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
+
+
+def _add_permissions(permissions: argparse._ArgumentGroup) -> None:
+    add = permissions.add_argument
+    add("--allow-net", action="store_true", help="let nodes use the network, and the sockets of other programs")
+    for flag, metavar, kind, what in (
+        ("--allow-read", "PATH", existing_path, "let nodes read a file, or a folder and all below it"),
+        ("--allow-write", "PATH", existing_path, "let nodes read and write it"),
+        ("--allow-env", "NAME", variable, "let nodes see a variable as it is set here"),
+    ):
+        add(flag, metavar=metavar, type=kind, action="append", default=[], help=f"{what}. Repeatable")
+    add(
+        "--allow-all",
+        action="store_true",
+        help="let nodes do all that you may, and see all variables that are set here",
+    )
+    add("--workdir", metavar="DIR", type=existing_folder, help="the folder that nodes start in, which they may read")
 
 
 def _add_limits(limits: argparse._ArgumentGroup) -> None:
@@ -151,6 +173,13 @@ def _add_limits(limits: argparse._ArgumentGroup) -> None:
         "--max-open-files", metavar="N", type=count, help="files that each process of a node may have open"
     )
     limits.add_argument("--max-file-size", metavar="SIZE", type=size_bytes, help="how long a file may become")
+    limits.add_argument(
+        "--max-processes", metavar="N", type=count, help="processes and threads that each node may have at once"
+    )
+    limits.add_argument(
+        "--max-scratch", metavar="SIZE", type=size_bytes, help="what each node may keep in its scratch folder"
+    )
+    limits.add_argument("--max-scratch-files", metavar="N", type=count, help="files that each node may keep there")
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 from typing import Any
 
 SHOWN_CHARACTERS = 100
@@ -56,6 +57,29 @@ def count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
     return value
+
+
+def existing_path(text: str) -> str:
+    """A file or folder that is there."""
+    if not os.path.exists(os.path.expanduser(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} does not exist. For files that are still to be made, grant the folder they will be in"
+        )
+    return text
+
+
+def existing_folder(text: str) -> str:
+    """A folder that is there."""
+    if not os.path.isdir(os.path.expanduser(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder that exists")
+    return text
+
+
+def variable(text: str) -> str:
+    """The name of a variable that is set."""
+    if text not in os.environ:
+        raise argparse.ArgumentTypeError(f"{text!r} is not set here, so it has no value to pass on")
+    return text
 
 
 def node_input(text: str) -> tuple[str, Any]:

@@ -118,10 +118,16 @@ class Report:
         self.line(f"{title} failed: {error.message}")
         if error.traceback:
             self.line("\n".join(f"  {line}" for line in error.traceback.rstrip().split("\n")))
+        self._show_hint(error)
+
+    def _show_hint(self, error: ErrorInfo) -> None:
+        if error.hint:
+            self.line(f"hint: {one_line(error.hint)}")
 
     def _show_end(self, event: RunFinished) -> None:
         if event.error is not None:
             self.line(f"{self._record.verdict()} [{event.error.code}]")
+            self._show_hint(event.error)
             return
         if event.state is RunState.SUCCEEDED and not self._verbose:
             return

@@ -9,6 +9,7 @@ from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.errors import run_exit_status
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import Permissions
 from pyflowd_client.record import RunRecord
 from pyflowd_client.submission import read_document
 
@@ -36,8 +37,13 @@ def run(options: argparse.Namespace) -> ExitStatus:
             output_bytes=options.max_output,
             open_files=options.max_open_files,
             file_bytes=options.max_file_size,
+            processes=options.max_processes,
+            scratch_bytes=options.max_scratch,
+            scratch_files=options.max_scratch_files,
             partial=options.partial,
             max_value_bytes=options.max_value,
+            permissions=_permissions(options),
+            workdir=options.workdir,
         )
         record = RunRecord()
         follow = Following(client, submitted.id, interrupts)
@@ -48,6 +54,26 @@ def run(options: argparse.Namespace) -> ExitStatus:
     if record.is_over:
         return run_exit_status(record.state, record.failures, record.error)
     return ExitStatus.INTERRUPTED
+
+
+def _permissions(options: argparse.Namespace) -> Permissions:
+    names = filter(_is_unicode, os.environ) if options.allow_all else options.allow_env
+    return Permissions(
+        net=options.allow_net,
+        read=tuple(options.allow_read),
+        write=tuple(options.allow_write),
+        env={name: os.environ[name] for name in names},
+        all=options.allow_all,
+    )
+
+
+def _is_unicode(variable: str) -> bool:
+    """Others cannot travel; nobody who passes all he has misses them."""
+    try:
+        (variable + os.environ[variable]).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Following:

@@ -21,6 +21,9 @@ class ErrorCode(StrEnum):
     MEMORY_LIMIT = "memory_limit"
     OPEN_FILES_LIMIT = "open_files_limit"
     FILE_SIZE_LIMIT = "file_size_limit"
+    PROCESSES_LIMIT = "processes_limit"
+    SCRATCH_LIMIT = "scratch_limit"  # bytes in its scratch folder
+    SCRATCH_FILES_LIMIT = "scratch_files_limit"
     NOT_JSON = "not_json"  # returned a value that is not JSON
     BAD_OUTPUT = "bad_output"  # returned too few values for its declared outputs
     BAD_FRAME = "bad_frame"  # wrote nonsense to the daemon's channel
@@ -33,7 +36,7 @@ class ErrorCode(StrEnum):
     BAD_GRAPH = "bad_graph"
     # the client
     BAD_MESSAGE = "bad_message"
-    BAD_INPUT = "bad_input"  # an input names no pin, or is not JSON
+    BAD_INPUT = "bad_input"  # an input names no pin, or is not JSON; a limit or a permission makes no sense
     PROTOCOL_VERSION = "protocol_version"
     NO_SESSION = "no_session"  # the first message must be hello
     UNKNOWN_RUN = "unknown_run"
@@ -79,12 +82,16 @@ EXIT_STATUS: dict[ErrorCode, ExitStatus] = {
 
 
 class ErrorInfo(Message):
-    """One error as it travels: `type` is the exception's class name where a node raised one."""
+    """One error as it travels: `type` is the exception's class name where a node raised one.
+
+    hint: one line, what would allow it, where something was denied that could be.
+    """
 
     code: ErrorCode
     message: str
     type: str | None = None
     traceback: str | None = None
+    hint: str | None = None
 
 
 def exit_status(code: ErrorCode) -> ExitStatus:

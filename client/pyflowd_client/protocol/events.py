@@ -84,7 +84,11 @@ class NodeProgress(Message):
 
 
 class NodeFinished(Message):
-    """A node is over. `outputs` are in pin order; times are seconds, memory is the peak resident size."""
+    """A node is over. `outputs` are in pin order; times are seconds, memory is the peak resident size.
+
+    peak_processes: the most processes and threads it had at once. scratch_bytes: what its scratch folder held at the
+    end. None where nobody counted.
+    """
 
     NAME: ClassVar[str] = "node_finished"
     run: RunId
@@ -99,6 +103,8 @@ class NodeFinished(Message):
     duration_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
+    peak_processes: int | None = None
+    scratch_bytes: int | None = None
 
 
 class EventsLost(Message):

@@ -24,6 +24,8 @@ class RunOptions(Message):
     cpu_s: CPU time that each process of a node may use, whole seconds.
     memory_bytes: memory that each node may use. output_bytes: what is told of its output before only its end is kept.
     open_files: descriptors that each process of a node may have. file_bytes: how long a file may become.
+    processes: processes and threads that each node may have at once.
+    scratch_bytes, scratch_files: what each node may keep in its scratch folder.
     For all of these None means the daemon's default.
     max_value_bytes: values larger than this appear in events as `{"$value": ...}`; None means never.
     """
@@ -37,6 +39,9 @@ class RunOptions(Message):
     output_bytes: int | None = None
     open_files: int | None = None
     file_bytes: int | None = None
+    processes: int | None = None
+    scratch_bytes: int | None = None
+    scratch_files: int | None = None
     max_value_bytes: int | None = DEFAULT_MAX_VALUE_BYTES
 
 
@@ -48,6 +53,9 @@ LIMITS: dict[str, type[int] | type[float]] = {
     "output_bytes": int,
     "open_files": int,
     "file_bytes": int,
+    "processes": int,
+    "scratch_bytes": int,
+    "scratch_files": int,
 }
 
 
@@ -66,6 +74,9 @@ class Permissions(Message):
     all: bool = False
 
 
+NO_PERMISSIONS = Permissions()
+
+
 class SubmitRun(Message):
     """Execute a graph and follow its events.
 
@@ -81,7 +92,7 @@ class SubmitRun(Message):
     python: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     options: RunOptions = RunOptions()
-    permissions: Permissions = Permissions()
+    permissions: Permissions = NO_PERMISSIONS
     workdir: str | None = None
 
 

@@ -35,6 +35,14 @@ class CallDesk:
         call_id = CallId(self._made)
         self._pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
 
+    def drop(self, group: Hashable) -> None:
+        """What still waits in a group shall not begin."""
+        self._pool.drop(group)
+
+    def groups_waiting(self, environment: EnvironmentId) -> set[Hashable]:
+        """The groups of the calls that wait for an environment."""
+        return {call.group for call in self._pool.waiting(environment)}
+
     def assign(self, begin: Callable[[Call, Worker, bool], None]) -> None:
         """Let calls begin as far as there are workers for them: `begin(call, worker, whether more calls wait)`.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
 from pyflowd.core.limits import Limits
+from pyflowd.core.permissions import Variables
 from pyflowd.core.records import record
 from pyflowd.core.values import Payload
 from pyflowd.graph.interface import CodeHash, CodeInterface
@@ -86,7 +87,7 @@ class ForkWorkers:
 
 @record
 class SendCall:
-    """Give a worker a node to execute. `inputs` are JSON texts.
+    """Give a worker a node to execute. `inputs` are JSON texts, `variables` are added to its environment.
 
     lingers: once it has answered the worker waits to be dismissed, so that its end is in nobody's way; else it leaves.
     """
@@ -102,6 +103,7 @@ class SendCall:
     lingers: bool
     seed: int | None
     limits: Limits
+    variables: Variables = ()
 
 
 @record

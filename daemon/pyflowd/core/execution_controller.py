@@ -4,7 +4,7 @@ It owns the runs, the preparations, the calls and the pool, and is the one place
 nothing itself: no clock, no descriptor, no thread. Two calls of `handle` with the same history give the same effects.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,21 +12,22 @@ from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
-from pyflowd.core.graph_executor import GraphExecutor
-from pyflowd.core.herald import Ending, Herald, Usage, node_of
+from pyflowd.core.herald import Herald, Usage, node_of
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
-from pyflowd.core.judgement import check_result, judge
+from pyflowd.core.judgement import check_result
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
 from pyflowd.core.machines import SPARE_STATES, WorkerState
+from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.preparer import Key, Preparer
 from pyflowd.core.run_book import RunBook
+from pyflowd.core.run_conductor import RunConductor
 from pyflowd.core.runs import Run
 from pyflowd.core.worker_pool import Worker, WorkerPool
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.states import NodeState, RunState
+from pyflowd_client.protocol.states import RunState
 
 INSPECTION_ATTEMPTS = 3
 INSPECTION_LIMITS = Limits(timeout_s=60.0)
@@ -38,12 +39,14 @@ class Policy:
     """The figures the controller decides by.
 
     call, caps: what a run and its nodes may use unless it asks for other limits, and the highest it may ask for.
+    permissions: the most that clients may grant.
     leave_after_s: how long the daemon stays without work and clients.
     """
 
     pool: PoolLimits = field(default_factory=PoolLimits)
     call: Limits = field(default_factory=Limits)
     caps: Caps = field(default_factory=dict)
+    permissions: PermissionCaps = field(default_factory=PermissionCaps)
     graces: Graces = field(default_factory=Graces)
     leave_after_s: float | None = None
 
@@ -66,11 +69,12 @@ class ExecutionController:
     def __init__(self, policy: Policy, run_prefix: str, wall_offset_s: float = 0.0) -> None:
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
-        self._book = RunBook(run_prefix, policy.call, policy.caps)
+        self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions)
         self._herald = Herald(self._emit, wall_offset_s)
         self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared)
         self._deadlines = Deadlines()
         self._desk = CallDesk(self.pool, self._deadlines, policy.graces, self._emit)
+        self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
         self._now = 0.0
         self._out: list[effects.Effect] = []
         self._sessions = 0
@@ -89,7 +93,7 @@ class ExecutionController:
             stimuli.WorkersForked: self._forked,
             stimuli.ForkFailed: self._fork_failed,
             stimuli.WorkerExited: self._exited,
-            stimuli.CallDone: self._done,
+            stimuli.CallDone: self._conductor.done,
             stimuli.CallFailed: self._failed,
             stimuli.CallProgressed: self._progressed,
             stimuli.CodeInspected: self._inspected,
@@ -108,7 +112,7 @@ class ExecutionController:
 
     def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
         """What to do about what has happened, in this order."""
-        self._now = self._herald.now = self._desk.now = now
+        self._now = self._herald.now = self._desk.now = self._conductor.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
             environment, _ = self._doomed.popitem()
@@ -130,14 +134,14 @@ class ExecutionController:
     # -- requests
 
     def _submit(self, asked: stimuli.RunSubmitted) -> None:
-        refusal = self._book.refusal(asked.options)
+        refusal = self._book.refusal(asked.submission, asked.options)
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
         run = self._book.open(asked.submission, asked.options, self._now)
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
-        self._bound_run(run)
+        self._conductor.bound(run)
         self._prepare(asked.submission, run.id)
 
     def _check(self, asked: stimuli.CheckAsked) -> None:
@@ -151,7 +155,7 @@ class ExecutionController:
             self._herald.refuse(asked.session, asked.request, error)
             return
         self._herald.answer(asked.session, asked.request, replies.Done())
-        self._end_run(run, verdicts.cancelled())
+        self._conductor.end(run, verdicts.cancelled())
 
     def _stop(self, asked: stimuli.StopAsked) -> None:
         self.pool.closed = self._book.closed = True
@@ -159,7 +163,7 @@ class ExecutionController:
             self._herald.answer(asked.session, asked.request, replies.Done())
         if not asked.drain:
             for run in list(self._book.active.values()):
-                self._end_run(run, verdicts.cancelled())
+                self._conductor.end(run, verdicts.cancelled())
 
     def _counted(self, counted: stimuli.SessionsCounted) -> None:
         self._sessions = counted.sessions
@@ -181,105 +185,19 @@ class ExecutionController:
         if isinstance(waiter, CheckWaiter):
             self._herald.answer(waiter.session, waiter.request, check_result(prepared, waiter.inputs))
         elif not self.runs[waiter].is_over:
-            self._start_run(self.runs[waiter], prepared)
+            self._conductor.start(self.runs[waiter], prepared)
 
     def _give_up(self, waiter: Waiter, reason: str) -> None:
         error = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=reason)
         if isinstance(waiter, CheckWaiter):
             self._herald.refuse(waiter.session, waiter.request, error)
         elif not self.runs[waiter].is_over:
-            self._finish_run(self.runs[waiter], RunState.FAILED, error)
+            self._conductor.finish(self.runs[waiter], RunState.FAILED, error)
 
     def _inspected(self, inspected: stimuli.CodeInspected) -> None:
         call = self._desk.settle(inspected.worker, inspected.call, InspectionWork)
         if call is not None and isinstance(call.work, InspectionWork):
             self._preparer.inspected(call, call.work, inspected)
-
-    # -- runs
-
-    def _start_run(self, run: Run, prepared: Prepared) -> None:
-        findings = judge(prepared, run.inputs)
-        self._herald.diagnostics(run, findings.diagnostics)
-        refusal = findings.refusal(run.options.partial)
-        if refusal is not None or findings.binding is None or prepared.plan is None:
-            self._finish_run(run, RunState.FAILED, refusal)
-            return
-        run.to(RunState.RUNNING)
-        run.started_at = self._now
-        run.limits = self._book.granted(run, prepared.plan.limits)
-        self._bound_run(run)
-        run.codes = prepared.codes
-        run.nodes = len(prepared.plan.nodes)
-        run.executor = GraphExecutor(prepared.plan, findings.binding)
-        nodes = prepared.plan.nodes
-        last = tuple(nodes[index].id for index in prepared.plan.last)
-        self._herald.publish(run, events.RunStarted, graph=run.graph, nodes=len(nodes), last=last)
-        ready, skipped = run.executor.start()
-        self._herald.skipped(run, skipped)
-        self._enqueue_nodes(run, ready)
-        self._settle_run(run)
-
-    def _bound_run(self, run: Run) -> None:
-        if run.limits.run_timeout_s is not None:
-            self._deadlines.set(run, run.submitted_at + run.limits.run_timeout_s)
-
-    def _enqueue_nodes(self, run: Run, ready: Iterable[int]) -> None:
-        assert run.executor is not None
-        for index in ready:
-            limits = self._book.granted(run, run.executor.plan.nodes[index].limits)
-            self._enqueue(run.environment, run.id, NodeWork(run.id, index), limits)
-
-    def _settle_run(self, run: Run) -> None:
-        """Let go of what no node needs; end the run when its last node is over."""
-        executor = run.executor
-        if executor is None:
-            return
-        self._release(executor)
-        if executor.is_over and not run.is_over:
-            self._finish_as_judged(run, executor.verdict)
-
-    def _release(self, executor: GraphExecutor) -> None:
-        garbage = executor.collect()
-        if garbage:
-            self._emit(effects.Release(payloads=garbage))
-
-    def _end_run(self, run: Run, verdict: ErrorInfo) -> None:
-        """End a run before its nodes are over: those that run are interrupted, the others do not begin."""
-        if run.is_over or run.verdict is not None:
-            return
-        run.verdict = verdict
-        if run.executor is None:
-            self._finish_as_judged(run, RunState.FAILED)
-            return
-        self._cancel_pending(run, run.executor, verdict)
-        self._desk.interrupt_group(run.id, verdict)
-        self._settle_run(run)
-
-    def _finish_as_judged(self, run: Run, state: RunState) -> None:
-        """Finish a run in `state`, unless we ended it: then as our verdict says."""
-        if run.verdict is None:
-            self._finish_run(run, state)
-        elif run.verdict.code is ErrorCode.CANCELLED:
-            self._finish_run(run, RunState.CANCELLED)
-        else:
-            self._finish_run(run, RunState.FAILED, run.verdict)
-
-    def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
-        self.pool.drop(run.id)
-        for index in executor.cancel_pending():
-            self._herald.finished(run, index, Ending(NodeState.CANCELLED, error))
-
-    def _finish_run(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
-        run.to(state)
-        duration_s = self._now - run.submitted_at
-        self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
-        if run.executor is not None:
-            self._release(run.executor)
-            run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
-        self._deadlines.clear(run)
-        forgotten = self._book.close(run)
-        if forgotten is not None:
-            self._emit(effects.CloseRun(run=forgotten))
 
     # -- calls
 
@@ -294,52 +212,9 @@ class ExecutionController:
 
     def _begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         if isinstance(call.work, NodeWork):
-            self._send_node(call, call.work, worker, lingers=not in_hurry)
+            self._conductor.begin(call, call.work, worker, lingers=not in_hurry)
         else:
             self._preparer.send(call, call.work, worker)
-
-    def _send_node(self, call: Call, work: NodeWork, worker: Worker, *, lingers: bool) -> None:
-        run = self.runs[work.run]
-        assert run.executor is not None
-        node = run.executor.plan.nodes[work.node]
-        self._herald.publish(run, events.NodeStarted, node=node.id, title=node.title)
-        self._emit(
-            effects.SendCall(
-                environment=call.environment,
-                worker=worker.id,
-                call=call.id,
-                title=node.title,
-                code=run.codes[node.code].code,
-                source=run.executor.plan.sources[node.code],
-                inputs=run.executor.begin(work.node),
-                outputs=node.outputs,
-                lingers=lingers,
-                seed=run.options.seed,
-                limits=call.limits,
-            )
-        )
-        self._settle_run(run)
-
-    def _done(self, done: stimuli.CallDone) -> None:
-        call = self._desk.settle(done.worker, done.call, NodeWork)
-        if call is None or not isinstance(call.work, NodeWork):
-            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
-            return
-        usage = Usage(done.cpu_s, max(done.peak_memory_bytes, call.peak_memory_bytes))
-        run = self.runs[call.work.run]
-        assert run.executor is not None
-        if tuple(name for name, _ in done.outputs) != run.executor.plan.nodes[call.work.node].outputs:
-            call.verdict = call.verdict or verdicts.bad_frame("other outputs than the node has")
-        if call.verdict is not None:
-            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
-            self._fail_node(call, call.work, call.verdict, usage)
-            return
-        self._herald.output(run, call, call.output.finish())
-        self._herald.warnings(run, call, done.warnings)
-        ready = run.executor.done(call.work.node, done.outputs)
-        self._herald.finished(run, call.work.node, Ending(NodeState.DONE, None, call, usage, done.outputs))
-        self._enqueue_nodes(run, ready)
-        self._settle_run(run)
 
     def _failed(self, failed: stimuli.CallFailed) -> None:
         call = self._desk.settle(failed.worker, failed.call, NodeWork, InspectionWork)
@@ -360,29 +235,16 @@ class ExecutionController:
         elif isinstance(call.work, InspectionWork):
             self._preparer.inspection_failed(call, call.work, error)
         else:
-            self._fail_node(call, call.work, error, usage)
+            self._conductor.fail(call, call.work, error, usage)
 
     def _inspect_again(self, call: Call, work: InspectionWork, error: ErrorInfo) -> None:
         """The worker was lost through no fault of the code, so nothing is known of the code yet."""
         if work.attempt < INSPECTION_ATTEMPTS:
             self._enqueue(call.environment, call.group, work._replace(attempt=work.attempt + 1), INSPECTION_LIMITS)
             return
-        self.pool.drop(call.group)
+        self._desk.drop(call.group)
         for waiter in self._preparer.abandon(call.group):
             self._give_up(waiter, error.message)
-
-    def _fail_node(self, call: Call, work: NodeWork, error: ErrorInfo, usage: Usage) -> None:
-        run = self.runs[work.run]
-        assert run.executor is not None
-        self._herald.output(run, call, call.output.finish())
-        if error.code is ErrorCode.CANCELLED and run.verdict is not None:
-            run.executor.cancelled(work.node)
-            self._herald.finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
-        else:
-            skipped = run.executor.failed(work.node)
-            self._herald.finished(run, work.node, Ending(NodeState.FAILED, error, call, usage))
-            self._herald.skipped(run, skipped)
-        self._settle_run(run)
 
     def _progressed(self, progressed: stimuli.CallProgressed) -> None:
         run, call = self._speaker(progressed.worker)
@@ -449,13 +311,10 @@ class ExecutionController:
         """An environment that cannot be used ends whatever waits for it."""
         error = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=reason)
         for key, waiters in self._preparer.lose(environment).items():
-            self.pool.drop(key)
+            self._desk.drop(key)
             for waiter in waiters:
                 self._give_up(waiter, reason)
-        for run in list(self._book.active.values()):
-            if run.environment == environment and run.executor is not None:
-                self._cancel_pending(run, run.executor, error)
-                self._finish_run(run, RunState.FAILED, error)
+        self._conductor.lose(environment, error)
 
     def _forked(self, forked: stimuli.WorkersForked) -> None:
         for worker_id, pid in forked.pids.items():
@@ -499,7 +358,7 @@ class ExecutionController:
             elif isinstance(key, Worker):
                 self._desk.kill(key.id)
             elif isinstance(key, Run):
-                self._end_run(key, verdicts.run_time_limit(key.limits))
+                self._conductor.end(key, verdicts.run_time_limit(key.limits))
             elif key is Occasion.IDLE:
                 self.pool.closed = self._book.closed = True
 

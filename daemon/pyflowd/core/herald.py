@@ -17,10 +17,12 @@ from pyflowd_client.protocol.states import NodeState
 
 
 class Usage(NamedTuple):
-    """What a call has used."""
+    """What a call has used; None where nobody counted."""
 
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
+    peak_processes: int | None = None
+    scratch_bytes: int | None = None
 
 
 class Ending(NamedTuple):
@@ -101,6 +103,8 @@ class Herald:
             duration_s=self.now - ending.call.started_at if ending.call else 0.0,
             cpu_s=ending.usage.cpu_s,
             peak_memory_bytes=ending.usage.peak_memory_bytes,
+            peak_processes=ending.usage.peak_processes,
+            scratch_bytes=ending.usage.scratch_bytes,
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pyflowd.core.needs import needed
 from pyflowd.core.preparation import Prepared
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, has_errors
 from pyflowd.graph.plan import Binding, bind
@@ -42,10 +43,10 @@ def judge(prepared: Prepared, inputs: Mapping[str, str]) -> Judgement:
 def check_result(prepared: Prepared, inputs: Mapping[str, str]) -> GraphChecked:
     """What a client that only wants to know is told."""
     judgement = judge(prepared, inputs)
-    nodes = prepared.plan.nodes if prepared.plan else ()
+    nodes, needs = (prepared.plan.nodes, prepared.plan.needs) if prepared.plan else ((), ())
     return GraphChecked(
         runnable=judgement.refusal(partial=False) is None,
-        findings=tuple(finding(item) for item in judgement.diagnostics),
+        findings=tuple(finding(item) for item in (*judgement.diagnostics, *needed(needs))),
         nodes=tuple(
             NodeSummary(node=node.id, title=node.title, inputs=node.parameters, outputs=node.outputs) for node in nodes
         ),

@@ -17,6 +17,8 @@ class Limits:
     memory_bytes: private memory of each process, and resident memory of all processes of a node.
     output_bytes: output passed on as it comes; of what a node writes after that, only the end is kept.
     open_files: descriptors of each process. file_bytes: how long a file may become.
+    processes: processes and threads that a node has at once.
+    scratch_bytes, scratch_files: what a node keeps in its scratch folder.
     """
 
     timeout_s: float = 300.0
@@ -26,6 +28,9 @@ class Limits:
     output_bytes: int = 1_000_000
     open_files: int | None = 1024
     file_bytes: int | None = 4_000_000_000
+    processes: int = 512
+    scratch_bytes: int = 1_000_000_000
+    scratch_files: int = 100_000
 
 
 Caps = Mapping[str, float]

@@ -5,9 +5,11 @@ what every node may, which is by far the most frequent.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class Profile:
     net: networks and the sockets of others. read, write: files and folders with all below; what may be written may be
     read. everything: all that the user may. workdir: where nodes start, which they may read; None is their scratch.
     scratch_bytes, scratch_files, processes: what each node may have of these, where each has its own file system and
-    its processes are counted apart.
+    its processes are counted apart; None is what the settings say.
     """
 
     python: str
@@ -26,9 +28,9 @@ class Profile:
     write: tuple[str, ...] = ()
     everything: bool = False
     workdir: str | None = None
-    scratch_bytes: int = 1_000_000_000
-    scratch_files: int = 100_000
-    processes: int = 512
+    scratch_bytes: int | None = None
+    scratch_files: int | None = None
+    processes: int | None = None
 
     @property
     def id(self) -> EnvironmentId:
@@ -48,9 +50,19 @@ class Profile:
         return ", ".join(parts)
 
 
+def bounded(environment: EnvironmentId, limits: Limits) -> EnvironmentId:
+    """The same for nodes with limits that a fork server has to be started with."""
+    return replace(
+        profile_of(environment),
+        scratch_bytes=limits.scratch_bytes,
+        scratch_files=limits.scratch_files,
+        processes=limits.processes,
+    ).id
+
+
 def profile_of(environment: EnvironmentId) -> Profile:
     """The profile that an id stands for."""
     if not environment.startswith("{"):
         return Profile(python=environment)
-    fields = json.loads(environment)
-    return Profile(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    fields: dict[str, Any] = json.loads(environment)
+    return Profile(**fields | {name: tuple(fields[name]) for name in ("read", "write")})

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.limits import Caps, Limits, asked_limits, limits_refusal
+from pyflowd.core.permissions import PermissionCaps
+from pyflowd.core.profiles import bounded
 from pyflowd.core.runs import Run
 from pyflowd.core.stimuli import Submission
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -25,23 +28,25 @@ class RunBook:
     `closed`: no new run is opened.
     """
 
-    def __init__(self, prefix: str, limits: Limits, caps: Caps) -> None:
+    def __init__(self, prefix: str, limits: Limits, caps: Caps, permission_caps: PermissionCaps) -> None:
         self.runs: dict[RunId, Run] = {}
         self.active: dict[RunId, Run] = {}
         self.closed = False
         self._prefix = prefix
         self._limits = limits
         self._caps = caps
+        self._permission_caps = permission_caps
         self._over: deque[RunId] = deque()
         self._made = 0
 
-    def refusal(self, options: RunOptions) -> ErrorInfo | None:
-        """Why no run with these options can be opened now."""
+    def refusal(self, submission: Submission, options: RunOptions) -> ErrorInfo | None:
+        """Why no such run can be opened now."""
         if self.closed:
             return ErrorInfo(code=ErrorCode.STOPPING, message="The daemon is stopping and takes no new runs.")
         if len(self.active) >= RUNS_ACTIVE_MOST:
             return ErrorInfo(code=ErrorCode.BUSY, message=f"{RUNS_ACTIVE_MOST} runs are under way; try again later.")
-        return limits_refusal(asked_limits(options), self._caps)
+        refusal = limits_refusal(asked_limits(options), self._caps)
+        return refusal or self._permission_caps.refusal(submission.permissions)
 
     def open(self, submission: Submission, options: RunOptions, now: float) -> Run:
         """A new run."""
@@ -53,6 +58,8 @@ class RunBook:
             environment=submission.environment,
             inputs=dict(submission.inputs),
             options=options,
+            permissions=submission.permissions,
+            variables=submission.variables,
             asked=asked,
             limits=replace(self._limits, **asked) if asked else self._limits,
             submitted_at=now,
@@ -69,6 +76,17 @@ class RunBook:
             name: min(figure, caps.get(name, figure)) for name, figure in declared.items() if name not in run.asked
         }
         return replace(run.limits, **given) if given else run.limits
+
+    def environment(self, run: Run, limits: Limits) -> EnvironmentId:
+        """Where a node of a run is executed: some limits need a fork server of their own."""
+        usual = self._limits
+        if (
+            limits.scratch_bytes == usual.scratch_bytes
+            and limits.scratch_files == usual.scratch_files
+            and limits.processes == usual.processes
+        ):
+            return run.environment
+        return bounded(run.environment, limits)
 
     def close(self, run: Run) -> RunId | None:
         """The run is over. Returns a run that is forgotten for its sake."""

@@ -7,11 +7,12 @@ from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.limits import Limits
 from pyflowd.core.machines import RUN_MOVES, move
+from pyflowd.core.permissions import Variables
 from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.protocol.requests import Permissions, RunOptions
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 
 
@@ -27,6 +28,8 @@ class Run:
     environment: EnvironmentId
     inputs: dict[str, str]
     options: RunOptions
+    permissions: Permissions
+    variables: Variables
     asked: Mapping[str, float]
     limits: Limits
     submitted_at: float

@@ -7,6 +7,7 @@ the call it names must be the one that worker carries out.
 from collections.abc import Mapping
 
 from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
+from pyflowd.core.permissions import Variables
 from pyflowd.core.records import record
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import Diagnostic
@@ -15,18 +16,23 @@ from pyflowd.graph.model import Graph
 from pyflowd.graph.plan import Plan
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions, RunOptions
 
 
 @record
 class Submission:
-    """A graph as a client sent it. `key` is a hash of document and name: equal keys mean equal graphs."""
+    """A graph as a client sent it. `key` is a hash of document and name: equal keys mean equal graphs.
+
+    permissions: in normal form, and `environment` is the profile for them. variables: those of them that nodes see.
+    """
 
     document: str
     name: str | None
     key: str
     environment: EnvironmentId
     inputs: Mapping[str, str]
+    permissions: Permissions = NO_PERMISSIONS
+    variables: Variables = ()
 
 
 @record
@@ -88,7 +94,7 @@ class PlanBuilt:
 
 @record
 class ZygoteWarmed:
-    """The fork server of an environment is ready. `tier`: of its sandbox. `lacks`: the layers of protection that it goes without."""
+    """The fork server of an environment is ready. tier: of its sandbox. lacks: what protection it goes without."""
 
     environment: EnvironmentId
     pid: int

@@ -1,6 +1,7 @@
 """What the end of a process means, in words that name the guilty side and the remedy."""
 
 import signal
+from typing import Any
 
 from pyflowd.core.limits import Limits
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -53,16 +54,25 @@ def run_time_limit(limits: Limits) -> ErrorInfo:
 
 def with_figures(error: ErrorInfo, limits: Limits) -> ErrorInfo:
     """The node was refused what goes beyond a limit, and did not go on without it: which limit that was."""
-    if error.code is ErrorCode.MEMORY_LIMIT:
-        what = f"asked for more memory than its limit of {_size(limits.memory_bytes)} leaves"
-    elif error.code is ErrorCode.OPEN_FILES_LIMIT and limits.open_files is not None:
-        what = f"had more files open than its limit of {limits.open_files} allows"
-    elif error.code is ErrorCode.FILE_SIZE_LIMIT and limits.file_bytes is not None:
-        what = f"wrote more into a file than its limit of {_size(limits.file_bytes)} allows"
-    else:
-        return error
-    message = f"The node {what} ({error.message})."
-    return ErrorInfo(code=error.code, message=message, type=error.type, traceback=error.traceback)
+    breach = _breach(error.code, limits)
+    return error if breach is None else _changed(error, message=f"The node {breach} ({error.message}).")
+
+
+def _breach(code: ErrorCode, limits: Limits) -> str | None:
+    match code:
+        case ErrorCode.MEMORY_LIMIT:
+            return f"asked for more memory than its limit of {_size(limits.memory_bytes)} leaves"
+        case ErrorCode.OPEN_FILES_LIMIT if limits.open_files is not None:
+            return f"had more files open than its limit of {limits.open_files} allows"
+        case ErrorCode.FILE_SIZE_LIMIT if limits.file_bytes is not None:
+            return f"wrote more into a file than its limit of {_size(limits.file_bytes)} allows"
+        case ErrorCode.PROCESSES_LIMIT:
+            return f"had more processes than its limit of {limits.processes} allows"
+        case ErrorCode.SCRATCH_LIMIT:
+            return f"filled its scratch folder: the limit is {_size(limits.scratch_bytes)}"
+        case ErrorCode.SCRATCH_FILES_LIMIT:
+            return f"filled its scratch folder: the limit is {limits.scratch_files} files"
+    return None
 
 
 def cancelled() -> ErrorInfo:
@@ -78,12 +88,16 @@ def bad_frame(reason: str) -> ErrorInfo:
 
 def with_traceback(verdict: ErrorInfo, traceback: str | None) -> ErrorInfo:
     """Our verdict, with where the node was when it was interrupted."""
-    return ErrorInfo(code=verdict.code, message=verdict.message, type=verdict.type, traceback=traceback)
+    return _changed(verdict, traceback=traceback)
 
 
 def with_code(error: ErrorInfo, code: ErrorCode) -> ErrorInfo:
     """The same error under another code."""
-    return ErrorInfo(code=code, message=error.message, type=error.type, traceback=error.traceback)
+    return _changed(error, code=code)
+
+
+def _changed(error: ErrorInfo, **fields: Any) -> ErrorInfo:
+    return ErrorInfo(**{name: getattr(error, name) for name in ErrorInfo.FIELDS} | fields)
 
 
 def _size(count: int) -> str:

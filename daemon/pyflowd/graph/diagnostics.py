@@ -42,6 +42,9 @@ class DiagnosticCode(StrEnum):
     DOUBLE_EDGE = "double_edge"
     DANGLING_REROUTE = "dangling_reroute"
     BAD_LIMITS = "bad_limits"  # of the graph or of a node
+    BAD_PERMISSIONS = "bad_permissions"  # the same
+    NEEDS_PERMISSION = "needs_permission"  # for information: what the graph says it needs
+    MISSING_PERMISSION = "missing_permission"  # it says it needs what was not granted
     # a node's code
     SYNTAX_ERROR = "syntax_error"
     NO_ENTRY = "no_entry"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity, has_errors
 from pyflowd.graph.interface import CodeHash
+from pyflowd.graph.needs import Needs
 from pyflowd_client.protocol.ids import NodeId
 
 MAX_TITLES = 100
@@ -37,7 +38,7 @@ class PlanNode:
 
     missing: the parameters that get no value although they need one.
     in_widgets: those of them that the editor's widgets have, and the document has not.
-    limits: what it declares for itself, by the names of a request's options.
+    limits: what it declares for itself, by the names of a request's options. needs: what it says it needs.
     problem: why it cannot run; if that is for its code, its pins are unknown.
     """
 
@@ -53,6 +54,7 @@ class PlanNode:
     missing: tuple[str, ...]
     in_widgets: frozenset[str]
     limits: Mapping[str, float]
+    needs: Needs
     problem: Diagnostic | None
 
 
@@ -61,6 +63,7 @@ class Plan:
     """A graph that can be ordered; `nodes` come after all their predecessors, else in document order.
 
     limits: what the graph declares for itself and its nodes, by the names of a request's options.
+    needs: what the graph and its nodes say they need, each thing once.
     diagnostics: all there is to say whatever the client passes, problems of nodes included.
     """
 
@@ -68,6 +71,7 @@ class Plan:
     nodes: tuple[PlanNode, ...]
     sources: Mapping[CodeHash, str]
     limits: Mapping[str, float]
+    needs: Needs
     diagnostics: tuple[Diagnostic, ...]
     last: tuple[int, ...]
 

@@ -15,6 +15,7 @@ from pyflowd.graph.declared import limits_of_graph, limits_of_node
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.interface import CodeHash, CodeInterface, code_hash
 from pyflowd.graph.model import Graph, Node
+from pyflowd.graph.needs import HOME, merged, needs_of_graph, needs_of_node
 from pyflowd.graph.plan import MAX_TITLES, Plan, PlanInput, PlanNode, Source
 from pyflowd.graph.remarks import remarks_on
 from pyflowd.graph.wiring import REROUTE_PINS, Incoming, Wiring, pins_of
@@ -37,8 +38,11 @@ def code_sources(graph: Graph) -> dict[CodeHash, str]:
     return {code_hash(node.code): node.code for node in graph.nodes if not node.is_reroute}
 
 
-def build_plan(graph: Graph, interfaces: Mapping[CodeHash, CodeInterface]) -> Planning:
-    """Order the graph and connect its inputs. `interfaces` must have every code of `code_sources`."""
+def build_plan(graph: Graph, interfaces: Mapping[CodeHash, CodeInterface], home: str = HOME) -> Planning:
+    """Order the graph and connect its inputs. `interfaces` must have every code of `code_sources`.
+
+    home: the user's, in which paths that begin with "~" lie.
+    """
     refusals = _refusals(graph)
     if refusals:
         return Planning(plan=None, diagnostics=refusals)
@@ -52,7 +56,7 @@ def build_plan(graph: Graph, interfaces: Mapping[CodeHash, CodeInterface]) -> Pl
         return Planning(plan=None, diagnostics=(_cycle(order, graph.nodes), *wiring.diagnostics))
     incoming = wiring.resolve(sequence)
     runnable = [number for number in sequence if hashes[number]]
-    draft = _Draft(graph.nodes, hashes, interfaces, incoming, {number: i for i, number in enumerate(runnable)})
+    draft = _Draft(graph.nodes, hashes, interfaces, incoming, {number: i for i, number in enumerate(runnable)}, home)
     nodes = tuple(draft.node(number) for number in runnable)
     problems = [node.problem for node in nodes if node.problem is not None]
     remarks = DiagnosticLog()
@@ -64,6 +68,7 @@ def build_plan(graph: Graph, interfaces: Mapping[CodeHash, CodeInterface]) -> Pl
         nodes=nodes,
         sources={hashes[number]: graph.nodes[number].code for number in runnable},
         limits=limits_of_graph(graph)[0],
+        needs=merged((*needs_of_graph(graph, home)[0], *(need for node in nodes for need in node.needs))),
         diagnostics=(*wiring.diagnostics, *problems, *remarks),
         last=tuple(node.index for node in nodes if not node.successors),
     )
@@ -80,12 +85,14 @@ class _Draft:
         interfaces: Mapping[CodeHash, CodeInterface],
         incoming: Sequence[Incoming],
         index_of: Mapping[int, int],
+        home: str,
     ) -> None:
         self._nodes = nodes
         self._hashes = hashes
         self._interfaces = interfaces
         self._incoming = incoming
         self._index_of = index_of
+        self._home = home
         self._successors: dict[int, list[int]] = {number: [] for number in index_of}
         for number, index in index_of.items():
             for before in incoming[number].predecessors:
@@ -95,7 +102,8 @@ class _Draft:
         """The node of that number, once the wires of all nodes are known."""
         node, code, incoming = self._nodes[number], self._hashes[number], self._incoming[number]
         interface = self._interfaces[code]
-        limits, problem = limits_of_node(node)
+        limits, bad_limits = limits_of_node(node)
+        needs, bad_needs = needs_of_node(node, self._home)
         inputs = {pin.name: self._input(node, pin.name, incoming) for pin in interface.inputs}
         missing = tuple(
             pin.name
@@ -115,7 +123,8 @@ class _Draft:
             missing=missing,
             in_widgets=frozenset(pin for pin in missing if _is_in_widgets(node, pin)),
             limits=limits,
-            problem=_problem(node, interface) or problem,
+            needs=needs,
+            problem=_problem(node, interface) or bad_limits or bad_needs,
         )
 
     def _input(self, node: Node, pin: str, incoming: Incoming) -> PlanInput | None:
@@ -133,19 +142,18 @@ def _refusals(graph: Graph) -> tuple[Diagnostic, ...]:
     holders: dict[NodeId, list[Node]] = {}
     for node in graph.nodes:
         holders.setdefault(node.id, []).append(node)
-    _, problem = limits_of_graph(graph)
-    return (
-        (problem,)
-        if problem
-        else tuple(
-            _error(
-                DiagnosticCode.DUPLICATE_ID,
-                f'{len(nodes)} nodes have the id "{nodes[0].id}": {_titles(nodes)}. Give each an id of its own.',
-                nodes[0],
-            )
-            for nodes in holders.values()
-            if len(nodes) > 1
+    _, bad_limits = limits_of_graph(graph)
+    _, bad_needs = needs_of_graph(graph, HOME)
+    if bad_limits or bad_needs:
+        return tuple(problem for problem in (bad_limits, bad_needs) if problem)
+    return tuple(
+        _error(
+            DiagnosticCode.DUPLICATE_ID,
+            f'{len(nodes)} nodes have the id "{nodes[0].id}": {_titles(nodes)}. Give each an id of its own.',
+            nodes[0],
         )
+        for nodes in holders.values()
+        if len(nodes) > 1
     )
 
 

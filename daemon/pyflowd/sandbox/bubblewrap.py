@@ -90,8 +90,8 @@ def _links_to_own(view: View, places: Places) -> list[str]:
     """Where programs look for temporary files, unless something that was permitted lies there."""
     if places.owns_parent == places.scratch:
         return []
-    links = {"/dev/shm": "shm"}  # noqa: S108 - inside
-    links |= {path: "tmp" for path in ("/tmp", "/var/tmp") if not any(is_below(one, path) for one in _all(view))}  # noqa: S108
+    links = {"/dev/shm": "shm"}
+    links |= {path: "tmp" for path in ("/tmp", "/var/tmp") if not any(is_below(one, path) for one in _all(view))}
     return [word for path, name in links.items() for word in ("--symlink", f"{places.own}/{name}", path)]
 
 

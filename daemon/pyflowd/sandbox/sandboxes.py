@@ -6,17 +6,18 @@ new        -> T3 -> T2 -> T1 -> T0, until one withstands the attacks; none below
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.limits import Limits
 from pyflowd.core.profiles import Profile, profile_of
 from pyflowd.environments.roots import roots_of
 from pyflowd.sandbox.bubblewrap import command, find_bubblewrap, has_setuid, places
 from pyflowd.sandbox.memory import TierMemory
-from pyflowd.sandbox.terms import terms
 from pyflowd.sandbox.targets import Targets
+from pyflowd.sandbox.terms import terms
 from pyflowd.sandbox.tiers import Tier, permitted, tier_of
 from pyflowd.sandbox.user_namespace import make_user_namespace, node_ids
 from pyflowd.sandbox.views import view
@@ -70,9 +71,13 @@ class SandboxRefused(Exception):  # noqa: N818 - nobody erred
 
 @dataclass(slots=True)
 class Sandboxes:
-    """The sandboxes of one daemon. scratch: its folder for nodes. hidden: what no node may see."""
+    """The sandboxes of one daemon.
+
+    limits: of nodes that have no others. scratch: its folder for nodes. hidden: what no node may see.
+    """
 
     settings: SandboxSettings
+    limits: Limits
     scratch: Path
     hidden: tuple[str, ...]
     memory: TierMemory
@@ -152,7 +157,7 @@ class Sandboxes:
         return ""
 
     def _new(self, environment: EnvironmentId, tier: Tier, reasons: tuple[str, ...], *, is_known: bool) -> Sandbox:
-        profile = profile_of(environment)
+        profile = _filled(profile_of(environment), self.limits)
         seen = view(profile, roots_of(profile.python), str(WORKER_SIDE))
         scratch = self._new_scratch()
         inside = places(profile, str(scratch), self.hidden)
@@ -196,3 +201,12 @@ class Sandboxes:
         if self._targets is None:
             self._targets = Targets(self.scratch)
         return self._targets.described
+
+
+def _filled(profile: Profile, limits: Limits) -> Profile:
+    return replace(
+        profile,
+        scratch_bytes=profile.scratch_bytes or limits.scratch_bytes,
+        scratch_files=profile.scratch_files or limits.scratch_files,
+        processes=profile.processes or limits.processes,
+    )

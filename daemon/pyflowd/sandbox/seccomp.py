@@ -1,4 +1,4 @@
-"""The system calls that nodes may not make, as BPF programs for seccomp: `python -m pyflowd.sandbox.seccomp` writes them.
+"""The system calls that nodes may not make, as BPF programs: `python -m pyflowd.sandbox.seccomp` writes them.
 
     floor        what no node may do, and no zygote
     namespaces   what no node may do, but a zygote that makes namespaces for its nodes

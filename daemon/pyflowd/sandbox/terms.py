@@ -11,9 +11,15 @@ from pyflowd.worker_side.landlock import VERSION_WITH_SCOPES
 
 
 def terms(
-    tier: Tier, profile: Profile, view: View, places: Places, *, user: tuple[int, int] | None, landlock: int
+    tier: Tier,
+    profile: Profile,
+    view: View,
+    places: Places,
+    *,
+    user: tuple[int, int] | None,
+    landlock: int,
 ) -> dict[str, Any]:
-    """For a profile in a tier. user: whom to become in the user namespace. landlock: the version that the kernel has."""
+    """For a profile in a tier. user: whom to become in the user namespace. landlock: the kernel's version of it."""
     has_network = tier is Tier.T0 or profile.net or profile.everything
     return {
         "user": user,
@@ -27,12 +33,18 @@ def terms(
     }
 
 
-def _namespaces(profile: Profile, places: Places, *, own_network: bool) -> tuple[str, int, int, int, bool]:
-    return places.own, profile.scratch_bytes, profile.scratch_files, profile.processes, own_network
+def _namespaces(profile: Profile, places: Places, *, own_network: bool) -> tuple[Any, ...]:
+    return (
+        places.own,
+        profile.scratch_bytes,
+        profile.scratch_files,
+        profile.processes,
+        own_network,
+    )
 
 
 def _of_sockets(tier: Tier, profile: Profile) -> list[str]:
-    """Landlock does not bound who connects to a socket that lies in a folder: where any may be in view, there is none."""
+    """Landlock does not bound connections to a socket in a folder: where any may be in view, nodes have no sockets."""
     if tier is Tier.T0 or profile.net or profile.everything:
         return []
     sees_sockets = tier is Tier.T1 or profile.read or profile.write or profile.workdir

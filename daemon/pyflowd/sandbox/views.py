@@ -12,9 +12,10 @@ from pyflowd.environments.roots import Roots, is_below_any
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = (
-    "alternatives ca-certificates crypto-policies fonts gai.conf group host.conf hosts ld.so.cache ld.so.conf ld.so.conf.d"
-    " localtime login.defs machine-id magic mime.types networks nsswitch.conf os-release passwd pki/ca-trust pki/tls/certs"
-    " pki/tls/cert.pem protocols resolv.conf rpc services ssl/cert.pem ssl/certs ssl/openssl.cnf timezone"
+    "alternatives ca-certificates crypto-policies fonts gai.conf group host.conf hosts ld.so.cache ld.so.conf"
+    " ld.so.conf.d localtime login.defs machine-id magic mime.types networks nsswitch.conf os-release passwd"
+    " pki/ca-trust pki/tls/cert.pem pki/tls/certs protocols resolv.conf rpc services ssl/cert.pem ssl/certs"
+    " ssl/openssl.cnf timezone"
 )
 HARDWARE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")

@@ -28,6 +28,9 @@ NODE_ERRORS = frozenset(
         ErrorCode.MEMORY_LIMIT,
         ErrorCode.OPEN_FILES_LIMIT,
         ErrorCode.FILE_SIZE_LIMIT,
+        ErrorCode.PROCESSES_LIMIT,
+        ErrorCode.SCRATCH_LIMIT,
+        ErrorCode.SCRATCH_FILES_LIMIT,
         ErrorCode.BAD_INPUT,
         ErrorCode.CANCELLED,
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar, cast
@@ -81,7 +82,7 @@ def _read(effect: ReadGraph) -> Stimulus:
 
 
 def _build(effect: BuildPlan) -> Stimulus:
-    planning = build_plan(effect.graph, effect.interfaces)
+    planning = build_plan(effect.graph, effect.interfaces, os.path.realpath(os.path.expanduser("~")))
     return PlanBuilt(
         key=effect.key, environment=effect.environment, plan=planning.plan, diagnostics=planning.diagnostics
     )

@@ -24,13 +24,16 @@ from pyflowd.core.stimuli import CancelAsked, CheckAsked, RunSubmitted, Sessions
 from pyflowd.environments.interpreter import InterpreterError, find_interpreter
 from pyflowd.shell.alarm import Alarm
 from pyflowd.shell.driver import Driver
+from pyflowd.shell.grants import granted
 from pyflowd.shell.outbox import Outbox
 from pyflowd.shell.planner import Conversion, Planner
+from pyflowd.shell.refusals import Refusal
 from pyflowd.shell.sessions import Session, Sessions, peer_uid
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
+from pyflowd_client.protocol.requests import NO_PERMISSIONS
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
 QUEUED_MESSAGES_MOST = 20_000
@@ -46,14 +49,6 @@ log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     Frames = list[zmq.Frame]
-
-
-class Refusal(Exception):  # noqa: N818 - the protocol's word
-    """A request is not carried out."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.error = ErrorInfo(code=code, message=message)
 
 
 class Server:
@@ -193,6 +188,8 @@ class Server:
         match request:
             case requests.SubmitRun():
                 submission = self._submission(request)
+                if request.permissions is not NO_PERMISSIONS or request.workdir is not None:
+                    submission = granted(submission, request.permissions, request.workdir)
                 self._feed(
                     RunSubmitted(session=session, request=request_id, submission=submission, options=request.options)
                 )

@@ -66,7 +66,7 @@ class Zygotes:
         self._processes[environment] = process
         log.info("a zygote starts, %s: %s", sandbox.tier.name, environment)
 
-    def _retreat(self, sandbox: Sandbox, reason: str, is_weak: bool) -> None:  # noqa: FBT001 - a callback
+    def _retreat(self, sandbox: Sandbox, reason: str, is_weak: bool) -> None:
         del self._processes[sandbox.environment]
         log.info("%s is not to be had for %s: %s", sandbox.tier.name, sandbox.environment, reason)
         self._start(sandbox.environment, partial(self._sandboxes.lower, sandbox, reason, is_weak=is_weak))
@@ -90,6 +90,7 @@ class Zygotes:
             effect.seed,
             _bounds(effect.limits),
             effect.limits.cpu_s,
+            effect.variables,
             inputs,
         )
         link = self._send(effect.environment, effect.worker, order, descriptors)

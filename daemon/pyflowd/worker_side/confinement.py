@@ -19,6 +19,7 @@ A layer that the machine does not have is reported, never passed over in silence
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from . import landlock, linux
@@ -97,11 +98,9 @@ class Confinement:
             self._last_filter.load()
 
     def _drop_capabilities(self) -> None:
-        for number in range(CAPABILITIES_MOST):
-            try:
+        with contextlib.suppress(OSError):  # there are no more, or we have none to begin with
+            for number in range(CAPABILITIES_MOST):
                 linux.prctl(PR_CAPBSET_DROP, number)
-            except OSError:
-                break  # there are no more, or we have none to begin with
         if self.namespaces is None:
             linux.drop_capabilities()
         else:

@@ -99,13 +99,15 @@ def _run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | 
 
 
 def _evaluate(order: Order, outputs: list[Output], warnings: list[str]) -> None:
-    _, _, last, title, compiled, source, names, seed, bounds, cpu_s, given = order
+    _, _, last, title, compiled, source, names, seed, bounds, cpu_s, variables, given = order
     if cpu_s is not None:
         limit_cpu(cpu_s, last)
     for which, most in bounds:
         lower(which, most)
     if seed is not None:
         _seed(seed)
+    if variables:
+        os.environ.update(variables)
     inputs = {}
     for pin, value in given:
         inputs[pin] = decode_input(pin, read_value(value) if type(value) is int else value)

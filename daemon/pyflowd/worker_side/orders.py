@@ -2,7 +2,8 @@
 
     ("start", scratch, terms, [module], targets)       once, before anything else; see `confinement`, `probes`
     ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
-    ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(input, value)])
+    ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(variable, text)],
+     [(input, value)])
     ("inspect", call, last, [(title, source)])
     ("probe", call, last, targets)                     from the zygote itself: see `probes`
 

@@ -1,7 +1,8 @@
 """What a hostile node would try, tried by a worker before any node runs: the ground on which a tier is promised.
 
-    {"victim": pid of another worker, "victim_scratch": its folder, "zygote": pid, "process": (pid, start time) of
-     another process of the user, "file": a file of the user, "folder": a folder of the user, "sockets": [those that listen]}
+    {"victim": pid of another worker, "victim_scratch": its folder, "zygote": pid,
+     "process": (pid, start time) of another process of the user, "file": a file of the user,
+     "folder": a folder of the user, "sockets": [addresses at which somebody listens]}
 
 Refuses to do harm where it can: signals are number 0, what it has made is removed.
 """

@@ -28,6 +28,7 @@ _ORDER = marshal.dumps(
         None,
         _BOUNDS,
         _UNLIMITED_S,
+        [],
         [("x", b"1")],
     ),
     orders.MARSHAL_VERSION,

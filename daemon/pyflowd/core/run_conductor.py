@@ -1,0 +1,205 @@
+"""RunConductor: takes each run from its plan to its last event.
+
+It lets nodes begin when they are ready, tells what becomes of them, and ends the run when its last node is over, or
+before that when somebody wants it ended. Workers, preparations and sessions are not its business.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+
+from pyflowd.core import effects, stimuli, verdicts
+from pyflowd.core.call_desk import CallDesk
+from pyflowd.core.calls import Call, NodeWork, Work
+from pyflowd.core.deadlines import Deadlines
+from pyflowd.core.graph_executor import GraphExecutor
+from pyflowd.core.herald import Ending, Herald, Usage
+from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.judgement import judge
+from pyflowd.core.limits import Limits
+from pyflowd.core.needs import missing
+from pyflowd.core.preparation import Prepared
+from pyflowd.core.profiles import profile_of
+from pyflowd.core.run_book import RunBook
+from pyflowd.core.runs import Run
+from pyflowd.core.worker_pool import Worker
+from pyflowd_client.protocol import events
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.states import NodeState, RunState
+
+
+class RunConductor:
+    """The runs of the book, from their plans on. `now` is monotonic seconds; `enqueue` lets a node wait its turn."""
+
+    def __init__(
+        self,
+        book: RunBook,
+        desk: CallDesk,
+        deadlines: Deadlines,
+        herald: Herald,
+        enqueue: Callable[[EnvironmentId, Hashable, Work, Limits], None],
+        emit: Callable[[effects.Effect], None],
+    ) -> None:
+        self.now = 0.0
+        self._book = book
+        self._desk = desk
+        self._deadlines = deadlines
+        self._herald = herald
+        self._enqueue = enqueue
+        self._emit = emit
+
+    def bound(self, run: Run) -> None:
+        """Let the run end when its time is over."""
+        if run.limits.run_timeout_s is not None:
+            self._deadlines.set(run, run.submitted_at + run.limits.run_timeout_s)
+
+    def start(self, run: Run, prepared: Prepared) -> None:
+        """The plan stands: the first nodes are ready, or the graph is refused."""
+        findings = judge(prepared, run.inputs)
+        self._herald.diagnostics(run, findings.diagnostics)
+        if prepared.plan is not None and prepared.plan.needs:
+            workdir = profile_of(run.environment).workdir
+            self._herald.diagnostics(run, missing(prepared.plan.needs, run.permissions, workdir))
+        refusal = findings.refusal(run.options.partial)
+        if refusal is not None or findings.binding is None or prepared.plan is None:
+            self.finish(run, RunState.FAILED, refusal)
+            return
+        run.to(RunState.RUNNING)
+        run.started_at = self.now
+        run.limits = self._book.granted(run, prepared.plan.limits)
+        self.bound(run)
+        run.codes = prepared.codes
+        run.nodes = len(prepared.plan.nodes)
+        run.executor = GraphExecutor(prepared.plan, findings.binding)
+        nodes = prepared.plan.nodes
+        last = tuple(nodes[index].id for index in prepared.plan.last)
+        self._herald.publish(run, events.RunStarted, graph=run.graph, nodes=len(nodes), last=last)
+        ready, skipped = run.executor.start()
+        self._herald.skipped(run, skipped)
+        self._enqueue_nodes(run, ready)
+        self._settle(run)
+
+    def begin(self, call: Call, work: NodeWork, worker: Worker, *, lingers: bool) -> None:
+        """A worker is there for a node."""
+        run = self._book.runs[work.run]
+        assert run.executor is not None
+        node = run.executor.plan.nodes[work.node]
+        self._herald.publish(run, events.NodeStarted, node=node.id, title=node.title)
+        self._emit(
+            effects.SendCall(
+                environment=call.environment,
+                worker=worker.id,
+                call=call.id,
+                title=node.title,
+                code=run.codes[node.code].code,
+                source=run.executor.plan.sources[node.code],
+                inputs=run.executor.begin(work.node),
+                outputs=node.outputs,
+                lingers=lingers,
+                seed=run.options.seed,
+                limits=call.limits,
+                variables=run.variables,
+            )
+        )
+        self._settle(run)
+
+    def done(self, done: stimuli.CallDone) -> None:
+        """A node returned."""
+        call = self._desk.settle(done.worker, done.call, NodeWork)
+        if call is None or not isinstance(call.work, NodeWork):
+            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
+            return
+        usage = Usage(done.cpu_s, max(done.peak_memory_bytes, call.peak_memory_bytes))
+        run = self._book.runs[call.work.run]
+        assert run.executor is not None
+        if tuple(name for name, _ in done.outputs) != run.executor.plan.nodes[call.work.node].outputs:
+            call.verdict = call.verdict or verdicts.bad_frame("other outputs than the node has")
+        if call.verdict is not None:
+            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
+            self.fail(call, call.work, call.verdict, usage)
+            return
+        self._herald.output(run, call, call.output.finish())
+        self._herald.warnings(run, call, done.warnings)
+        ready = run.executor.done(call.work.node, done.outputs)
+        self._herald.finished(run, call.work.node, Ending(NodeState.DONE, None, call, usage, done.outputs))
+        self._enqueue_nodes(run, ready)
+        self._settle(run)
+
+    def fail(self, call: Call, work: NodeWork, error: ErrorInfo, usage: Usage) -> None:
+        """A node did not return, and takes with it what depends on it."""
+        run = self._book.runs[work.run]
+        assert run.executor is not None
+        self._herald.output(run, call, call.output.finish())
+        if error.code is ErrorCode.CANCELLED and run.verdict is not None:
+            run.executor.cancelled(work.node)
+            self._herald.finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
+        else:
+            skipped = run.executor.failed(work.node)
+            self._herald.finished(run, work.node, Ending(NodeState.FAILED, error, call, usage))
+            self._herald.skipped(run, skipped)
+        self._settle(run)
+
+    def end(self, run: Run, verdict: ErrorInfo) -> None:
+        """End a run before its nodes are over: those that run are interrupted, the others do not begin."""
+        if run.is_over or run.verdict is not None:
+            return
+        run.verdict = verdict
+        if run.executor is None:
+            self._finish_as_judged(run, RunState.FAILED)
+            return
+        self._cancel_pending(run, run.executor, verdict)
+        self._desk.interrupt_group(run.id, verdict)
+        self._settle(run)
+
+    def lose(self, environment: EnvironmentId, error: ErrorInfo) -> None:
+        """An environment cannot be used: the runs under way in it, or with nodes that wait for it, fail."""
+        waiting = self._desk.groups_waiting(environment)
+        for run in list(self._book.active.values()):
+            if (run.environment == environment or run.id in waiting) and run.executor is not None:
+                self._cancel_pending(run, run.executor, error)
+                self.finish(run, RunState.FAILED, error)
+
+    def finish(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
+        """Tell the end of a run."""
+        run.to(state)
+        duration_s = self.now - run.submitted_at
+        self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
+        if run.executor is not None:
+            self._release(run.executor)
+            run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
+        self._deadlines.clear(run)
+        forgotten = self._book.close(run)
+        if forgotten is not None:
+            self._emit(effects.CloseRun(run=forgotten))
+
+    def _enqueue_nodes(self, run: Run, ready: Iterable[int]) -> None:
+        assert run.executor is not None
+        for index in ready:
+            limits = self._book.granted(run, run.executor.plan.nodes[index].limits)
+            self._enqueue(self._book.environment(run, limits), run.id, NodeWork(run.id, index), limits)
+
+    def _settle(self, run: Run) -> None:
+        """Let go of what no node needs; end the run when its last node is over."""
+        executor = run.executor
+        if executor is None:
+            return
+        self._release(executor)
+        if executor.is_over and not run.is_over:
+            self._finish_as_judged(run, executor.verdict)
+
+    def _release(self, executor: GraphExecutor) -> None:
+        garbage = executor.collect()
+        if garbage:
+            self._emit(effects.Release(payloads=garbage))
+
+    def _finish_as_judged(self, run: Run, state: RunState) -> None:
+        """Finish a run in `state`, unless we ended it: then as our verdict says."""
+        if run.verdict is None:
+            self.finish(run, state)
+        elif run.verdict.code is ErrorCode.CANCELLED:
+            self.finish(run, RunState.CANCELLED)
+        else:
+            self.finish(run, RunState.FAILED, run.verdict)
+
+    def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
+        self._desk.drop(run.id)
+        for index in executor.cancel_pending():
+            self._herald.finished(run, index, Ending(NodeState.CANCELLED, error))
