@@ -17,11 +17,12 @@ from pyflowd.core.execution_controller import Policy
 from pyflowd.core.limits import Limits, PoolLimits
 from pyflowd.core.permissions import PermissionCaps, path_problem
 from pyflowd.sandbox.sandboxes import SandboxSettings
+from pyflowd.sandbox.tiers import Tier
 from pyflowd_client.protocol.requests import LIMITS
 
-TIERS = ("T0", "T1", "T2", "T3")
+TIERS = tuple(Tier.__members__)
 PERMISSIONS: dict[str, type] = {"net": bool, "read": list, "write": list, "env": list, "all": bool}
-SANDBOX: dict[str, type] = {"minimum_tier": str, "node_user": str}
+SANDBOX: dict[str, type] = {"minimum_tier": str, "maximum_tier": str, "node_user": str}
 TABLES = ("limits", "caps", "permissions", "sandbox")
 
 
@@ -127,8 +128,11 @@ def _permitted(name: str, item: Any, *, is_path: bool) -> str:
 
 def _sandbox(values: Any, place: str) -> SandboxSettings:
     sandbox = SandboxSettings(**_table("sandbox", values, SANDBOX, place))
-    if sandbox.minimum_tier not in TIERS:
-        raise SettingsError(f"setting `sandbox.minimum_tier` must be one of {', '.join(TIERS)}")
+    for name in ("minimum_tier", "maximum_tier"):
+        if getattr(sandbox, name) not in TIERS:
+            raise SettingsError(f"setting `sandbox.{name}` must be one of {', '.join(TIERS)}")
+    if sandbox.minimum_tier > sandbox.maximum_tier:
+        raise SettingsError("setting `sandbox.minimum_tier` is above `sandbox.maximum_tier`")
     if not sandbox.node_user:
         raise SettingsError("setting `sandbox.node_user` must name a user")
     return sandbox

@@ -54,7 +54,7 @@ def test_what_clients_may_grant_is_capped_by_real_folders(tmp_path: Path) -> Non
 
 def test_the_sandbox_has_its_own_table(tmp_path: Path) -> None:
     settings = read(tmp_path, '[sandbox]\nminimum_tier = "T3"\nnode_user = "nodes"\n')
-    assert settings.sandbox == SandboxSettings(minimum_tier="T3", node_user="nodes")
+    assert settings.sandbox == SandboxSettings(minimum_tier="T3", maximum_tier="T3", node_user="nodes")
     assert Settings().sandbox == SandboxSettings(minimum_tier="T1", node_user="nobody")
 
 
@@ -88,8 +88,12 @@ def test_the_sandbox_has_its_own_table(tmp_path: Path) -> None:
         ("[permissions]\nenv = [true]\n", "`permissions.env` must be a list of texts, and True is none"),
         ("permissions = true\n", "`permissions` must be a table"),
         ('[sandbox]\nminimum_tier = "T4"\n', "`sandbox.minimum_tier` must be one of T0, T1, T2, T3"),
+        ('[sandbox]\nminimum_tier = "T2"\nmaximum_tier = "T1"\n', "`sandbox.minimum_tier` is above"),
         ('[sandbox]\nnode_user = ""\n', "`sandbox.node_user` must name a user"),
-        ('[sandbox]\ntier = "T1"\n', "sandbox: unknown setting `tier`; known are minimum_tier, node_user"),
+        (
+            '[sandbox]\ntier = "T1"\n',
+            "sandbox: unknown setting `tier`; known are minimum_tier, maximum_tier, node_user",
+        ),
         ("[sandbox]\nminimum_tier = 1\n", "`sandbox.minimum_tier` must be str, not int"),
     ],
 )

@@ -8,7 +8,8 @@ import pytest
 
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.errors import ErrorCode
-from pyflowd_client.protocol.events import NodeFinished, NodeOutput
+from pyflowd_client.protocol.events import NodeFinished, NodeOutput, NodeProgress
+from pyflowd_client.protocol.requests import Permissions
 from pyflowd_client.protocol.states import NodeState, RunState
 from support.daemons import ADD, RunningDaemon, failure, graph, node
 from support.zygote import wait_gone
@@ -85,29 +86,33 @@ def test_a_value_of_a_gigabyte_fails_its_node_alone(client: Client) -> None:
     assert error.code is ErrorCode.MEMORY_LIMIT
 
 
-def test_children_that_stay_are_gone_with_their_node(client: Client, tmp_path: Path) -> None:
+def test_children_that_stay_are_gone_with_their_node(client: Client, daemon: RunningDaemon, tmp_path: Path) -> None:
     """A plain fork, a new session, and a double fork."""
-    pids = tmp_path / "pids"
+    go = tmp_path / "go"
+    tmp_path.chmod(0o755)  # nodes are another user where root runs the tests
     body = f"""
-import os, subprocess, time
-def note():
-    with open({str(pids)!r}, "a") as file: file.write(f"{{os.getpid()}}\\n")
-if os.fork() == 0:
-    note(); time.sleep(600)
+import glob, os, subprocess, time
+def stay(): os.execvp("sleep", ["sleep", "601"])
+def count(): return sum("601" in open(path).read() for path in glob.glob("/proc/[0-9]*/cmdline"))
+if os.fork() == 0: stay()
 if os.fork() == 0:
     os.setsid()
-    if os.fork() == 0:
-        note(); time.sleep(600)
+    if os.fork() == 0: stay()
     os._exit(0)
-subprocess.Popen(["sh", "-c", "echo $$ >> {pids}; sleep 600"], start_new_session=True)
-while not os.path.exists({str(pids)!r}) or open({str(pids)!r}).read().count("\\n") < 3: time.sleep(0.01)
+subprocess.Popen(["sleep", "601"], start_new_session=True)
+while count() < 3: pass
+progress(1)
+while not os.path.exists({str(go)!r}): time.sleep(0.01)
 return 1
 """
-    run = client.run_document(graph(node(body)))
+
+    run = client.run_document(graph(node(body)), permissions=Permissions(read=(str(tmp_path),)))
+    next(event for event in run if isinstance(event, NodeProgress))
+    left = [process for process in daemon.family() if process.name() == "sleep"]
+    go.touch()
     assert run.result()["n0"]["output_1"] == 1
-    left = [int(line) for line in pids.read_text().split()]
     assert len(left) == 3
-    assert all(map(wait_gone, left))
+    assert all(wait_gone(process.pid) for process in left)
 
 
 def test_a_flood_of_output_costs_the_daemon_nothing_and_keeps_head_and_tail(

@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 import pyflowd.worker_side
+from pyflowd.shell.zygote_process import read_pid
 from pyflowd.worker_side import frames, orders
 from pyflowd.worker_side.confinement import FLOOR
 
@@ -163,7 +164,9 @@ class Zygote:
                 user=user,
             )
         orders.send_start(self.control, self.scratch, FLOOR, preload)
-        self.warm, _ = self.receive()
+        self.warm, [pidfd] = self.receive()
+        self.pid = read_pid(pidfd)
+        os.close(pidfd)
 
     def __enter__(self) -> Zygote:
         return self

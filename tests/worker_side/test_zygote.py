@@ -21,7 +21,7 @@ def test_a_zygote_says_what_it_is(anywhere: Zygote) -> None:
     expected = subprocess.run([warm["executable"], "-I", "-c", code], capture_output=True, text=True, check=True)
     assert expected.stdout.split() == [warm["version"], warm["magic"], warm["prefix"]]
     assert warm["implementation"] == "cpython"
-    assert warm["pid"] == anywhere.process.pid
+    assert anywhere.pid == anywhere.process.pid
     assert warm["threads"] == 1
 
 

@@ -30,10 +30,12 @@ WORKER_SIDE = Path(frames.__file__).resolve().parent
 class SandboxSettings:
     """
     minimum_tier: no node runs in a lower one; "T0" runs everything everywhere.
+    maximum_tier: no higher one is tried: for comparison, and where one is in the way.
     node_user: whom nodes are when root has started the daemon.
     """
 
     minimum_tier: str = "T1"
+    maximum_tier: str = "T3"
     node_user: str = "nobody"
 
 
@@ -88,15 +90,16 @@ class Sandboxes:
     def first(self, environment: EnvironmentId) -> Sandbox:
         """Where to start; SandboxRefused."""
         known = self.memory.get(environment)
-        if known is not None and known[0] >= Tier[self.settings.minimum_tier]:
+        best = self._best
+        if known is not None and Tier[self.settings.minimum_tier] <= known[0] <= best:
             return self._new(environment, *known, is_known=True)
-        return self._next(environment, Tier.T3, ())
+        return self._next(environment, best, ())
 
     def lower(self, sandbox: Sandbox, reason: str, *, is_weak: bool) -> Sandbox:
         """Where to start instead of where nothing starts, or what does is not what it should be; SandboxRefused."""
         self.memory.forget(sandbox.environment)
         if sandbox.targets is None:
-            return self._next(sandbox.environment, Tier.T3, ())
+            return self._next(sandbox.environment, self._best, ())
         reasons = (*sandbox.reasons, f"{sandbox.tier.name}: {reason}")
         if not sandbox.is_wrapped and not is_weak:  # nothing of the sandbox stands between us and the interpreter
             raise SandboxRefused(reason)
@@ -113,6 +116,10 @@ class Sandboxes:
             return f"a node {', '.join(sorted(set(successes) - permitted(profile)))}"
         self.memory.put(sandbox.environment, sandbox.tier, sandbox.reasons)
         return ""
+
+    @property
+    def _best(self) -> Tier:
+        return Tier[self.settings.maximum_tier]
 
     def close(self) -> None:
         """Give back what is kept open."""
