@@ -5,6 +5,7 @@ import pytest
 from pyflowd.core import stimuli
 from pyflowd.core.effects import SendCall
 from pyflowd.core.machines import NODE_MOVES, IllegalMoveError, move
+from pyflowd.core.usage import Observation
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.states import NodeState, RunState
@@ -88,7 +89,7 @@ def test_memory_over_the_limit_kills_at_once() -> None:
     world = ready_world()
     request = world.submit(shape(1, set()), memory_bytes=100_000_000)
     [worker] = world.busy()
-    world.feed(stimuli.MemorySampled(resident_bytes={worker: 200_000_000}))
+    world.feed(stimuli.WorkersObserved(observations={worker: Observation(200_000_000)}))
     assert world.processes[worker].signals == ["kill"]
     world.exit(worker, 9)
     finished = world.events[world.run_of(request)][-2]

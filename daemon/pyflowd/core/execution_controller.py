@@ -12,7 +12,7 @@ from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
-from pyflowd.core.herald import Herald, Usage, node_of
+from pyflowd.core.herald import Herald, node_of
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
 from pyflowd.core.judgement import check_result
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
@@ -23,6 +23,7 @@ from pyflowd.core.preparer import Key, Preparer
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.run_conductor import RunConductor
 from pyflowd.core.runs import Run
+from pyflowd.core.usage import Usage
 from pyflowd.core.worker_pool import Worker, WorkerPool
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -31,7 +32,6 @@ from pyflowd_client.protocol.states import RunState
 
 INSPECTION_ATTEMPTS = 3
 INSPECTION_LIMITS = Limits(timeout_s=60.0)
-SHARED_BYTES = 32_000_000  # a worker's resident size includes pages of the interpreter that it shares with its zygote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class ExecutionController:
             stimuli.CodeInspected: self._inspected,
             stimuli.WorkerMisbehaved: self._misbehaved,
             stimuli.WorkerWrote: self._wrote,
-            stimuli.MemorySampled: self._sampled,
+            stimuli.WorkersObserved: self._observed,
             stimuli.SessionsCounted: self._counted,
             stimuli.EnvironmentWanted: self._wanted,
             stimuli.DeadlinePassed: self._deadline,
@@ -227,7 +227,7 @@ class ExecutionController:
             error = verdicts.with_code(error, ErrorCode.EXCEPTION)
         else:
             error = verdicts.with_figures(error, call.limits)
-        self._fail(call, error, Usage(failed.cpu_s, max(failed.peak_memory_bytes, call.peak_memory_bytes)))
+        self._fail(call, error, failed.usage.with_peaks(call.peaks))
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
         if isinstance(call.work, InspectionWork) and error.code is ErrorCode.WORKER_LOST:
@@ -264,15 +264,16 @@ class ExecutionController:
             text = call.output.feed(wrote.stream, wrote.data)
             self._herald.output(run, call, [(wrote.stream, text)] if text else [])
 
-    def _sampled(self, sampled: stimuli.MemorySampled) -> None:
-        for worker_id, resident_bytes in sampled.resident_bytes.items():
+    def _observed(self, observed: stimuli.WorkersObserved) -> None:
+        for worker_id, observation in observed.observations.items():
             run, call = self._speaker(worker_id)
             if run is None or call is None:
                 continue
             self._herald.output(run, call, call.output.flush())
-            call.peak_memory_bytes = max(call.peak_memory_bytes, resident_bytes)
-            if resident_bytes > call.limits.memory_bytes + SHARED_BYTES and call.verdict is None:
-                call.verdict = verdicts.memory_limit(resident_bytes, call.limits)
+            call.peaks = call.peaks.at_least(observation)
+            breach = verdicts.observed(observation, call.limits)
+            if breach is not None and call.verdict is None:
+                call.verdict = breach
                 self._desk.kill(worker_id)
 
     def _speaker(self, worker_id: WorkerId) -> tuple[Run | None, Call | None]:
@@ -333,14 +334,12 @@ class ExecutionController:
         if worker.state in SPARE_STATES:
             self._pause_refill(worker.environment)
         limits = worker.call.limits if worker.call else self._policy.call
-        usage = Usage(exited.cpu_s, exited.peak_memory_bytes)
-        self._lose_worker(exited.worker, verdicts.death(exited.status, exited.cpu_s, limits), usage)
+        self._lose_worker(exited.worker, verdicts.death(exited.status, exited.usage.cpu_s, limits), exited.usage)
 
     def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
         call = self._desk.lose(worker_id)
         if call is not None:
-            peak = max(usage.peak_memory_bytes, call.peak_memory_bytes)
-            self._fail(call, call.verdict or error, usage._replace(peak_memory_bytes=peak))
+            self._fail(call, call.verdict or error, usage.with_peaks(call.peaks))
 
     def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
         self._desk.condemn(misbehaved.worker, misbehaved.reason)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyflowd.core.ids import CallId, WorkerId
 from pyflowd.core.stimuli import CallDone, CallFailed, CallProgressed, CodeInspected, Stimulus
+from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
 from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
@@ -66,8 +67,7 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         call=call,
         outputs=tuple(zip(outputs, values, strict=True)),
         warnings=tuple(_texts(header, "warnings")) if "warnings" in header else (),
-        cpu_s=_number(header, "cpu_s"),
-        peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+        usage=_usage(header),
     )
 
 
@@ -80,8 +80,7 @@ def _no_value(worker: WorkerId, call: CallId, name: str, header: Header, segment
         worker=worker,
         call=call,
         error=ErrorInfo(code=ErrorCode.NOT_JSON, message=message),
-        cpu_s=_number(header, "cpu_s"),
-        peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+        usage=_usage(header),
     )
 
 
@@ -99,8 +98,16 @@ def _failed(worker: WorkerId, call: CallId, header: Header, segments: list[Segme
         worker=worker,
         call=call,
         error=info,
+        usage=_usage(header),
+    )
+
+
+def _usage(header: Header) -> Usage:
+    scratch_bytes = header.get("scratch_bytes")
+    return Usage(
         cpu_s=_number(header, "cpu_s"),
         peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+        scratch_bytes=scratch_bytes if type(scratch_bytes) is int and scratch_bytes >= 0 else None,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pyflowd.core.ids import WorkerId
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
+from pyflowd.core.usage import Usage
 from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
@@ -211,7 +212,8 @@ class ZygoteProcess:
         pids = [_pid_of(descriptor) for descriptor in descriptors]
         if kind == "exited":
             for worker, _pid, status, cpu_s, max_rss_kb in header["workers"]:
-                self._exited(WorkerId(worker), int(status), float(cpu_s), int(max_rss_kb) * 1024)
+                usage = Usage(cpu_s=float(cpu_s), peak_memory_bytes=int(max_rss_kb) * 1024)
+                self._exited(WorkerId(worker), int(status), usage)
         elif kind == "warm":
             self._warmed(header, pids[0])
         elif kind == "fork_failed":
@@ -247,13 +249,13 @@ class ZygoteProcess:
             pids[WorkerId(worker)] = read_pid(pidfd) if self._sandbox.is_wrapped else pid
         self._feed(WorkersForked(environment=self.environment, pids=pids))
 
-    def _exited(self, worker: WorkerId, status: int, cpu_s: float, peak_memory_bytes: int) -> None:
+    def _exited(self, worker: WorkerId, status: int, usage: Usage) -> None:
         link = self.links.get(worker)
         if link is None:
             return
         link.drain()
         self._drop(worker)
-        self._feed(WorkerExited(worker=worker, status=status, cpu_s=cpu_s, peak_memory_bytes=peak_memory_bytes))
+        self._feed(WorkerExited(worker=worker, status=status, usage=usage))
 
     def _drop(self, worker: WorkerId) -> None:
         link = self.links.pop(worker, None)

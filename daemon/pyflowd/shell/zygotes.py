@@ -12,6 +12,7 @@ from pyflowd.core import effects
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.limits import Limits
 from pyflowd.core.stimuli import CallFailed, Stimulus, ZygoteLost
+from pyflowd.core.usage import Usage
 from pyflowd.core.values import Payload
 from pyflowd.sandbox.sandboxes import Sandbox, Sandboxes, SandboxRefused
 from pyflowd.shell.links import WorkerLink
@@ -129,7 +130,7 @@ class Zygotes:
             message = f"The daemon could not send the node its inputs: {error}"
             info = ErrorInfo(code=ErrorCode.INTERNAL, message=message)
             call = CallId(order[1])
-            self._feed(CallFailed(worker=worker, call=call, error=info, cpu_s=0.0, peak_memory_bytes=0))
+            self._feed(CallFailed(worker=worker, call=call, error=info, usage=Usage()))
         return link
 
     def _listen_soon(self, link: WorkerLink) -> None:

@@ -25,6 +25,7 @@ import os
 from . import landlock, linux
 from .landlock import Ruleset
 from .namespaces import Namespaces
+from .scratch import OWN_FILES
 from .seccomp import Filter
 
 TYPE_CHECKING = False
@@ -122,6 +123,8 @@ class Confinement:
             return
         if not landlock.version():
             raise OSError("needs Landlock of Linux 5.13 or newer, switched on")
+        writable = [path for path, kind in files if kind == WRITE and os.path.isdir(path)]
+        OWN_FILES.is_all = len(writable) <= 1
         for path, kind in files:
             is_folder = os.path.isdir(path)
             rights = RIGHTS[kind] & (landlock.ALL if is_folder else landlock.OF_FILES)

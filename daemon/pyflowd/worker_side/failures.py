@@ -12,6 +12,8 @@ import os
 import sys
 import traceback
 
+from .scratch import OWN_FILES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 10000
 MAX_TRACEBACK = 30000
 LONGEST_CHAIN = 100
+NO_THREAD = "can't start new thread"
 _LIMITS = {errno.EMFILE: "open_files_limit", errno.EFBIG: "file_size_limit"}
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -87,7 +90,26 @@ def _code(error: BaseException) -> str:
         return "exited"
     if isinstance(error, MemoryError):
         return "memory_limit"
-    return _LIMITS.get(error.errno or 0, "exception") if isinstance(error, OSError) else "exception"
+    if isinstance(error, OSError):
+        if error.errno == errno.ENOSPC:
+            return OWN_FILES.limit_behind(error) or "exception"
+        if error.errno == errno.EAGAIN and not _can_fork():
+            return "processes_limit"
+        return _LIMITS.get(error.errno or 0, "exception")
+    is_thread = isinstance(error, RuntimeError) and str(error) == NO_THREAD
+    return "processes_limit" if is_thread and not _can_fork() else "exception"
+
+
+def _can_fork() -> bool:
+    """Whether this process may have another child: what the kernel says when it may not, other calls say as well."""
+    try:
+        pid = os.fork()
+    except OSError:
+        return False
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return True
 
 
 def _message(error: BaseException) -> str:
