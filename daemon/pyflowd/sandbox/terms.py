@@ -27,6 +27,7 @@ def terms(
         if tier is Tier.T3
         else None,
         "filters": ["floor", *([] if tier is Tier.T3 else ["namespaces"]), *_of_sockets(tier, profile)],
+        "apart": tier is not Tier.T0,
         "files": _files(tier, profile, view, places),
         "network": has_network,
         "workdir": profile.workdir,

@@ -15,7 +15,7 @@ from functools import partial
 
 from pyflowd.core.ids import WorkerId
 from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
-from pyflowd.shell.answers import read_answer
+from pyflowd.shell.answers import Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.worker_side import frames, orders
 
@@ -28,8 +28,9 @@ NOTHING = bytes(4)
 class WorkerLink:
     """One worker, seen from the daemon. It reports to `feed`, and is closed once the worker is dead."""
 
-    def __init__(self, worker: WorkerId, poller: Poller, feed: Callable[[Stimulus], None]) -> None:
+    def __init__(self, worker: WorkerId, poller: Poller, feed: Callable[[Stimulus], None], hint: Hint) -> None:
         self.worker = worker
+        self._hint = hint
         self._poller = poller
         self._feed = feed
         self._pidfd: int | None = None
@@ -121,7 +122,7 @@ class WorkerLink:
         for descriptor in left_over:
             os.close(descriptor)
         try:
-            stimulus = read_answer(self.worker, self._outputs, header, segments)
+            stimulus = read_answer(self.worker, self._outputs, header, segments, self._hint)
         except frames.FrameError as error:
             for segment in segments:
                 segment.close()

@@ -14,9 +14,11 @@ from contextlib import suppress
 from typing import Any
 
 from pyflowd.core.ids import WorkerId
+from pyflowd.core.profiles import profile_of
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
 from pyflowd.core.usage import Usage
 from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
+from pyflowd.shell.denials import Denials
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.worker_side import BIND_NOW, frames, orders
@@ -79,6 +81,7 @@ class ZygoteProcess:
         self._poller = poller
         self._feed = feed
         self._judge = judge
+        self._denials = Denials(profile_of(sandbox.environment), seen=sandbox.seen, own=sandbox.own, user=sandbox.user)
         self._unfit = unfit
         self._is_over = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -119,7 +122,7 @@ class ZygoteProcess:
         made: list[WorkerLink] = []
         try:
             for worker in workers:  # no comprehension: those already made must be closed when one cannot be
-                made.append(WorkerLink(worker, self._poller, self._feed))  # noqa: PERF401
+                made.append(WorkerLink(worker, self._poller, self._feed, self._denials.hint))  # noqa: PERF401
             descriptors = [descriptor for link in made for descriptor in link.child_ends]
             orders.send_fork(self._control, workers, rehearse, descriptors)
         except OSError as error:

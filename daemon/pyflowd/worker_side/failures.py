@@ -38,14 +38,16 @@ class CallError(Exception):
 
 
 def describe(error: BaseException) -> Failure:
-    """`error` as {"code", "type", "message", "traceback"}."""
+    """`error` as {"code", "type", "message", "traceback"}, and "denied" if something may have been."""
     if type(error) is CallError:
         return _failure(error.code, "", str(error), "")
     if isinstance(error, MemoryError):
         traceback.clear_frames(error.__traceback__)  # what filled the memory: room to write the report in
+    denied = _denied(error)
     message = _message(error)
     text = _traceback_text(error)
-    return _failure(_code(error), type(error).__name__, message, text)
+    failure = _failure(_code(error), type(error).__name__, message, text)
+    return failure if denied is None else dict(failure, denied=denied)
 
 
 def cap(text: str, limit: int) -> str:
@@ -81,6 +83,17 @@ def is_interrupt(error: BaseException) -> bool:
             return True
         seen = seen.__context__
     return False
+
+
+def _denied(error: BaseException) -> Any:
+    if not isinstance(error, Exception):
+        return None
+    from . import denials  # seldom needed
+
+    try:
+        return denials.find(error)
+    except Exception:  # an exception of the node's own may do anything
+        return None
 
 
 def _code(error: BaseException) -> str:
