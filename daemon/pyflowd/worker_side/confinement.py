@@ -44,7 +44,7 @@ RIGHTS = {READ: landlock.READ, WRITE: landlock.WRITE}
 FLOOR: Terms = {
     "user": None,
     "namespaces": None,
-    "filters": ["floor", "namespaces"],
+    "filters": ["floor", "namespaces", "others"],
     "apart": False,
     "files": None,
     "network": True,
