@@ -152,6 +152,7 @@ def _performers(zygotes: Zygotes, planner: "Planner") -> Performers:
         effects.ReadGraph: planner.read,
         effects.BuildPlan: planner.build,
         effects.StartZygote: zygotes.start,
+        effects.EndZygote: zygotes.end,
         effects.ForkWorkers: zygotes.fork,
         effects.SendCall: zygotes.send_call,
         effects.SendInspection: zygotes.send_inspection,

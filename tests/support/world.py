@@ -280,6 +280,13 @@ class World:
                 )
             case effects.StartZygote():
                 self.warming.append(effect.environment)
+            case effects.EndZygote():
+                for worker in [w for w, one in self.processes.items() if one.environment == effect.environment]:
+                    assert self.processes[worker].call is None
+                    if worker in self.forking:
+                        self.forking.remove(worker)
+                    del self.processes[worker]
+                    self.ended[worker] += 1
             case effects.ForkWorkers():
                 for worker in effect.workers:
                     self.asked_for[worker] += 1

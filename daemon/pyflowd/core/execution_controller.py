@@ -31,6 +31,7 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import RunState
 
 INSPECTION_ATTEMPTS = 3
+RETIRE_PAUSE_S = 30.0  # between two looks at environments that are not free yet
 INSPECTION_LIMITS = Limits(timeout_s=60.0)
 
 
@@ -170,6 +171,7 @@ class ExecutionController:
 
     def _wanted(self, wanted: stimuli.EnvironmentWanted) -> None:
         self._need(wanted.environment)
+        self.pool.zygote(wanted.environment).is_kept = True
 
     # -- preparing
 
@@ -289,12 +291,27 @@ class ExecutionController:
     def _need(self, environment: EnvironmentId) -> None:
         if self.pool.warming(environment, self._now):
             self._emit(effects.StartZygote(environment=environment))
+            self._retire()
+
+    def _retire(self) -> None:
+        """Let go of the environments that are not needed, and look again when others may not be."""
+        for environment in self.pool.unneeded(self._now):
+            for worker_id in self.pool.retire(environment):
+                self._desk.lose(worker_id)
+            del self.pool.zygotes[environment]
+            self._preparer.forget(environment)
+            self._emit(effects.EndZygote(environment=environment))
+        used = [zygote.used_at for zygote in self.pool.zygotes.values() if not zygote.is_kept]
+        if used:
+            due = min(used) + self._policy.pool.retire_s
+            self._deadlines.set(Occasion.RETIRE, max(due, self._now + RETIRE_PAUSE_S))
 
     def _zygote_warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
         self._preparer.forget(warmed.environment)
         zygote = self.pool.warmed(warmed.environment, warmed.pid, warmed.version, self._now)
         zygote.tier, zygote.lacks = warmed.tier, warmed.lacks
         self._deadlines.set(zygote, zygote.refill_at)
+        self._retire()
 
     def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:
         environment = lost.environment
@@ -358,6 +375,8 @@ class ExecutionController:
                 self._desk.kill(key.id)
             elif isinstance(key, Run):
                 self._conductor.end(key, verdicts.run_time_limit(key.limits))
+            elif key is Occasion.RETIRE:
+                self._retire()
             elif key is Occasion.IDLE:
                 self.pool.closed = self._book.closed = True
 

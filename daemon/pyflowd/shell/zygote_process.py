@@ -145,6 +145,12 @@ class ZygoteProcess:
             self._process.kill()
             self._process.wait()
 
+    def discard(self) -> None:
+        """End the zygote and its spares at once."""
+        self._process.kill()
+        self._process.wait()
+        self._close_descriptors()
+
     def _lose(self, reason: str) -> None:
         """The zygote is of no use any more: nothing that it made may stay."""
         if self._is_over:
@@ -167,13 +173,11 @@ class ZygoteProcess:
 
     def _reject(self, reason: str) -> None:
         """It runs, and is not what it should be."""
-        self._process.kill()
-        self._process.wait()
         self._read_words()
         words = self._last_words.decode("utf-8", "replace").strip()
         if words:
             log.info("its last words: %s", words)
-        self._close_descriptors()
+        self.discard()
         self._unfit(reason, True)
 
     def _close_descriptors(self) -> None:

@@ -45,6 +45,11 @@ class Zygotes:
         environment = effect.environment
         self._start(environment, partial(self._sandboxes.first, environment))
 
+    def end(self, effect: effects.EndZygote) -> None:
+        """End a fork server whose workers have nothing to do."""
+        self._processes.pop(effect.environment).discard()
+        log.info("a zygote was let go: %s", effect.environment)
+
     def _start(self, environment: EnvironmentId, choose: Callable[[], Sandbox]) -> None:
         """Start it in the sandbox that is chosen, or in the next lower one when it turns out to be unfit."""
         try:
