@@ -113,7 +113,7 @@ class _Daemon:
         planner = Planner(self._loop, self._driver.feed)
         self._parts.callback(planner.close)
         server = self._new_server(planner)
-        watch = Watch(self._controller, self._loop, self._driver.feed)
+        watch = Watch(self._controller, self._zygotes.pid_of, self._loop, self._driver.feed)
         self._parts.callback(watch.close)
 
         def after_turn() -> None:
@@ -136,7 +136,7 @@ class _Daemon:
             loop=self._loop,
             driver=self._driver,
             planner=planner,
-            status=StatusReport(self._controller, address, self._wall_offset_s),
+            status=StatusReport(self._controller, self._zygotes.pid_of, address, self._wall_offset_s),
         )
         self._parts.callback(server.close)
         self._parts.callback(self._location.clear_socket)

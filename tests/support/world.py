@@ -143,7 +143,7 @@ class World:
             process = self.processes.get(worker)
             if process is not None:
                 process.pid = 1000 + worker
-                self.feed(stimuli.WorkersForked(environment=process.environment, pids={worker: process.pid}))
+                self.feed(stimuli.WorkersForked(environment=process.environment, workers=(worker,)))
 
     def busy(self) -> list[WorkerId]:
         """The workers that have something to answer."""

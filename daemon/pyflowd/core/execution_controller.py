@@ -127,10 +127,10 @@ class ExecutionController:
         """When `DeadlinePassed` is due, monotonic seconds."""
         return self._deadlines.next_at()
 
-    def watched(self) -> list[tuple[WorkerId, int]]:
-        """The workers, with their process ids, whose memory should be looked at now."""
+    def watched(self) -> list[tuple[EnvironmentId, WorkerId]]:
+        """The workers whose use of things should be looked at now, and whose they are."""
         busy = (worker for worker in self.pool.workers.values() if worker.state is WorkerState.BUSY)
-        return [(worker.id, worker.pid) for worker in busy if worker.pid is not None]
+        return [(worker.environment, worker.id) for worker in busy]
 
     # -- requests
 
@@ -335,8 +335,8 @@ class ExecutionController:
         self._conductor.lose(environment, error)
 
     def _forked(self, forked: stimuli.WorkersForked) -> None:
-        for worker_id, pid in forked.pids.items():
-            self.pool.forked(worker_id, pid)
+        for worker_id in forked.workers:
+            self.pool.forked(worker_id)
 
     def _fork_failed(self, failed: stimuli.ForkFailed) -> None:
         self._pause_refill(failed.environment)

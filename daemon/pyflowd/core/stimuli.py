@@ -117,7 +117,7 @@ class WorkersForked:
     """These workers exist now, with these process ids."""
 
     environment: EnvironmentId
-    pids: Mapping[WorkerId, int]
+    workers: tuple[WorkerId, ...]
 
 
 @record

@@ -27,7 +27,6 @@ class Worker:
     id: WorkerId
     environment: EnvironmentId
     state: WorkerState = WorkerState.STARTING
-    pid: int | None = None
     call: Call | None = None
 
     def to(self, target: WorkerState) -> None:
@@ -181,10 +180,9 @@ class WorkerPool:
 
     # -- workers
 
-    def forked(self, worker_id: WorkerId, pid: int) -> None:
+    def forked(self, worker_id: WorkerId) -> None:
         """The process exists."""
         worker = self.workers[worker_id]
-        worker.pid = pid
         if worker.state is WorkerState.STARTING:
             worker.to(WorkerState.IDLE)
             spares = self.zygotes[worker.environment].spares

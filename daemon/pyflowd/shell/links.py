@@ -23,6 +23,16 @@ PIPE_READ_BYTES = 65_536
 PIPE_DRAIN_READS = 32
 FRAMES_A_TURN = 16
 NOTHING = bytes(4)
+GONE = -1  # as the kernel says
+
+
+def read_pid(pidfd: int) -> int:
+    """The number of a process where we are; `GONE` when it is."""
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pid:"):
+                return int(line[4:])
+    return GONE
 
 
 class WorkerLink:
@@ -58,6 +68,12 @@ class WorkerLink:
         self._pidfd = pidfd
         if self._signal is not None:
             self.signal(self._signal)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id where we are, whatever it is where the process lives; None before it exists."""
+        pid = None if self._pidfd is None else read_pid(self._pidfd)
+        return pid if pid != GONE else None
 
     def listen(self) -> None:
         """Hear what the worker writes as it writes it. Until then it is heard when it answers, or dies."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from pyflowd.core.execution_controller import ExecutionController
+from pyflowd.core.ids import EnvironmentId, WorkerId
 from pyflowd.core.stimuli import Stimulus, WorkersObserved
 from pyflowd.core.usage import NOTHING, Observation
 
@@ -27,9 +28,14 @@ class Watch:
     """Samples what `controller.watched()` names."""
 
     def __init__(
-        self, controller: ExecutionController, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]
+        self,
+        controller: ExecutionController,
+        pid_of: Callable[[EnvironmentId, WorkerId], int | None],
+        loop: asyncio.AbstractEventLoop,
+        feed: Callable[[Stimulus], None],
     ) -> None:
         self._controller = controller
+        self._pid_of = pid_of
         self._loop = loop
         self._feed = feed
         self._timer: asyncio.TimerHandle | None = None
@@ -51,7 +57,9 @@ class Watch:
         watched = self._controller.watched()
         if watched:
             look = observe if self._looks % TREE_EVERY == 0 else glance
-            self._feed(WorkersObserved(observations={worker: look(pid) for worker, pid in watched}))
+            pids = {worker: self._pid_of(environment, worker) for environment, worker in watched}
+            observations = {worker: look(pid) for worker, pid in pids.items() if pid is not None}
+            self._feed(WorkersObserved(observations=observations))
         self.arm()
 
 

@@ -19,7 +19,7 @@ from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersFork
 from pyflowd.core.usage import Usage
 from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
 from pyflowd.shell.denials import Denials
-from pyflowd.shell.links import WorkerLink
+from pyflowd.shell.links import WorkerLink, read_pid
 from pyflowd.shell.poller import Poller
 from pyflowd.worker_side import BIND_NOW, frames, orders
 
@@ -41,17 +41,8 @@ def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1"), BIND_NOW: "1"}
 
 
-def read_pid(pidfd: int) -> int:
-    """The number of a process where we are, whatever it is called where it lives."""
-    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
-        for line in file:
-            if line.startswith(b"Pid:"):
-                return int(line[4:])
-    return -1
-
-
 def _pid_of(pidfd: int) -> int:
-    """The same, of a descriptor that is not needed any more."""
+    """The process id, of a descriptor that is not needed any more."""
     try:
         return read_pid(pidfd)
     finally:
@@ -246,15 +237,15 @@ class ZygoteProcess:
         self._feed(ZygoteWarmed(environment=self.environment, pid=pid, version=version, tier=tier, lacks=lacks))
 
     def _forked(self, workers: list[list[int]], descriptors: list[int]) -> None:
-        pids: dict[WorkerId, int] = {}
-        for (worker, pid), pidfd in zip(workers, descriptors, strict=True):
+        born: list[WorkerId] = []
+        for (worker, _), pidfd in zip(workers, descriptors, strict=True):
             link = self.links.get(WorkerId(worker))
             if link is None:
                 os.close(pidfd)
                 continue
             link.born(pidfd)
-            pids[WorkerId(worker)] = read_pid(pidfd) if self._sandbox.is_wrapped else pid
-        self._feed(WorkersForked(environment=self.environment, pids=pids))
+            born.append(WorkerId(worker))
+        self._feed(WorkersForked(environment=self.environment, workers=tuple(born)))
 
     def _exited(self, worker: WorkerId, status: int, usage: Usage) -> None:
         link = self.links.get(worker)

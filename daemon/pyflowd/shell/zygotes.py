@@ -116,6 +116,12 @@ class Zygotes:
         """End a worker, whatever it does."""
         self._signal(effect.environment, effect.worker, signal.SIGKILL)
 
+    def pid_of(self, environment: EnvironmentId, worker: WorkerId) -> int | None:
+        """The process id of a worker; None before it is known, and when it is gone."""
+        process = self._processes.get(environment)
+        link = process.links.get(worker) if process else None
+        return link.pid if link else None
+
     def close(self) -> None:
         """End all zygotes and with them all workers."""
         for process in self._processes.values():
