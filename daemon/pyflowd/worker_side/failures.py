@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 
+from . import denials  # now: a node that fails may have no descriptor left to open a file with
 from .scratch import OWN_FILES
 
 TYPE_CHECKING = False
@@ -88,8 +89,6 @@ def is_interrupt(error: BaseException) -> bool:
 def _denied(error: BaseException) -> Any:
     if not isinstance(error, Exception):
         return None
-    from . import denials  # seldom needed
-
     try:
         return denials.find(error)
     except Exception:  # an exception of the node's own may do anything
