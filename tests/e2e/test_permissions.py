@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.errors import ErrorCode, ExitStatus
 from pyflowd_client.protocol.requests import Permissions
 from support.client_commands import Pyflowctl
-from support.daemons import ADD, RunningDaemon, graph, pyflowctl, running_daemon
+from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl, running_daemon
 
 HELLO = {"request": "hello", "id": 1, "oldest_protocol": 1, "protocol": 1, "client": "test"}
 Ask = Callable[..., dict[str, Any]]
@@ -213,3 +214,18 @@ def test_needs_that_cannot_be_meant_refuse_the_graph(
     done = ctl(daemon)("run", needy(home, all=True))
     assert (done.returncode, done.stdout) == (ExitStatus.BAD_GRAPH, "")
     assert 'The "permissions" of the graph cannot be used: unknown field: all. There are: net, read, ' in done.stderr
+
+
+def test_a_folder_that_was_made_anew_is_seen_as_it_is(tmp_path: Path) -> None:
+    """The fork server that saw the old one would see it for ever."""
+    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        path.chmod(0o755)
+    folder = tmp_path / "data"
+    document = graph(node("return open('what').read()", returns="str"))
+    with running_daemon() as daemon, daemon.client() as client:
+        for text in ("old", "new"):
+            folder.mkdir(mode=0o755)
+            (folder / "what").write_text(text)
+            run = client.run_document(document, workdir=folder)
+            assert run.result()["n0"]["output_1"] == text
+            shutil.rmtree(folder)

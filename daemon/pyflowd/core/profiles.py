@@ -18,6 +18,7 @@ class Profile:
 
     net: networks and the sockets of others. read, write: files and folders with all below; what may be written may be
     read. everything: all that the user may. workdir: where nodes start, which they may read; None is their scratch.
+    identities: which files and folders `paths` were when they were granted: what stands there later is another's.
     scratch_bytes, scratch_files, processes: what each node may have of these, where each has its own file system and
     its processes are counted apart; None is what the settings say.
     """
@@ -28,6 +29,7 @@ class Profile:
     write: tuple[str, ...] = ()
     everything: bool = False
     workdir: str | None = None
+    identities: tuple[str, ...] = ()
     scratch_bytes: int | None = None
     scratch_files: int | None = None
     processes: int | None = None
@@ -38,6 +40,11 @@ class Profile:
         if self == Profile(python=self.python):
             return EnvironmentId(self.python)
         return EnvironmentId(json.dumps(asdict(self)))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All that a fork server sees for the sake of its nodes alone."""
+        return (*self.read, *self.write, *([self.workdir] if self.workdir else []))
 
     @property
     def permissions(self) -> str:
@@ -65,4 +72,4 @@ def profile_of(environment: EnvironmentId) -> Profile:
     if not environment.startswith("{"):
         return Profile(python=environment)
     fields: dict[str, Any] = json.loads(environment)
-    return Profile(**fields | {name: tuple(fields[name]) for name in ("read", "write")})
+    return Profile(**fields | {name: tuple(fields[name]) for name in ("read", "write", "identities")})

@@ -76,7 +76,7 @@ def command(
         argv += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     argv += _everything() if profile.everything else _parts(view)
     for path in places.hidden:
-        if profile.everything or is_below_any(path, _granted(profile)):
+        if profile.everything or is_below_any(path, profile.paths):
             argv += ["--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", BLANK, path]
     if namespaces_for_nodes:
         argv += ["--tmpfs", places.owns_parent, "--dir", places.own]
@@ -102,10 +102,6 @@ def _all(view: View) -> tuple[str, ...]:
 def _folders(paths: Iterable[PurePath]) -> list[str]:
     """Folders that have nothing in them, those above first; bubblewrap would close what it makes itself to others."""
     return [word for path in sorted(set(paths))[1:] for word in ("--dir", str(path))]
-
-
-def _granted(profile: Profile) -> list[str]:
-    return [*profile.read, *profile.write, *([profile.workdir] if profile.workdir else [])]
 
 
 def _everything() -> list[str]:

@@ -15,6 +15,7 @@ from pyflowd.core.limits import Limits
 from pyflowd.core.profiles import Profile, profile_of
 from pyflowd.environments.roots import roots_of
 from pyflowd.sandbox.bubblewrap import command, find_bubblewrap, has_setuid, places
+from pyflowd.sandbox.identity import identity
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.targets import Targets
 from pyflowd.sandbox.terms import terms
@@ -169,6 +170,11 @@ class Sandboxes:
 
     def _new(self, environment: EnvironmentId, tier: Tier, reasons: tuple[str, ...], *, is_known: bool) -> Sandbox:
         profile = _filled(profile_of(environment), self.limits)
+        for path, known in zip(profile.paths, profile.identities, strict=False):
+            if not _is_still(path, known):
+                raise SandboxRefused(
+                    f"'{path}' is not what it was when it was granted; run again to grant what is there"
+                )
         seen = view(profile, roots_of(profile.python), str(WORKER_SIDE))
         scratch = self._new_scratch()
         inside = places(profile, str(scratch), self.hidden)
@@ -215,6 +221,13 @@ class Sandboxes:
         if self._targets is None:
             self._targets = Targets(self.scratch)
         return self._targets.described
+
+
+def _is_still(path: str, known: str) -> bool:
+    try:
+        return identity(path) == known
+    except OSError:
+        return False
 
 
 def _filled(profile: Profile, limits: Limits) -> Profile:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pyflowd.core.permissions import normal, path_problem, profile, variable_problem
 from pyflowd.core.stimuli import Submission
+from pyflowd.sandbox.identity import identity
 from pyflowd.shell.refusals import Refusal
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.requests import Permissions
@@ -27,12 +28,21 @@ def granted(submission: Submission, wanted: Permissions, workdir: str | None) ->
     start = None if workdir is None else _real_folder(workdir)
     read, write = (tuple(map(_real_path, paths)) for paths in (wanted.read, wanted.write))
     permissions = normal(Permissions(net=wanted.net, read=read, write=write, env=wanted.env, all=wanted.all), start)
+    plain = profile(submission.environment, permissions, start)
+    identified = replace(plain, identities=tuple(map(_identity, plain.paths)))
     return replace(
         submission,
-        environment=profile(submission.environment, permissions, start).id,
+        environment=identified.id,
         permissions=permissions,
         variables=tuple(permissions.env.items()),
     )
+
+
+def _identity(path: str) -> str:
+    try:
+        return identity(path)
+    except OSError as error:
+        raise _ungrantable(path, f"{error.strerror}") from None
 
 
 def _real_folder(path: str) -> str:
