@@ -10,6 +10,7 @@ from typing import Any
 
 from pyflowd.core.permissions import is_within
 from pyflowd.core.profiles import Profile
+from pyflowd.shell.real_path import real_path
 
 LONGEST_TARGET = 4096
 
@@ -45,14 +46,16 @@ class Denials:
     def _of_path(self, path: str, *, writing: bool) -> str | None:
         if is_within(path, self._own):
             return None
-        real = os.path.realpath(path)
+        real = real_path(path)
+        if real is None:
+            return None
         granted = (*self._profile.write, *self._profile.read)
         if is_within(real, self._profile.write) or (is_within(real, granted) and not os.path.lexists(real)):
             return self._of_user(real)
         if is_within(real, (*granted, *self._seen)):
             is_readable_at_most = writing or self._user is None or not is_within(real, granted)
             return _to_write(path, real) if is_readable_at_most else self._of_user(real)
-        if os.path.lexists(path):
+        if os.path.lexists(real):
             return f"{path!r} exists, but nodes may not read it: --allow-read {shlex.quote(real)} allows that."
         return _to_write(path, real)
 
