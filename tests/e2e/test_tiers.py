@@ -100,8 +100,9 @@ def test_root_is_somebody_else_in_a_node() -> None:
         if client.status().sandbox_tier < "T2":
             pytest.skip("without user namespaces nodes keep the user of the daemon")
         assert client.run_document(graph(WHO)).result()["n0"]["output_1"] != 0
-        [worker] = [one for one in client.status().workers if one.state == "idle"][:1]
-        uids = subprocess.run(["ps", "-o", "uid=", str(worker.pid)], capture_output=True, text=True, check=True).stdout
+        [environment] = client.status().environments
+        command = ["ps", "-o", "uid=", str(environment.pid)]
+        uids = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert int(uids) == (os.getuid() or 65534)
 
 

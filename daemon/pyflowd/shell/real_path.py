@@ -1,4 +1,4 @@
-"""Where a path leads that somebody names whom we do not trust: links are followed, but only on file systems that answer.
+"""Where a path leads that somebody names whom we do not trust: links are followed on file systems that answer.
 
 To look something up on a network's file system, or where one is mounted at first use, can take for ever, and tells
 another machine of it.

@@ -23,14 +23,14 @@ import contextlib
 import os
 
 from . import landlock, linux
-from .landlock import Ruleset
+from .landlock import Rule, Ruleset
 from .namespaces import Namespaces
 from .scratch import OWN_FILES
 from .seccomp import Filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional
 
     Terms = Dict[str, Any]
 
@@ -68,7 +68,8 @@ class Confinement:
         self._terms = terms
         self.workdir = terms["workdir"]
         self.namespaces: Optional[Namespaces] = None
-        self._rules: List[Tuple[int, int]] = []
+        self._rules: List[Rule] = []
+        self._own_rights = 0
         self._ruleset: Optional[Ruleset] = None
         self._last_filter: Optional[Filter] = None
 
@@ -127,10 +128,11 @@ class Confinement:
         files = self._terms["files"] or []
         writable = [path for path, kind in files if kind == WRITE and os.path.isdir(path)]
         OWN_FILES.is_all = len(writable) <= 1
+        known = landlock.known_rights()
+        self._own_rights = landlock.WRITE & known
         for path, kind in files:
-            is_folder = os.path.isdir(path)
-            rights = RIGHTS[kind] & (landlock.ALL if is_folder else landlock.OF_FILES)
-            self._rules.append((landlock.open_path(path), rights))
+            rights = RIGHTS[kind] & known & (landlock.ALL if os.path.isdir(path) else landlock.OF_FILES)
+            self._rules.append(Rule(landlock.open_path(path), rights))
         if self.namespaces is not None:
             self._ruleset = self._new_ruleset(None)
 
@@ -138,11 +140,11 @@ class Confinement:
         network = self._terms["network"]
         scopes = landlock.SIGNALS | (0 if network else landlock.ABSTRACT_SOCKETS)
         ruleset = Ruleset(files=self._terms["files"] is not None, tcp=not network, scopes=scopes)
-        for descriptor, rights in self._rules:
-            ruleset.allow(descriptor, rights)
+        for rule in self._rules:
+            ruleset.allow(rule)
         if scratch is not None and self._terms["files"] is not None:
             own = os.open(scratch, os.O_PATH)
-            ruleset.allow(own, landlock.WRITE)
+            ruleset.allow(Rule(own, self._own_rights))
             os.close(own)
         return ruleset
 

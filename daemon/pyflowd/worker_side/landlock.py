@@ -40,25 +40,36 @@ def open_path(path: str) -> int:
     return os.open(path, os.O_PATH | os.O_CLOEXEC)
 
 
+def known_rights() -> int:
+    """The rights to files that the kernel knows; it takes no rule with others."""
+    known = version()
+    return sum(rights for since, rights in _OF_VERSION.items() if known >= since)
+
+
+class Rule:
+    """Access beneath a folder, or to a file, by its descriptor. `rights`: those that the kernel knows."""
+
+    def __init__(self, path: int, rights: int) -> None:
+        self._buffer = ctypes.create_string_buffer(struct.pack("=Qi", rights, path), 12)
+        self.address = ctypes.addressof(self._buffer)
+
+
 class Ruleset:
     """What is denied unless a rule allows it. `files`: access to files, `tcp`: TCP, `scopes`: whom it reaches."""
 
     def __init__(self, *, files: bool = False, tcp: bool = False, scopes: int = 0) -> None:
         known = version()
-        self.handled = 0
-        if files:
-            self.handled = sum(rights for since, rights in _OF_VERSION.items() if known >= since)
+        handled = known_rights() if files else 0
         of_tcp = TCP if tcp and known >= VERSION_WITH_TCP else 0
         scopes = scopes if known >= VERSION_WITH_SCOPES else 0
-        attributes = struct.pack("=QQQ", self.handled, of_tcp, scopes)
+        attributes = struct.pack("=QQQ", handled, of_tcp, scopes)
         size = 8 if known < VERSION_WITH_TCP else 16 if known < VERSION_WITH_SCOPES else 24
         buffer = ctypes.create_string_buffer(attributes, len(attributes))
         self._descriptor = check(syscall(SYS_CREATE_RULESET, ctypes.addressof(buffer), size, 0))
 
-    def allow(self, path: int, rights: int) -> None:
-        """Allow access beneath a folder, or to a file, by its descriptor."""
-        rule = ctypes.create_string_buffer(struct.pack("=Qi", rights & self.handled, path), 12)
-        check(syscall(SYS_ADD_RULE, self._descriptor, RULE_PATH_BENEATH, ctypes.addressof(rule), 0))
+    def allow(self, rule: Rule) -> None:
+        """Allow what a rule says."""
+        check(syscall(SYS_ADD_RULE, self._descriptor, RULE_PATH_BENEATH, rule.address))
 
     def enter(self) -> None:
         """Bind this process, and all that it forks, to what is allowed. Needs no-new-privileges."""
