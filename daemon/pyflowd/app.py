@@ -22,6 +22,7 @@ from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.stimuli import EnvironmentWanted, StopAsked
 from pyflowd.environments.interpreter import default_interpreter, find_interpreter
+from pyflowd.sandbox.cgroups import take_over
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.sandboxes import Sandboxes
 from pyflowd.settings import Settings
@@ -90,6 +91,7 @@ class _Daemon:
         self._controller = ExecutionController(policy, run_prefix=_run_prefix(), wall_offset_s=self._wall_offset_s)
         self._driver = Driver(self._controller, self._loop)
         parts.callback(log.info, "left")
+        self._groups = take_over()
         scratch = _fresh_scratch(location)
         parts.callback(shutil.rmtree, scratch, ignore_errors=True)
         poller = Poller(self._loop, self._driver)
@@ -108,12 +110,15 @@ class _Daemon:
     def listen(self) -> None:
         """Import the rest, build it and connect it."""
         from pyflowd.shell.planner import Planner
+        from pyflowd.shell.wards import Wards
         from pyflowd.shell.watch import Watch
 
         planner = Planner(self._loop, self._driver.feed)
         self._parts.callback(planner.close)
         server = self._new_server(planner)
-        watch = Watch(self._controller, self._zygotes.pid_of, self._loop, self._driver.feed)
+        wards = Wards(self._groups)
+        self._zygotes.has_run_out_of_memory = wards.has_run_out_of_memory
+        watch = Watch(self._controller, self._zygotes.pid_of, self._loop, self._driver.feed, wards)
         self._parts.callback(watch.close)
 
         def after_turn() -> None:

@@ -127,10 +127,9 @@ class ExecutionController:
         """When `DeadlinePassed` is due, monotonic seconds."""
         return self._deadlines.next_at()
 
-    def watched(self) -> list[tuple[EnvironmentId, WorkerId]]:
-        """The workers whose use of things should be looked at now, and whose they are."""
-        busy = (worker for worker in self.pool.workers.values() if worker.state is WorkerState.BUSY)
-        return [(worker.environment, worker.id) for worker in busy]
+    def watched(self) -> list[Worker]:
+        """The workers whose use of things should be looked at now: those that have a call."""
+        return [worker for worker in self.pool.workers.values() if worker.state is WorkerState.BUSY]
 
     # -- requests
 
@@ -351,7 +350,11 @@ class ExecutionController:
         if worker.state in SPARE_STATES:
             self._pause_refill(worker.environment)
         limits = worker.call.limits if worker.call else self._policy.call
-        self._lose_worker(exited.worker, verdicts.death(exited.status, exited.usage.cpu_s, limits), exited.usage)
+        if exited.out_of_memory:
+            error = verdicts.out_of_memory(limits)
+        else:
+            error = verdicts.death(exited.status, exited.usage.cpu_s, limits)
+        self._lose_worker(exited.worker, error, exited.usage)
 
     def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
         call = self._desk.lose(worker_id)

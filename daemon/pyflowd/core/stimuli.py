@@ -131,11 +131,15 @@ class ForkFailed:
 
 @record
 class WorkerExited:
-    """A worker and everything it started is dead. `status` is the wait status."""
+    """A worker and everything it started is dead. `status` is the wait status.
+
+    out_of_memory: the kernel ended it, because it used more than its control group may.
+    """
 
     worker: WorkerId
     status: int
     usage: Usage
+    out_of_memory: bool = False
 
 
 @record

@@ -54,6 +54,12 @@ def observed(now: Observation, limits: Limits) -> ErrorInfo | None:
     return None
 
 
+def out_of_memory(limits: Limits) -> ErrorInfo:
+    """The kernel kept the limit."""
+    message = f"The node used more memory than its limit of {_size(limits.memory_bytes)}; it was ended."
+    return ErrorInfo(code=ErrorCode.MEMORY_LIMIT, message=message)
+
+
 def run_time_limit(limits: Limits) -> ErrorInfo:
     """The wall time of the run is over."""
     message = f"The run took longer than its time limit of {limits.run_timeout_s:g} s and was ended."

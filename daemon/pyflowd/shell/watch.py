@@ -17,6 +17,7 @@ from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.ids import EnvironmentId, WorkerId
 from pyflowd.core.stimuli import Stimulus, WorkersObserved
 from pyflowd.core.usage import NOTHING, Observation
+from pyflowd.shell.wards import Wards
 
 PERIOD_S = 0.1
 TREE_EVERY = 5
@@ -33,7 +34,9 @@ class Watch:
         pid_of: Callable[[EnvironmentId, WorkerId], int | None],
         loop: asyncio.AbstractEventLoop,
         feed: Callable[[Stimulus], None],
+        wards: Wards,
     ) -> None:
+        self._wards = wards
         self._controller = controller
         self._pid_of = pid_of
         self._loop = loop
@@ -43,11 +46,12 @@ class Watch:
 
     def arm(self) -> None:
         """Go on looking as long as a call is under way."""
-        if self._timer is None and self._controller.pool.running:
+        if self._timer is None and (self._controller.pool.running or self._wards):
             self._timer = self._loop.call_later(PERIOD_S, self._look)
 
     def close(self) -> None:
         """Look no more."""
+        self._wards.end_others(())
         if self._timer is not None:
             self._timer.cancel()
 
@@ -57,9 +61,11 @@ class Watch:
         watched = self._controller.watched()
         if watched:
             look = observe if self._looks % TREE_EVERY == 0 else glance
-            pids = {worker: self._pid_of(environment, worker) for environment, worker in watched}
+            pids = {worker.id: self._pid_of(worker.environment, worker.id) for worker in watched}
             observations = {worker: look(pid) for worker, pid in pids.items() if pid is not None}
             self._feed(WorkersObserved(observations=observations))
+            self._wards.take({w.id: w.call.limits for w in watched if w.call is not None}, pids)
+        self._wards.end_others(worker.id for worker in watched)
         self.arm()
 
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pyflowd.core.ids import WorkerId
@@ -18,7 +19,6 @@ from pyflowd.core.profiles import profile_of
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
 from pyflowd.core.usage import Usage
 from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
-from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.denials import Denials
 from pyflowd.shell.links import WorkerLink, read_pid
 from pyflowd.shell.poller import Poller
@@ -50,33 +50,33 @@ def _pid_of(pidfd: int) -> int:
         os.close(pidfd)
 
 
-class ZygoteProcess:
-    """One fork server and the links to its workers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superior:
+    """Whom a fork server turns to before it is the core's, and with what is none of the core's business.
 
-    Before it is warm it is nobody's but the one's who starts it: `judge` finds what is in the way of using it, given
-    the attacks that succeeded; `unfit` is told why it was ended, and whether that was for its weakness.
+    judge: what is in the way of using it, given the attacks that succeeded. unfit: why it was ended before it was warm,
+    and whether that was for its weakness. uncompiled: its interpreter has not kept the code for workers.
+    has_run_out_of_memory: whether the kernel has ended a worker for that.
     """
 
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        poller: Poller,
-        feed: Callable[[Stimulus], None],
-        *,
-        judge: Callable[[list[str] | None], str],
-        unfit: Callable[[str, bool], None],
-        bytecode: Bytecode,
-    ) -> None:
+    judge: Callable[[list[str] | None], str]
+    unfit: Callable[[str, bool], None]
+    uncompiled: Callable[[str], None]
+    has_run_out_of_memory: Callable[[WorkerId], bool]
+
+
+class ZygoteProcess:
+    """One fork server and the links to its workers. Before it is warm it is nobody's but its superior's."""
+
+    def __init__(self, sandbox: Sandbox, poller: Poller, feed: Callable[[Stimulus], None], superior: Superior) -> None:
         self.environment = sandbox.environment
         self.links: dict[WorkerId, WorkerLink] = {}
         self.pid: int | None = None
         self._sandbox = sandbox
         self._poller = poller
         self._feed = feed
-        self._judge = judge
+        self._superior = superior
         self._denials = Denials(profile_of(sandbox.environment), seen=sandbox.seen, own=sandbox.own, user=sandbox.user)
-        self._unfit = unfit
-        self._bytecode = bytecode
         self._is_over = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
@@ -163,7 +163,7 @@ class ZygoteProcess:
             return
         if not words:
             reason = f"{reason} with status {status} before it could run nodes: is it a Python interpreter?"
-        self._unfit(f"{self._sandbox.python} {reason}", False)
+        self._superior.unfit(f"{self._sandbox.python} {reason}", False)
 
     def _reject(self, reason: str) -> None:
         """It runs, and is not what it should be."""
@@ -172,7 +172,7 @@ class ZygoteProcess:
         if words:
             log.info("its last words: %s", words)
         self.discard()
-        self._unfit(reason, True)
+        self._superior.unfit(reason, True)
 
     def _close_descriptors(self) -> None:
         self._is_over = True
@@ -226,13 +226,13 @@ class ZygoteProcess:
 
     def _warmed(self, header: dict[str, Any], pid: int) -> None:
         successes = header["successes"]
-        obstacle = self._judge(successes if successes is None else [str(name) for name in successes])
+        obstacle = self._superior.judge(successes if successes is None else [str(name) for name in successes])
         if obstacle:
             self._reject(obstacle)
             return
         self.pid = pid
         if not header["compiled"]:
-            self._bytecode.compile_for(self._sandbox.python)
+            self._superior.uncompiled(self._sandbox.python)
         tier = self._sandbox.tier.name
         log.info("zygote %d is warm: %s %s, %s", pid, self.environment, header["version"], tier)
         lacks = (*map(str, header["lacks"]), *self._sandbox.reasons)
@@ -258,7 +258,8 @@ class ZygoteProcess:
             return
         link.drain()
         self._drop(worker)
-        self._feed(WorkerExited(worker=worker, status=status, usage=usage))
+        out_of_memory = status == signal.SIGKILL and self._superior.has_run_out_of_memory(worker)
+        self._feed(WorkerExited(worker=worker, status=status, usage=usage, out_of_memory=out_of_memory))
 
     def _drop(self, worker: WorkerId) -> None:
         link = self.links.pop(worker, None)

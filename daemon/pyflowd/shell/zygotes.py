@@ -18,7 +18,7 @@ from pyflowd.sandbox.sandboxes import Sandbox, Sandboxes, SandboxRefused
 from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
-from pyflowd.shell.zygote_process import ZygoteProcess
+from pyflowd.shell.zygote_process import Superior, ZygoteProcess
 from pyflowd.worker_side import frames, orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 
 
 class Zygotes:
-    """One process per environment; each knows its own workers."""
+    """One process per environment; each knows its own workers.
+
+    `has_run_out_of_memory` tells it of a worker that the kernel has ended, once there is somebody who knows.
+    """
 
     def __init__(
         self, sandboxes: Sandboxes, poller: Poller, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]
@@ -38,6 +41,7 @@ class Zygotes:
         self._young: list[WorkerLink] = []
         self._sandboxes = sandboxes
         self._bytecode = Bytecode()
+        self.has_run_out_of_memory: Callable[[WorkerId], bool] = lambda _: False
         self._poller = poller
         self._feed = feed
         self._processes: dict[EnvironmentId, ZygoteProcess] = {}
@@ -60,20 +64,21 @@ class Zygotes:
             self._feed(ZygoteLost(environment=environment, reason=str(refusal)))
             return
         try:
-            process = ZygoteProcess(
-                sandbox,
-                self._poller,
-                self._feed,
-                judge=partial(self._sandboxes.judge, sandbox),
-                unfit=partial(self._retreat, sandbox),
-                bytecode=self._bytecode,
-            )
+            process = ZygoteProcess(sandbox, self._poller, self._feed, self._superior(sandbox))
         except OSError as error:
             reason = f"{sandbox.python} cannot be started as a Python interpreter: {error.strerror}"
             self._feed(ZygoteLost(environment=environment, reason=reason))
             return
         self._processes[environment] = process
         log.info("a zygote starts, %s: %s", sandbox.tier.name, environment)
+
+    def _superior(self, sandbox: Sandbox) -> Superior:
+        return Superior(
+            judge=partial(self._sandboxes.judge, sandbox),
+            unfit=partial(self._retreat, sandbox),
+            uncompiled=self._bytecode.compile_for,
+            has_run_out_of_memory=lambda worker: self.has_run_out_of_memory(worker),
+        )
 
     def _retreat(self, sandbox: Sandbox, reason: str, is_weak: bool) -> None:
         del self._processes[sandbox.environment]
