@@ -34,7 +34,7 @@ def refused_location(reason: str) -> Observation:
         state=Health.ATTENTION,
         detail=reason,
         exposes="No daemon can be reached, so nothing else was examined. Who owns the socket is sent your graphs.",
-        remedy="If the folder is yours, close it to others, else name another socket with --socket:\n$ chmod 700 FOLDER",
+        remedy="Close the folder if it is yours, else name another socket with --socket:\n$ chmod 700 FOLDER",
         matters=True,
     )
 
@@ -98,12 +98,12 @@ def socket(place: Place, uid: int) -> Observation:
 
 def daemon(version: str, pid: int, ours: str) -> Observation:
     """It speaks our protocol."""
-    detail = f"pyflowd {version} answers, process {pid}"
+    detail = f"version {version} answers, process {pid}"
     if version == ours:
-        return Observation(area="daemon", name="daemon", state=Health.OK, detail=detail)
+        return Observation(area="daemon", name="pyflowd", state=Health.OK, detail=detail)
     return Observation(
         area="daemon",
-        name="daemon",
+        name="pyflowd",
         state=Health.ATTENTION,
         detail=f"{detail}; this command is of version {ours}",
         exposes="What is new in one of them is not to be had.",
@@ -113,19 +113,13 @@ def daemon(version: str, pid: int, ours: str) -> Observation:
 
 def no_daemon(reason: str, log: str, *, may_start: bool) -> Observation:
     """None can be asked."""
-    if may_start:
-        remedy = f"Its log may say more:\n$ tail -n 50 {log}"
-    else:
-        remedy = "$ pyflowctl doctor\nstarts one, and examines it."
     return Observation(
         area="daemon",
-        name="daemon",
+        name="pyflowd",
         state=Health.MISSING,
         detail=reason,
-        exposes="No graph can be run, and how well nodes would be kept in could not be examined."
-        if may_start
-        else "How well nodes would be kept in could not be examined.",
-        remedy=remedy,
+        exposes=f"{'No graph can be run, and how' if may_start else 'How'} well nodes are kept in was not examined.",
+        remedy=f"Its log may say more:\n$ tail -n 50 {log}" if may_start else "Let it start one:\n$ pyflowctl doctor",
         matters=True,
     )
 
@@ -167,10 +161,12 @@ def times(daemons: float, ours: float) -> Observation:
     """Whether events tell the right time."""
     apart_s = abs(ours - daemons)
     if apart_s <= TOLERATED_S:
-        return Observation(area="clock", name="daemon", state=Health.OK, detail="tells the same time as this command")
+        return Observation(
+            area="clock", name="daemon's clock", state=Health.OK, detail="tells the same time as this command"
+        )
     return Observation(
         area="clock",
-        name="daemon",
+        name="daemon's clock",
         state=Health.ATTENTION,
         detail=f"is {shown_time(apart_s)} {'behind' if daemons < ours else 'ahead'}: the clock was set, or the machine"
         " slept, since it started",
@@ -183,10 +179,10 @@ def clock(now: float, went_on_s: float) -> Observation:
     """Whether time is told here, and passes. went_on_s: by the monotonic clock, in which something took place."""
     shown = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(now))
     if EARLIEST <= now < LATEST and went_on_s > 0:
-        return Observation(area="clock", name="clock", state=Health.OK, detail=shown)
+        return Observation(area="clock", name="wall clock", state=Health.OK, detail=shown)
     return Observation(
         area="clock",
-        name="clock",
+        name="wall clock",
         state=Health.ATTENTION,
         detail=f"shows {shown}" if went_on_s > 0 else "stands still",
         exposes="Time limits do not work."

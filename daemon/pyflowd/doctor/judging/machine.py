@@ -1,6 +1,7 @@
 """Whether the daemon has what it lives on."""
 
 from pyflowd.doctor.facts import Descriptors, Environment, Folder, Interpreter, Memory
+from pyflowd.doctor.judging import remedies
 from pyflowd.doctor.judging.sandbox import title
 from pyflowd.doctor.judging.shapes import fine, unknown
 from pyflowd_client.protocol.replies import Observation
@@ -11,44 +12,41 @@ SCARCE_BYTES = 1_000_000_000
 SCARCE_PART = 0.05
 SCARCE_MEMORY_BYTES = 500_000_000
 GB = 1_000_000_000
+OTHER_PYTHON = (
+    f"Name a CPython from 3.8 to 3.14, or a virtual environment, as python in {remedies.SETTINGS}, then:\n"
+    f"{remedies.RESTART}"
+)
 
 
 def judge_interpreter(interpreter: Interpreter) -> Observation:
     """The default one."""
-    name = "default interpreter"
-    version = ".".join(map(str, interpreter.version))
+    shown = f"{interpreter.path}, {_named(interpreter)}"
+    exposes, matters = "No node can run unless --python names another interpreter.", True
     if interpreter.problem:
-        state, detail = Health.MISSING, f"{interpreter.path} cannot be used: {interpreter.problem}"
+        shown = f"{interpreter.path} cannot be used: {interpreter.problem}"
     elif interpreter.implementation != "cpython":
-        state, detail = Health.ATTENTION, f"{interpreter.path} is {interpreter.implementation} {version}, not CPython"
+        shown += ", is not CPython"
     elif interpreter.version[:2] < OLDEST_PYTHON:
-        state, detail = Health.ATTENTION, f"{interpreter.path} is CPython {version}, which is too old"
+        shown += ", is too old"
     elif interpreter.version[:2] > NEWEST_PYTHON:
-        return Observation(
-            area="environments",
-            name=name,
-            state=Health.ATTENTION,
-            detail=f"{interpreter.path} is CPython {version}, newer than what was tested (3.14)",
-            exposes="Nodes may behave in ways that nobody has seen.",
-            remedy=_OTHER_PYTHON,
-        )
+        shown += ", is newer than what was tested"
+        exposes, matters = "Nodes may fail in ways that nobody has seen.", False
     else:
-        return fine("environments", name, f"{interpreter.path}, CPython {version}")
+        return fine("environments", "default interpreter", shown)
     return Observation(
         area="environments",
-        name=name,
-        state=state,
-        detail=detail,
-        exposes="No node can run unless --python names another interpreter.",
-        remedy=_OTHER_PYTHON,
-        matters=True,
+        name="default interpreter",
+        state=Health.ATTENTION,
+        detail=shown,
+        exposes=exposes,
+        remedy=OTHER_PYTHON,
+        matters=matters,
     )
 
 
-_OTHER_PYTHON = (
-    "Name a CPython from 3.8 to 3.14, or a virtual environment, as python in the settings"
-    " (~/.config/pyflowd/config.toml), then:\n$ pyflowctl stop"
-)
+def _named(interpreter: Interpreter) -> str:
+    name = {"cpython": "CPython"}.get(interpreter.implementation, interpreter.implementation)
+    return f"{name} {'.'.join(map(str, interpreter.version))}"
 
 
 def judge_environment(environment: Environment) -> Observation:
@@ -96,14 +94,15 @@ def judge_memory(memory: Memory) -> Observation:
     """Whether nodes have memory to work with."""
     detail = f"{memory.available / GB:.1f} of {memory.all / GB:.1f} GB available"
     if memory.available >= SCARCE_MEMORY_BYTES:
-        return fine("memory", "memory", detail)
+        return fine("memory", "available", detail)
     return Observation(
         area="memory",
-        name="memory",
+        name="available",
         state=Health.ATTENTION,
         detail=detail,
         exposes="The kernel may end nodes, or anything else, when it runs out.",
-        remedy="End what you do not need, or give nodes less by memory_bytes in [limits] of the settings:\n"
+        remedy="End what you do not need, or give nodes less by memory_bytes in [limits] of"
+        f" {remedies.SETTINGS}:\n"
         "$ ps -eo pid,rss,comm --sort=-rss | head",
         matters=True,
     )

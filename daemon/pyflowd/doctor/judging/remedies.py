@@ -2,15 +2,20 @@
 
 INSTALL = {"debian": "$ sudo apt-get install {package}", "fedora": "$ sudo dnf install {package}"}
 NEWER_KERNEL = {
-    "debian": "$ sudo apt-get update && sudo apt-get dist-upgrade",
+    "debian": (
+        "Ubuntu 24.04:\n$ sudo apt-get install linux-generic-hwe-24.04\n"
+        "Debian 12, with its backports:\n$ sudo apt-get install -t bookworm-backports linux-image-amd64\n"
+        "Later releases have it already."
+    ),
     "fedora": "$ sudo dnf upgrade kernel",
 }
 COMMAND_LINE = {
-    "debian": ("Add {option} to GRUB_CMDLINE_LINUX in /etc/default/grub, then:\n$ sudo update-grub\n$ sudo reboot"),
+    "debian": "Add {option} to GRUB_CMDLINE_LINUX in /etc/default/grub, then:\n$ sudo update-grub\n$ sudo reboot",
     "fedora": "$ sudo grubby --update-kernel=ALL --args={option}\n$ sudo reboot",
 }
 LABELS = {"debian": "Debian, Ubuntu:", "fedora": "Fedora:"}
 MODULES = "lockdown,yama,integrity,apparmor,bpf"  # what distributions switch on, where the kernel does not tell
+SETTINGS = "the settings (config.toml)"
 RESTART = "$ pyflowctl stop\nThe next command starts a daemon anew."
 PROFILE = (
     "$ printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile bwrap {program} flags=(unconfined) {{\\n"
@@ -23,10 +28,6 @@ DELEGATION = (
     "$ printf '[Service]\\nDelegate=yes\\n' > ~/.config/systemd/user/pyflowd.service.d/delegate.conf\n"
     "$ systemctl --user daemon-reload && systemctl --user enable --now pyflowd"
 )
-ONE_HIERARCHY = {
-    "debian": COMMAND_LINE["debian"].format(option="systemd.unified_cgroup_hierarchy=1"),
-    "fedora": COMMAND_LINE["fedora"].format(option="systemd.unified_cgroup_hierarchy=1"),
-}
 
 
 def of_family(texts: dict[str, str], family: str, **words: str) -> str:
@@ -38,4 +39,4 @@ def of_family(texts: dict[str, str], family: str, **words: str) -> str:
 
 def switch(name: str, value: int) -> str:
     """Change a setting of the kernel, now and for good."""
-    return f"$ echo {name}={value} | sudo tee /etc/sysctl.d/60-pyflowd.conf\n$ sudo sysctl --system"
+    return f"$ echo {name}={value} | sudo tee -a /etc/sysctl.d/60-pyflowd.conf\n$ sudo sysctl --system"

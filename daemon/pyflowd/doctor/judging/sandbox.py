@@ -21,6 +21,10 @@ EXPOSES = {
     Tier.T1: "Nodes see which files and processes you have, though they can neither read nor signal them.",
     Tier.T0: "Nodes can read and write all your files, connect to your programs and use the network.",
 }
+HIGHEST_NEEDS = (
+    "Nothing must be done. T3 needs a bubblewrap without the set-uid bit, whose children may have capabilities in its"
+    " namespaces (the AppArmor profile that comes with some systems denies them)."
+)
 
 
 def judge_tier(environment: Environment, highest: Tier) -> Observation:
@@ -37,7 +41,9 @@ def judge_tier(environment: Environment, highest: Tier) -> Observation:
     if tier is Tier.T3:
         return fine(AREA, name, detail)
     if tier is highest:
-        remedy = f"Remove maximum_tier from [sandbox] in the settings, then:\n{remedies.RESTART}"
+        remedy = f"Remove maximum_tier from [sandbox] in {remedies.SETTINGS}, then:\n{remedies.RESTART}"
+    elif tier is Tier.T2:
+        remedy = HIGHEST_NEEDS
     else:
         remedy = f"Put right what is said of the kernel here, then:\n{remedies.RESTART}"
     return Observation(
@@ -62,7 +68,7 @@ def judge_least(least: Tier) -> Observation:
         state=Health.ATTENTION,
         detail="T0: the settings let nodes run whether or not they can be kept in",
         exposes="Should the sandbox fail one day, nodes run all the same, with all that you may do.",
-        remedy=f'Set minimum_tier = "T1" in [sandbox] of the settings, then:\n{remedies.RESTART}',
+        remedy=f'Set minimum_tier = "T1" in [sandbox] of {remedies.SETTINGS}, then:\n{remedies.RESTART}',
     )
 
 
@@ -78,7 +84,7 @@ def judge_users(environments: Iterable[Environment], users: Users) -> list[Obser
                 detail=f"there is no user {users.node_user}",
                 exposes="The daemon is root and has nobody to make of its nodes: they stay root, in a lower tier.",
                 remedy=f"$ sudo useradd --system --no-create-home {users.node_user}\nor name another as node_user in"
-                f" [sandbox] of the settings, then:\n{remedies.RESTART}",
+                f" [sandbox] of {remedies.SETTINGS}, then:\n{remedies.RESTART}",
                 matters=True,
             )
         )

@@ -1,7 +1,10 @@
-"""The two shapes of a finding that asks for nothing."""
+"""Findings that ask for nothing, and words that several of them share."""
 
 from pyflowd_client.protocol.replies import Observation
 from pyflowd_client.protocol.states import Health
+
+KERNEL = "kernel"
+UNTRIED = "could not be tried; the daemon's log may say why"
 
 
 def fine(area: str, name: str, detail: str) -> Observation:
