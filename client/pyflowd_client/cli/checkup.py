@@ -33,7 +33,7 @@ def check_up(socket: str | None, *, start: bool) -> Iterator[Observation]:
     except LocationRefused as refusal:
         yield verdicts.refused_location(str(refusal))
         return
-    yield verdicts.socket(_look(location), os.getuid())
+    yield verdicts.socket(_look(location))
     try:
         with _session(location, start=start) as client:
             yield verdicts.daemon(client.welcome.version, client.welcome.pid, __version__)

@@ -61,7 +61,7 @@ def folder(place: Place, uid: int) -> Observation:
     )
 
 
-def socket(place: Place, uid: int) -> Observation:
+def socket(place: Place) -> Observation:
     """Whether it is what it seems to be, before anybody connects."""
     holder = f", the lock is held by process {place.holder}" if place.holder else ""
     if place.problem:
