@@ -149,6 +149,14 @@ def test_a_daemon_that_cannot_start_is_told_with_its_reason_and_its_log(tmp_path
     assert "daemon.log" in found["daemon: pyflowd"]["remedy"]
 
 
+def test_what_lies_in_the_sockets_place_and_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("do not lose me")
+    found = doctor(tmp_path / "notes")
+    assert "is not a socket" in found[f"sockets: {tmp_path}/notes"]["detail"]
+    assert "is not a socket" in found["daemon: pyflowd"]["detail"]
+    assert (tmp_path / "notes").read_text() == "do not lose me"
+
+
 def test_a_lock_that_somebody_holds_without_listening_is_told(tmp_path: Path) -> None:
     with open(tmp_path / "d.sock.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

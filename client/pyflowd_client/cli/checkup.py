@@ -63,8 +63,11 @@ def _look(location: Location) -> Place:
     is_there = os.path.lexists(location.address)
     problem, listens = "", False
     try:
-        listens = is_listening(location.address)
-    except PyflowdError as error:
+        if is_there and not stat.S_ISSOCK(os.lstat(location.address).st_mode):
+            problem = "what lies there is not a socket"
+        else:
+            listens = is_listening(location.address)
+    except (OSError, PyflowdError) as error:
         problem = str(error)
     return Place(
         address=location.address,

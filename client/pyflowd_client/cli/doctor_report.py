@@ -42,7 +42,8 @@ def _summary(urgent: int, open_: int) -> Line:
 
 def _at_length(finding: Observation, width: int) -> list[Line]:
     lines: list[Line] = [(f"{INDENT}{finding.area}: {one_line(finding.name)}", "bold")]
-    lines += _wrapped(finding.detail, width, INDENT * 2)
+    for line in finding.detail.splitlines():
+        lines += _wrapped(line, width, INDENT * 2)
     if finding.exposes:
         lines += _wrapped(finding.exposes, width, INDENT * 2, "exposed: ")
     first = "to do:   "

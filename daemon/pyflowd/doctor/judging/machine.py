@@ -60,7 +60,7 @@ def judge_environment(environment: Environment) -> Observation:
             detail=f"cannot be used: {environment.reason}",
             exposes="Its nodes do not run.",
             remedy="Put right what is named there, or choose another with --python; the daemon tries again by itself"
-            " some times, and for good after:\n$ pyflowctl stop",
+            f" a few times, later only after:\n{remedies.RESTART}",
             matters=environment.is_default,
         )
     if environment.is_warm:
@@ -92,7 +92,7 @@ def judge_folder(folder: Folder) -> Observation:
 
 def judge_memory(memory: Memory) -> Observation:
     """Whether nodes have memory to work with."""
-    detail = f"{memory.available / GB:.1f} of {memory.all / GB:.1f} GB available"
+    detail = f"{memory.available / GB:.1f} of {memory.all / GB:.1f} GB"
     if memory.available >= SCARCE_MEMORY_BYTES:
         return fine("memory", "available", detail)
     return Observation(

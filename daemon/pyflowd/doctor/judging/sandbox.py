@@ -37,7 +37,7 @@ def judge_tier(environment: Environment, highest: Tier) -> Observation:
     if tier is highest and tier is not Tier.T3:
         detail += "; the settings allow no higher tier"
     if environment.lacks:
-        detail += f". Why not better: {'; '.join(environment.lacks)}"
+        detail += f". What is lacking: {'; '.join(environment.lacks)}"
     if tier is Tier.T3:
         return fine(AREA, name, detail)
     if tier is highest:

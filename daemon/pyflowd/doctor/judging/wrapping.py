@@ -8,8 +8,8 @@ from pyflowd_client.protocol.replies import Observation
 from pyflowd_client.protocol.states import Health
 
 WITHOUT_BUBBLEWRAP = (
-    "Nodes see the names of your files, and your processes; without Landlock nothing keeps them from reading and"
-    " writing what you can."
+    "Without it nodes see the names of your files, and your processes; where Landlock lacks too, they can read and"
+    " write what you can."
 )
 USER_NAMESPACES_OFF = {"user.max_user_namespaces": 15000, "kernel.unprivileged_userns_clone": 1}
 APPARMOR_SWITCH = "kernel.apparmor_restrict_unprivileged_userns"
@@ -61,7 +61,7 @@ def judge_user_namespaces(kernel: Kernel, wrapper: Bubblewrap, *, is_exposed: bo
         name=name,
         state=Health.MISSING,
         detail=f"cannot be made: {', '.join(causes) or problem}",
-        exposes="Bubblewrap cannot work without them. " + WITHOUT_BUBBLEWRAP,
+        exposes=f"Bubblewrap cannot do its work. {WITHOUT_BUBBLEWRAP}",
         remedy=_enabling_namespaces(kernel, wrapper),
         matters=is_exposed,
     )
