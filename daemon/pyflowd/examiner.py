@@ -35,6 +35,7 @@ class Examiner:
         self._memory = memory
         self._loop = loop
         self._wall_offset_s = wall_offset_s
+        self._is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="examiner")
 
     def __call__(self, done: Callable[[Examined], None]) -> None:
@@ -45,13 +46,14 @@ class Examiner:
                 self._memory.forget(zygote.environment)
 
         def tell(result: asyncio.Future[tuple[Observation, ...]]) -> None:
-            if not result.cancelled():
+            if not self._is_closed and not result.cancelled():
                 done(Examined(time=self._wall_offset_s + time.monotonic(), findings=result.result()))
 
         self._loop.run_in_executor(self._thread, self._examination, environments).add_done_callback(tell)
 
     def close(self) -> None:
-        """Wait for nothing."""
+        """Wait for nothing, and tell nothing any more."""
+        self._is_closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _environment(self, zygote: Zygote) -> Environment:

@@ -12,6 +12,7 @@ import pytest
 
 from pyflowd.sandbox.bubblewrap import find_bubblewrap
 from pyflowd_client import connect
+from pyflowd_client.protocol.requests import Examine
 from pyflowd_client.protocol.states import Health
 from support.client_commands import COMMAND
 from support.daemons import assert_gone, assert_unharmed, pyflowctl, running_daemon
@@ -62,7 +63,21 @@ def test_a_daemon_is_examined_for_programs_and_for_people(tmp_path: Path) -> Non
         assert_unharmed(daemon)
 
 
-def test_a_lower_tier_needs_attention_and_is_tried_anew_by_the_next_daemon(tmp_path: Path) -> None:
+def test_others_are_served_while_the_daemon_examines_itself_and_it_can_leave_then() -> None:
+    with running_daemon() as daemon:
+        with daemon.client() as session:
+            asked = session._conversation.ask(Examine())
+            session.status()
+            assert session._conversation.reply(asked) is None
+        assert_unharmed(daemon)
+        with daemon.client() as session:
+            session._conversation.ask(Examine())
+            session.stop()
+        assert daemon.wait() == 0
+        assert "Traceback" not in daemon.log.read_text()
+
+
+def test_a_lower_tier_needs_attention(tmp_path: Path) -> None:
     with running_daemon(folder=tmp_path, settings=WITHOUT_BUBBLEWRAP) as daemon:
         found = doctor(daemon.socket)
         [tier] = [one for name, one in found.items() if name.startswith("sandbox: /")]
