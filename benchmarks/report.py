@@ -169,6 +169,25 @@ def large_section(recorded: Recorded) -> str:
     return f"{origin(recorded)}\n\nA chain of {recorded['nodes']:,} nodes; medians.\n\n{table(head, rows)}"
 
 
+SANDBOX_COLUMNS = {"w1": ("one node, us", MICROSECONDS), "w3": ("wide graph, us per node", MICROSECONDS)}
+SANDBOX_COLUMNS["start"] = ("first run in a new folder, ms", MILLISECONDS)
+
+
+def sandbox_section(recorded: Recorded) -> str:
+    """What the tiers cost, and how many times as much as none: the median over the rounds, and the range."""
+    tiers = recorded["tiers"]
+    head, rows = ["tier"], [[name] for name in tiers]
+    for column, (title, unit) in SANDBOX_COLUMNS.items():
+        head += [title, "times T0"]
+        for row in rows:
+            rounds = tiers[row[0]].get(column, [])
+            found = samples.ratios(rounds, tiers["T0"].get(column, []))
+            span = f"{statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})" if found else "-"
+            row += [figure(samples.p50(rounds) * unit) if rounds else "-", span]
+    remarks = "".join(f"\n- {tier} is not to be had here: {why}" for tier, why in recorded["missing"].items())
+    return f"{origin(recorded)}\n\n{table(head, rows)}\n{remarks}"
+
+
 def limits_section(recorded: Recorded) -> str:
     """What the machine itself takes."""
     rows = [
@@ -183,6 +202,7 @@ SECTIONS = {
     "cold": ("Cold command line", cold_section),
     "idle": ("Idle", idle_section),
     "large": ("Large graphs", large_section),
+    "sandbox": ("Sandbox tiers", sandbox_section),
     "limits": ("Limits of the machine", limits_section),
 }
 

@@ -19,6 +19,7 @@ def parts(rounds: int) -> dict[str, list[str]]:
         "limits": ["--rounds", str(rounds)],
         "bench": ["--rounds", str(rounds)],
         "cold": ["--times", str(5 * rounds)],
+        "sandbox": ["--rounds", str(rounds)],
         "idle": ["--seconds", "10"],
         "large": ["--times", str(rounds)],
     }

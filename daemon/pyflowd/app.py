@@ -118,7 +118,7 @@ class _Daemon:
         planner = Planner(self._loop, self._driver.feed)
         self._parts.callback(planner.close)
         server = self._new_server(planner)
-        watch = Watch(self._controller, self._loop, self._driver.feed)
+        watch = Watch(self._controller, self._zygotes.pid_of, self._loop, self._driver.feed)
         self._parts.callback(watch.close)
 
         def after_turn() -> None:
@@ -136,13 +136,14 @@ class _Daemon:
         from pyflowd.status import StatusReport
 
         address = str(self._location.socket)
+        status = StatusReport(self._controller, self._zygotes.pid_of, address, self._wall_offset_s)
         server = Server(
             socket_path=address,
             default_python=self._python,
             loop=self._loop,
             driver=self._driver,
             planner=planner,
-            reports=Reports(StatusReport(self._controller, address, self._wall_offset_s), self._examine),
+            reports=Reports(status, self._examine),
         )
         self._parts.callback(server.close)
         self._parts.callback(self._location.clear_socket)
@@ -170,6 +171,7 @@ def _performers(zygotes: Zygotes, planner: "Planner") -> Performers:
         effects.ReadGraph: planner.read,
         effects.BuildPlan: planner.build,
         effects.StartZygote: zygotes.start,
+        effects.EndZygote: zygotes.end,
         effects.ForkWorkers: zygotes.fork,
         effects.SendCall: zygotes.send_call,
         effects.SendInspection: zygotes.send_inspection,

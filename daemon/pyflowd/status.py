@@ -2,10 +2,12 @@
 
 import os
 import time
+from collections.abc import Callable
 
 from pyflowd import __version__
 from pyflowd.core.calls import NodeWork
 from pyflowd.core.execution_controller import ExecutionController
+from pyflowd.core.ids import EnvironmentId, WorkerId
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.runs import Run
 from pyflowd.core.worker_pool import Worker, Zygote
@@ -13,14 +15,16 @@ from pyflowd_client.protocol import replies
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
+PidOf = Callable[[EnvironmentId, WorkerId], int | None]
 UNKNOWN_TIER = "unknown"  # before the first fork server is warm
 
 
 class StatusReport:
     """Knows when the daemon started, monotonic and by the wall clock."""
 
-    def __init__(self, controller: ExecutionController, socket: str, wall_offset_s: float) -> None:
+    def __init__(self, controller: ExecutionController, pid_of: PidOf, socket: str, wall_offset_s: float) -> None:
         self._controller = controller
+        self._pid_of = pid_of
         self._socket = socket
         self._wall_offset_s = wall_offset_s
         self._started_at = time.monotonic()
@@ -59,7 +63,7 @@ class StatusReport:
         if isinstance(work, NodeWork) and run is not None and run.executor is not None:
             node = run.executor.plan.nodes[work.node].id
         return replies.WorkerStatus(
-            pid=worker.pid,
+            pid=self._pid_of(worker.environment, worker.id),
             state=worker.state.value,
             python=profile_of(worker.environment).python,
             run=run.id if run else None,

@@ -4,7 +4,9 @@ import pytest
 
 from pyflowd.core import stimuli
 from pyflowd.core.effects import SendCall
+from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.machines import NODE_MOVES, IllegalMoveError, move
+from pyflowd.core.usage import Observation
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.states import NodeState, RunState
@@ -88,7 +90,7 @@ def test_memory_over_the_limit_kills_at_once() -> None:
     world = ready_world()
     request = world.submit(shape(1, set()), memory_bytes=100_000_000)
     [worker] = world.busy()
-    world.feed(stimuli.MemorySampled(resident_bytes={worker: 200_000_000}))
+    world.feed(stimuli.WorkersObserved(observations={worker: Observation(200_000_000)}))
     assert world.processes[worker].signals == ["kill"]
     world.exit(worker, 9)
     finished = world.events[world.run_of(request)][-2]
@@ -182,3 +184,37 @@ def test_values_are_given_back_when_the_environment_is_lost_in_the_middle() -> N
         world.lose_zygote(PYTHON)
     assert isinstance(world.events[world.run_of(request)][-1], events.RunFinished)
     assert [payload.closed for payload in world.payloads if payload.closed != 1] == []
+
+
+OTHER = EnvironmentId("/opt/other/bin/python")
+
+
+def used_environments(world: World, *environments: EnvironmentId) -> list[EnvironmentId]:
+    """A run in each, one after the other, a second apart; which fork servers are left."""
+    for environment in environments:
+        world.submit(shape(1, set()), environment=environment)
+        world.settle()
+        world.wait(1.0)
+    return list(world.controller.pool.zygotes)
+
+
+def test_an_environment_that_nobody_uses_for_long_is_let_go_but_for_the_one_to_be_kept() -> None:
+    world = World()
+    world.feed(stimuli.EnvironmentWanted(environment=PYTHON))
+    assert used_environments(world, PYTHON, OTHER) == [PYTHON, OTHER]
+    world.wait(290.0)
+    world.submit(shape(1, set()), environment=OTHER)
+    world.settle()
+    world.wait(250.0)
+    assert list(world.controller.pool.zygotes) == [PYTHON, OTHER]
+    world.wait(100.0)
+    assert list(world.controller.pool.zygotes) == [PYTHON]
+    assert used_environments(world, OTHER) == [PYTHON, OTHER]
+    world.check_over()
+
+
+def test_of_too_many_environments_the_longest_unused_is_let_go() -> None:
+    world = World()
+    others = [EnvironmentId(f"/opt/{number}/bin/python") for number in range(14)]
+    assert used_environments(world, *others) == others[2:]
+    world.check_over()

@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pyflowd.core import stimuli
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.machines import ZygoteState
+from pyflowd.core.usage import Observation, Usage
 from pyflowd_client.protocol.ids import RunId
 from support.world import BROKEN, PYTHON, SESSION, World, shape
 
@@ -86,15 +87,13 @@ class ControllerMachine(RuleBasedStateMachine):
     def lie(self, data: st.DataObject) -> None:
         """An answer to a call that the worker was never given."""
         worker = data.draw(st.sampled_from(sorted(self.world.processes)))
-        self.world.feed(
-            stimuli.CallDone(worker=worker, call=CallId(10**9), outputs=(), warnings=(), cpu_s=0.0, peak_memory_bytes=0)
-        )
+        self.world.feed(stimuli.CallDone(worker=worker, call=CallId(10**9), outputs=(), warnings=(), usage=Usage()))
 
     @rule(worker=st.integers(1, 30))
     def speak_from_the_grave(self, worker: int) -> None:
         """News of workers that may be long gone."""
         self.world.feed(stimuli.WorkerWrote(worker=WorkerId(worker), stream="stdout", data=b"boo\n"))
-        self.world.feed(stimuli.MemorySampled(resident_bytes={WorkerId(worker): 10**12}))
+        self.world.feed(stimuli.WorkersObserved(observations={WorkerId(worker): Observation(10**12)}))
 
     @rule(environment=ENVIRONMENTS)
     def lose_zygote(self, environment: EnvironmentId) -> None:

@@ -89,7 +89,7 @@ def test_the_youngest_idle_spare_is_used_first_and_of_those_that_start_the_oldes
     shop = Shop()
     [*workers] = shop.assign(LIMITS.first_spares_s).forks[HERE]
     for worker_id in workers[:3]:
-        shop.pool.forked(worker_id, pid=worker_id)
+        shop.pool.forked(worker_id)
     used = []
     for _ in workers[:-1]:
         worker = shop.call()

@@ -16,6 +16,7 @@ import pytest
 from pyflowd_client import DaemonLost, DaemonUnavailable, connect
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.events import NodeOutput, NodeStarted
+from pyflowd_client.protocol.requests import Permissions
 from support.client_commands import COMMAND
 from support.daemons import (
     ADD,
@@ -280,3 +281,16 @@ def test_nodes_get_a_scratch_folder_again_after_somebody_removed_them_all() -> N
             assert_serves(session)
         again = session.run_document(graph(node(body, returns="str"))).result()["n0"]["output_1"]
         assert Path(again).parent == Path(home).parent
+
+
+def test_a_node_is_not_served_even_where_it_reaches_the_socket() -> None:
+    """It could start nodes that may do more than itself."""
+    body = (
+        "import sys\nsys.path[:0] = {path!r}\nfrom pyflowd_client import Refused, connect\n"
+        "try: connect({socket!r}, autostart=False)\nexcept Refused as refused: return refused.error.code"
+    )
+    with running_daemon(settings=WITHOUT_NAMESPACES) as daemon, daemon.client() as session:
+        code = body.format(path=[path for path in sys.path if path], socket=str(daemon.socket))
+        run = session.run_document(graph(node(code, returns="str")), permissions=Permissions(all=True))
+        assert run.result()["n0"]["output_1"] == "not_permitted"
+        assert len(session.status().runs) == 1

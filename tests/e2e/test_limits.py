@@ -11,7 +11,7 @@ from pyflowd_client.errors import Refused, RunFailed
 from pyflowd_client.protocol.errors import ErrorCode, ExitStatus
 from pyflowd_client.protocol.events import NodeFinished, NodeOutput
 from pyflowd_client.protocol.states import NodeState, RunState
-from support.daemons import ADD, RunningDaemon, failure, graph, node, pyflowctl, running_daemon
+from support.daemons import ADD, RunningDaemon, assert_serves, failure, graph, node, pyflowctl, running_daemon
 
 SLEEP = node("import time\ntime.sleep(60)\nreturn 1", "x: int = 0")
 SPIN = "while True: pass"
@@ -186,3 +186,74 @@ def test_the_command_ends_with_the_status_of_the_limit(
     ended = pyflowctl(unharmed.socket, "run", str(path), "--json", *options)
     assert ended.returncode == status
     assert f'"{code}"' in ended.stdout
+
+
+SLEEPERS = "import os, time\nfor _ in range(40):\n    if os.fork() == 0: time.sleep(60)\ntime.sleep(60)\nreturn 1"
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "code", "words"),
+    [
+        (SLEEPERS, {"processes": 20}, ErrorCode.PROCESSES_LIMIT, "limit of 20 allows"),
+        (
+            "import threading\nwait = threading.Event().wait\n"
+            "for _ in range(40): threading.Thread(target=wait, daemon=True).start()",
+            {"processes": 20},
+            ErrorCode.PROCESSES_LIMIT,
+            "can't start new thread",
+        ),
+        (
+            "import subprocess\nreturn len([subprocess.Popen(['sleep', '60']) for _ in range(40)])",
+            {"processes": 20},
+            ErrorCode.PROCESSES_LIMIT,
+            "limit of 20 allows",
+        ),
+        (
+            "open('large', 'wb').write(bytes(30_000_000))\nreturn 1",
+            {"scratch_bytes": 20_000_000},
+            ErrorCode.SCRATCH_LIMIT,
+            "the limit is 20 MB",
+        ),
+        (
+            "import tempfile\nfiles = [tempfile.NamedTemporaryFile() for _ in range(60)]\nreturn 1",
+            {"scratch_files": 50},
+            ErrorCode.SCRATCH_FILES_LIMIT,
+            "the limit is 50 files",
+        ),
+        (
+            "open('/dev/shm/large', 'wb').write(bytes(30_000_000))\nreturn 1",
+            {"scratch_bytes": 20_000_000},
+            ErrorCode.SCRATCH_LIMIT,
+            "the limit is 20 MB",
+        ),
+    ],
+    ids=["processes", "threads", "commands", "bytes", "files", "shared memory"],
+)
+def test_each_node_has_processes_and_files_of_its_own_to_use_up(
+    client: Client, body: str, options: dict[str, int], code: ErrorCode, words: str
+) -> None:
+    needs_tier(client, "T3")
+    error = failure(client, body, **options)
+    assert (error.code, words in error.message) == (code, True), error
+
+
+def test_what_a_node_leaves_in_its_scratch_folder_is_told(client: Client) -> None:
+    needs_tier(client, "T3")
+    run = client.run_document(graph(node("open('kept', 'wb').write(bytes(5_000_000))\nreturn 1")))
+    [finished] = [event for event in run if isinstance(event, NodeFinished)]
+    assert finished.scratch_bytes is not None
+    assert 5_000_000 <= finished.scratch_bytes < 5_200_000
+
+
+def test_where_processes_are_not_counted_apart_a_node_with_too_many_is_ended() -> None:
+    with running_daemon(settings='[sandbox]\nmaximum_tier = "T1"\n') as daemon, daemon.client() as session:
+        error = failure(session, SLEEPERS, processes=20)
+        assert error.code is ErrorCode.PROCESSES_LIMIT
+        assert "had 41 processes and threads, the limit is 20; it was ended" in error.message
+
+
+def needs_tier(client: Client, tier: str) -> None:
+    assert_serves(client)
+    found = client.status().sandbox_tier
+    if found < tier:
+        pytest.skip(f"this machine has {found}")

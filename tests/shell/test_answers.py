@@ -9,13 +9,18 @@ from pyflowd.core.stimuli import CodeInspected
 from pyflowd.shell.answers import read_answer
 from pyflowd.worker_side import frames
 
+
+def no_hint(_: object) -> None:
+    """Nothing was denied."""
+
+
 PIN = {"name": "a", "type": "any", "required": True}
 INTERFACE = {"inputs": [PIN], "outputs": [], "problem": None, "remarks": []}
 
 
 def inspected(interfaces: bytes, *codes: frames.Segment) -> CodeInspected:
     header = {"kind": "inspected", "call": 7}
-    stimulus = read_answer(WorkerId(1), (), header, [frames.Segment(interfaces), *codes])
+    stimulus = read_answer(WorkerId(1), (), header, [frames.Segment(interfaces), *codes], no_hint)
     assert isinstance(stimulus, CodeInspected)
     return stimulus
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pyflowd.shell.watch import has_children, resident_bytes
+from pyflowd.shell.watch import glance, has_children, observe
 
 HOLD = "import sys; held = bytearray(50_000_000); print(flush=True); sys.stdin.read()"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLD!r}])"
@@ -25,15 +25,17 @@ def parent() -> Iterator[int]:
 
 
 def test_the_memory_of_descendants_counts_when_the_tree_is_looked_at(parent: int) -> None:
-    alone, together = resident_bytes(parent, with_tree=False), resident_bytes(parent, with_tree=True)
-    assert 0 < alone < 50_000_000
-    assert together > alone + 50_000_000
+    alone, together = glance(parent), observe(parent)
+    assert 0 < alone.memory_bytes < 50_000_000
+    assert together.memory_bytes > alone.memory_bytes + 50_000_000
+    assert (alone.processes, together.processes) == (None, 2)
 
 
 def test_a_process_that_is_gone_holds_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
-    assert resident_bytes(process.pid, with_tree=True) == 0
+    assert observe(process.pid) == (0, 0)
+    assert glance(process.pid) == (0, None)
 
 
 def test_a_child_is_seen_whichever_thread_started_it(parent: int) -> None:
@@ -59,3 +61,16 @@ def test_a_child_is_seen_whichever_thread_started_it(parent: int) -> None:
         for process in started:
             process.kill()
             process.wait()
+
+
+def test_memory_that_is_only_in_a_memfd_counts_once_however_often_it_is_open() -> None:
+    code = (
+        "import os, sys; held = os.memfd_create('held'); os.write(held, bytes(90_000_000)); again = os.dup(held);"
+        "print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert glance(process.pid).memory_bytes < 90_000_000
+        assert 90_000_000 <= observe(process.pid).memory_bytes < 91_000_000
+        process.communicate()

@@ -11,6 +11,7 @@ from pyflowd.core.execution_controller import ExecutionController, Policy
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.permissions import PermissionCaps
+from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.document import read_document
 from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
@@ -142,7 +143,7 @@ class World:
             process = self.processes.get(worker)
             if process is not None:
                 process.pid = 1000 + worker
-                self.feed(stimuli.WorkersForked(environment=process.environment, pids={worker: process.pid}))
+                self.feed(stimuli.WorkersForked(environment=process.environment, workers=(worker,)))
 
     def busy(self) -> list[WorkerId]:
         """The workers that have something to answer."""
@@ -159,8 +160,7 @@ class World:
                     call=call.call,
                     outputs=tuple(zip(call.outputs, values, strict=True)),
                     warnings=(),
-                    cpu_s=0.1,
-                    peak_memory_bytes=1,
+                    usage=Usage(cpu_s=0.1, peak_memory_bytes=1),
                 )
             )
         elif call is not None:
@@ -173,7 +173,7 @@ class World:
         call, self.processes[worker].call = self.processes[worker].call, None
         assert call is not None
         error = ErrorInfo(code=ErrorCode.EXCEPTION, message="no", type="E")
-        self.feed(stimuli.CallFailed(worker=worker, call=call.call, error=error, cpu_s=0.0, peak_memory_bytes=0))
+        self.feed(stimuli.CallFailed(worker=worker, call=call.call, error=error, usage=Usage()))
 
     def exit(self, worker: WorkerId, status: int = 0) -> None:
         """A process is dead."""
@@ -181,7 +181,7 @@ class World:
             self.forking.remove(worker)
         del self.processes[worker]
         self.ended[worker] += 1
-        self.feed(stimuli.WorkerExited(worker=worker, status=status, cpu_s=0.0, peak_memory_bytes=0))
+        self.feed(stimuli.WorkerExited(worker=worker, status=status, usage=Usage()))
 
     def lose_zygote(self, environment: EnvironmentId) -> None:
         """A fork server ends, whatever it was doing."""
@@ -280,6 +280,13 @@ class World:
                 )
             case effects.StartZygote():
                 self.warming.append(effect.environment)
+            case effects.EndZygote():
+                for worker in [w for w, one in self.processes.items() if one.environment == effect.environment]:
+                    assert self.processes[worker].call is None
+                    if worker in self.forking:
+                        self.forking.remove(worker)
+                    del self.processes[worker]
+                    self.ended[worker] += 1
             case effects.ForkWorkers():
                 for worker in effect.workers:
                     self.asked_for[worker] += 1

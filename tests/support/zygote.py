@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 import pyflowd.worker_side
-from pyflowd.shell.zygote_process import read_pid
+from pyflowd.shell.links import read_pid
 from pyflowd.worker_side import frames, orders
 from pyflowd.worker_side.confinement import FLOOR
 

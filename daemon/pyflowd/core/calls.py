@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pyflowd.core.call_output import CallOutput
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.limits import Limits
+from pyflowd.core.usage import NOTHING, Observation
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
@@ -45,7 +46,7 @@ class Call:
     started_at: float = 0.0
     verdict: ErrorInfo | None = None
     is_interrupted: bool = False
-    peak_memory_bytes: int = 0
+    peaks: Observation = NOTHING
     output: CallOutput = field(init=False)
 
     def __post_init__(self) -> None:

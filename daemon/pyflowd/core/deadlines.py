@@ -12,11 +12,13 @@ from enum import Enum
 class Occasion(Enum):
     """What is waited for that is no thing.
 
-    QUIET: nobody has worked for a moment. IDLE: nobody has needed the daemon for a while.
+    QUIET: nobody has worked for a moment. IDLE: nobody has needed the daemon for a while. RETIRE: an environment may
+    not have been used for long.
     """
 
     QUIET = "quiet"
     IDLE = "idle"
+    RETIRE = "retire"
 
     __hash__ = object.__hash__
 

@@ -74,6 +74,13 @@ class StartZygote:
 
 
 @record
+class EndZygote:
+    """End the fork server of an environment with its workers, none of which has anything to do."""
+
+    environment: EnvironmentId
+
+
+@record
 class ForkWorkers:
     """Fork these workers; each ends in WorkersForked and WorkerExited, or in ForkFailed.
 
@@ -154,6 +161,7 @@ Effect = (
     | ReadGraph
     | BuildPlan
     | StartZygote
+    | EndZygote
     | ForkWorkers
     | SendCall
     | SendInspection

@@ -12,7 +12,7 @@ from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
-from pyflowd.core.herald import Herald, Usage, node_of
+from pyflowd.core.herald import Herald, node_of
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
 from pyflowd.core.judgement import check_result
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
@@ -23,6 +23,7 @@ from pyflowd.core.preparer import Key, Preparer
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.run_conductor import RunConductor
 from pyflowd.core.runs import Run
+from pyflowd.core.usage import Usage
 from pyflowd.core.worker_pool import Worker, WorkerPool
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -30,8 +31,8 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import RunState
 
 INSPECTION_ATTEMPTS = 3
+RETIRE_PAUSE_S = 30.0  # between two looks at environments that are not free yet
 INSPECTION_LIMITS = Limits(timeout_s=60.0)
-SHARED_BYTES = 32_000_000  # a worker's resident size includes pages of the interpreter that it shares with its zygote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ class ExecutionController:
             stimuli.CodeInspected: self._inspected,
             stimuli.WorkerMisbehaved: self._misbehaved,
             stimuli.WorkerWrote: self._wrote,
-            stimuli.MemorySampled: self._sampled,
+            stimuli.WorkersObserved: self._observed,
             stimuli.SessionsCounted: self._counted,
             stimuli.EnvironmentWanted: self._wanted,
             stimuli.DeadlinePassed: self._deadline,
@@ -126,10 +127,10 @@ class ExecutionController:
         """When `DeadlinePassed` is due, monotonic seconds."""
         return self._deadlines.next_at()
 
-    def watched(self) -> list[tuple[WorkerId, int]]:
-        """The workers, with their process ids, whose memory should be looked at now."""
+    def watched(self) -> list[tuple[EnvironmentId, WorkerId]]:
+        """The workers whose use of things should be looked at now, and whose they are."""
         busy = (worker for worker in self.pool.workers.values() if worker.state is WorkerState.BUSY)
-        return [(worker.id, worker.pid) for worker in busy if worker.pid is not None]
+        return [(worker.environment, worker.id) for worker in busy]
 
     # -- requests
 
@@ -170,6 +171,7 @@ class ExecutionController:
 
     def _wanted(self, wanted: stimuli.EnvironmentWanted) -> None:
         self._need(wanted.environment)
+        self.pool.zygote(wanted.environment).is_kept = True
 
     # -- preparing
 
@@ -227,7 +229,7 @@ class ExecutionController:
             error = verdicts.with_code(error, ErrorCode.EXCEPTION)
         else:
             error = verdicts.with_figures(error, call.limits)
-        self._fail(call, error, Usage(failed.cpu_s, max(failed.peak_memory_bytes, call.peak_memory_bytes)))
+        self._fail(call, error, failed.usage.with_peaks(call.peaks))
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
         if isinstance(call.work, InspectionWork) and error.code is ErrorCode.WORKER_LOST:
@@ -264,15 +266,16 @@ class ExecutionController:
             text = call.output.feed(wrote.stream, wrote.data)
             self._herald.output(run, call, [(wrote.stream, text)] if text else [])
 
-    def _sampled(self, sampled: stimuli.MemorySampled) -> None:
-        for worker_id, resident_bytes in sampled.resident_bytes.items():
+    def _observed(self, observed: stimuli.WorkersObserved) -> None:
+        for worker_id, observation in observed.observations.items():
             run, call = self._speaker(worker_id)
             if run is None or call is None:
                 continue
             self._herald.output(run, call, call.output.flush())
-            call.peak_memory_bytes = max(call.peak_memory_bytes, resident_bytes)
-            if resident_bytes > call.limits.memory_bytes + SHARED_BYTES and call.verdict is None:
-                call.verdict = verdicts.memory_limit(resident_bytes, call.limits)
+            call.peaks = call.peaks.at_least(observation)
+            breach = verdicts.observed(observation, call.limits)
+            if breach is not None and call.verdict is None:
+                call.verdict = breach
                 self._desk.kill(worker_id)
 
     def _speaker(self, worker_id: WorkerId) -> tuple[Run | None, Call | None]:
@@ -288,12 +291,27 @@ class ExecutionController:
     def _need(self, environment: EnvironmentId) -> None:
         if self.pool.warming(environment, self._now):
             self._emit(effects.StartZygote(environment=environment))
+            self._retire()
+
+    def _retire(self) -> None:
+        """Let go of the environments that are not needed, and look again when others may not be."""
+        for environment in self.pool.unneeded(self._now):
+            for worker_id in self.pool.retire(environment):
+                self._desk.lose(worker_id)
+            del self.pool.zygotes[environment]
+            self._preparer.forget(environment)
+            self._emit(effects.EndZygote(environment=environment))
+        used = [zygote.used_at for zygote in self.pool.zygotes.values() if not zygote.is_kept]
+        if used:
+            due = min(used) + self._policy.pool.retire_s
+            self._deadlines.set(Occasion.RETIRE, max(due, self._now + RETIRE_PAUSE_S))
 
     def _zygote_warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
         self._preparer.forget(warmed.environment)
         zygote = self.pool.warmed(warmed.environment, warmed.pid, warmed.version, self._now)
         zygote.tier, zygote.lacks = warmed.tier, warmed.lacks
         self._deadlines.set(zygote, zygote.refill_at)
+        self._retire()
 
     def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:
         environment = lost.environment
@@ -317,8 +335,8 @@ class ExecutionController:
         self._conductor.lose(environment, error)
 
     def _forked(self, forked: stimuli.WorkersForked) -> None:
-        for worker_id, pid in forked.pids.items():
-            self.pool.forked(worker_id, pid)
+        for worker_id in forked.workers:
+            self.pool.forked(worker_id)
 
     def _fork_failed(self, failed: stimuli.ForkFailed) -> None:
         self._pause_refill(failed.environment)
@@ -333,14 +351,12 @@ class ExecutionController:
         if worker.state in SPARE_STATES:
             self._pause_refill(worker.environment)
         limits = worker.call.limits if worker.call else self._policy.call
-        usage = Usage(exited.cpu_s, exited.peak_memory_bytes)
-        self._lose_worker(exited.worker, verdicts.death(exited.status, exited.cpu_s, limits), usage)
+        self._lose_worker(exited.worker, verdicts.death(exited.status, exited.usage.cpu_s, limits), exited.usage)
 
     def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
         call = self._desk.lose(worker_id)
         if call is not None:
-            peak = max(usage.peak_memory_bytes, call.peak_memory_bytes)
-            self._fail(call, call.verdict or error, usage._replace(peak_memory_bytes=peak))
+            self._fail(call, call.verdict or error, usage.with_peaks(call.peaks))
 
     def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
         self._desk.condemn(misbehaved.worker, misbehaved.reason)
@@ -359,6 +375,8 @@ class ExecutionController:
                 self._desk.kill(key.id)
             elif isinstance(key, Run):
                 self._conductor.end(key, verdicts.run_time_limit(key.limits))
+            elif key is Occasion.RETIRE:
+                self._retire()
             elif key is Occasion.IDLE:
                 self.pool.closed = self._book.closed = True
 

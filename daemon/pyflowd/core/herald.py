@@ -8,21 +8,13 @@ from pyflowd.core.calls import Call, NodeWork
 from pyflowd.core.graph_executor import Skipped
 from pyflowd.core.ids import SessionId
 from pyflowd.core.runs import Run
+from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import Diagnostic
 from pyflowd.graph.plan import PlanNode
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.states import NodeState
-
-
-class Usage(NamedTuple):
-    """What a call has used; None where nobody counted."""
-
-    cpu_s: float = 0.0
-    peak_memory_bytes: int = 0
-    peak_processes: int | None = None
-    scratch_bytes: int | None = None
 
 
 class Ending(NamedTuple):

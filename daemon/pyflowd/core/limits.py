@@ -61,6 +61,8 @@ class PoolLimits:
     ahead: while calls wait, so many processes are forked in a row: that costs less than one after the other.
     reserve: so few left are filled up in the midst of work; else that waits until nobody has worked for quiet_s.
     first_spares_s: after its start an environment first serves who has waited for it.
+    retire_s: an environment that nobody has used for so long is let go, unless it is to be kept warm.
+    environments: when there are more, those that are not at work are let go, the longest unused first.
     """
 
     running: int = 4
@@ -69,6 +71,8 @@ class PoolLimits:
     reserve: int = 2
     quiet_s: float = 0.006
     first_spares_s: float = 0.03
+    retire_s: float = 300.0
+    environments: int = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, NodeWork, Work
 from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.graph_executor import GraphExecutor
-from pyflowd.core.herald import Ending, Herald, Usage
+from pyflowd.core.herald import Ending, Herald
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.judgement import judge
 from pyflowd.core.limits import Limits
@@ -20,6 +20,7 @@ from pyflowd.core.preparation import Prepared
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.runs import Run
+from pyflowd.core.usage import Usage
 from pyflowd.core.worker_pool import Worker
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -107,7 +108,7 @@ class RunConductor:
         if call is None or not isinstance(call.work, NodeWork):
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
             return
-        usage = Usage(done.cpu_s, max(done.peak_memory_bytes, call.peak_memory_bytes))
+        usage = done.usage.with_peaks(call.peaks)
         run = self._book.runs[call.work.run]
         assert run.executor is not None
         if tuple(name for name, _ in done.outputs) != run.executor.plan.nodes[call.work.node].outputs:

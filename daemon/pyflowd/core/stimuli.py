@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
 from pyflowd.core.permissions import Variables
 from pyflowd.core.records import record
+from pyflowd.core.usage import Observation, Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import Diagnostic
 from pyflowd.graph.interface import CodeInterface
@@ -116,7 +117,7 @@ class WorkersForked:
     """These workers exist now, with these process ids."""
 
     environment: EnvironmentId
-    pids: Mapping[WorkerId, int]
+    workers: tuple[WorkerId, ...]
 
 
 @record
@@ -134,8 +135,7 @@ class WorkerExited:
 
     worker: WorkerId
     status: int
-    cpu_s: float
-    peak_memory_bytes: int
+    usage: Usage
 
 
 @record
@@ -146,8 +146,7 @@ class CallDone:
     call: CallId
     outputs: tuple[tuple[str, Value], ...]
     warnings: tuple[str, ...]
-    cpu_s: float
-    peak_memory_bytes: int
+    usage: Usage
 
 
 @record
@@ -157,8 +156,7 @@ class CallFailed:
     worker: WorkerId
     call: CallId
     error: ErrorInfo
-    cpu_s: float
-    peak_memory_bytes: int
+    usage: Usage
 
 
 @record
@@ -199,10 +197,10 @@ class WorkerWrote:
 
 
 @record
-class MemorySampled:
-    """What busy workers, with the processes they started, hold in memory now."""
+class WorkersObserved:
+    """What busy workers use now."""
 
-    resident_bytes: Mapping[WorkerId, int]
+    observations: Mapping[WorkerId, Observation]
 
 
 @record
@@ -242,7 +240,7 @@ Stimulus = (
     | CodeInspected
     | WorkerMisbehaved
     | WorkerWrote
-    | MemorySampled
+    | WorkersObserved
     | SessionsCounted
     | EnvironmentWanted
     | DeadlinePassed

@@ -4,9 +4,11 @@ import signal
 from typing import Any
 
 from pyflowd.core.limits import Limits
+from pyflowd.core.usage import Observation
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
 CPU_COUNTED_WITHIN_S = 0.5  # the kernel's limit counts whole ticks, what it reports in the end does not
+SHARED_BYTES = 32_000_000  # a worker's resident size includes pages of the interpreter that it shares with its zygote
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 
 
@@ -40,10 +42,16 @@ def time_limit(limits: Limits) -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.TIME_LIMIT, message=message)
 
 
-def memory_limit(used_bytes: int, limits: Limits) -> ErrorInfo:
-    """The resident memory went over the limit."""
-    message = f"The node used {_size(used_bytes)} of memory, the limit is {_size(limits.memory_bytes)}; it was ended."
-    return ErrorInfo(code=ErrorCode.MEMORY_LIMIT, message=message)
+def observed(now: Observation, limits: Limits) -> ErrorInfo | None:
+    """What was seen of a node goes beyond a limit."""
+    if now.memory_bytes > limits.memory_bytes + SHARED_BYTES:
+        used, most = _size(now.memory_bytes), _size(limits.memory_bytes)
+        message = f"The node used {used} of memory, the limit is {most}; it was ended."
+        return ErrorInfo(code=ErrorCode.MEMORY_LIMIT, message=message)
+    if now.processes is not None and now.processes > limits.processes:
+        message = f"The node had {now.processes} processes and threads, the limit is {limits.processes}; it was ended."
+        return ErrorInfo(code=ErrorCode.PROCESSES_LIMIT, message=message)
+    return None
 
 
 def run_time_limit(limits: Limits) -> ErrorInfo:

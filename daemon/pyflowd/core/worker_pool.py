@@ -27,7 +27,6 @@ class Worker:
     id: WorkerId
     environment: EnvironmentId
     state: WorkerState = WorkerState.STARTING
-    pid: int | None = None
     call: Call | None = None
 
     def to(self, target: WorkerState) -> None:
@@ -56,6 +55,8 @@ class Zygote:
     refill_at: float = 0.0
     pauses: int = 0
     is_in_use: bool = False
+    used_at: float = 0.0
+    is_kept: bool = False
 
     def to(self, target: ZygoteState) -> None:
         """Move to another state."""
@@ -120,7 +121,7 @@ class WorkerPool:
             call = self._next_call()
             if call is None:
                 break
-            worker = self._take_worker(call.environment, made)
+            worker = self._take_worker(call.environment, made, now)
             worker.to(WorkerState.BUSY)
             worker.call, call.worker = call, worker.id
             self.running += 1
@@ -144,9 +145,10 @@ class WorkerPool:
             return call
         return None
 
-    def _take_worker(self, environment: EnvironmentId, made: Assignments) -> Worker:
+    def _take_worker(self, environment: EnvironmentId, made: Assignments, now: float) -> Worker:
         zygote = self.zygotes[environment]
         zygote.is_in_use = True
+        zygote.used_at = now
         if zygote.spares:
             return self.workers[zygote.spares.pop()]
         made.forks_first = True
@@ -178,10 +180,9 @@ class WorkerPool:
 
     # -- workers
 
-    def forked(self, worker_id: WorkerId, pid: int) -> None:
+    def forked(self, worker_id: WorkerId) -> None:
         """The process exists."""
         worker = self.workers[worker_id]
-        worker.pid = pid
         if worker.state is WorkerState.STARTING:
             worker.to(WorkerState.IDLE)
             spares = self.zygotes[worker.environment].spares
@@ -238,7 +239,27 @@ class WorkerPool:
         zygote.to(ZygoteState.WARM)
         zygote.pid, zygote.version, zygote.failures, zygote.reason = pid, version, 0, ""
         zygote.refill_at = now + self.limits.first_spares_s
+        zygote.used_at = now
         return zygote
+
+    def unneeded(self, now: float) -> list[EnvironmentId]:
+        """The environments to let go: nobody has used them for long, or there are too many and nobody uses them now."""
+        free = sorted(filter(self._is_free, self.zygotes.values()), key=lambda zygote: zygote.used_at)
+        alive = sum(zygote.state in (ZygoteState.WARM, ZygoteState.WARMING) for zygote in self.zygotes.values())
+        excess = max(0, alive - self.limits.environments)
+        old = sum(now - zygote.used_at >= self.limits.retire_s for zygote in free)
+        return [zygote.environment for zygote in free[: max(excess, old)]]
+
+    def _is_free(self, zygote: Zygote) -> bool:
+        if zygote.state is not ZygoteState.WARM or zygote.is_kept or any(self.waiting(zygote.environment)):
+            return False
+        workers = [worker for worker in self.workers.values() if worker.environment == zygote.environment]
+        return all(worker.state in SPARE_STATES for worker in workers)
+
+    def retire(self, environment: EnvironmentId) -> list[WorkerId]:
+        """The environment is let go with its spares: which they are. It is known no more."""
+        self.zygotes[environment].to(ZygoteState.DEAD)
+        return [worker.id for worker in self.workers.values() if worker.environment == environment]
 
     def zygote_lost(self, environment: EnvironmentId, reason: str, now: float) -> list[WorkerId]:
         """The zygote ended, and its workers with it: which they are."""

@@ -91,7 +91,7 @@ def _links_to_own(view: View, places: Places) -> list[str]:
     if places.owns_parent == places.scratch:
         return []
     links = {"/dev/shm": "shm"}
-    links |= {path: "tmp" for path in ("/tmp", "/var/tmp") if not any(is_below(one, path) for one in _all(view))}
+    links |= {path: "scratch" for path in ("/tmp", "/var/tmp") if not any(is_below(one, path) for one in _all(view))}
     return [word for path, name in links.items() for word in ("--symlink", f"{places.own}/{name}", path)]
 
 

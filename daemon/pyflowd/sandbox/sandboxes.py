@@ -18,7 +18,7 @@ from pyflowd.sandbox.bubblewrap import command, find_bubblewrap, has_setuid, pla
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.targets import Targets
 from pyflowd.sandbox.terms import terms
-from pyflowd.sandbox.tiers import Tier, permitted, tier_of
+from pyflowd.sandbox.tiers import Tier, in_the_way, tier_of
 from pyflowd.sandbox.user_namespace import make_user_namespace, node_ids
 from pyflowd.sandbox.views import view
 from pyflowd.worker_side import frames, landlock
@@ -44,7 +44,8 @@ class Sandbox:
     """One way to start the fork server of a profile.
 
     prefix: what its command is put behind. descriptors: which it inherits. scratch: a folder of its own. targets: what
-    it must try to attack before it is used; None when that was done before. reasons: why it is in no higher tier.
+    it must try to attack before it is used; None when that was done before. reasons: why it is in no higher tier. seen:
+    what nodes may read though nobody granted it; own: where they may do as they like; user: who they are, if not we.
     """
 
     environment: EnvironmentId
@@ -55,6 +56,9 @@ class Sandbox:
     scratch: Path
     targets: dict[str, Any] | None
     reasons: tuple[str, ...]
+    seen: tuple[str, ...]
+    own: tuple[str, ...]
+    user: str | None
 
     @property
     def python(self) -> str:
@@ -113,7 +117,7 @@ class Sandboxes:
             return "its workers cannot be started"
         profile = profile_of(sandbox.environment)
         if tier_of(successes, profile) < sandbox.tier:
-            return f"a node {', '.join(sorted(set(successes) - permitted(profile)))}"
+            return f"a node {', '.join(in_the_way(successes, profile, sandbox.tier))}"
         self.memory.put(sandbox.environment, sandbox.tier, sandbox.reasons)
         return ""
 
@@ -196,6 +200,9 @@ class Sandboxes:
             scratch=scratch,
             targets=None if is_known else self._new_targets(),
             reasons=reasons,
+            seen=seen.read,
+            own=(inside.owns_parent,) if tier is Tier.T3 else (str(scratch),),
+            user=None if user is None else self.settings.node_user,
         )
 
     def _new_scratch(self) -> Path:

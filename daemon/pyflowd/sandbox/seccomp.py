@@ -2,6 +2,7 @@
 
     floor        what no node may do, and no zygote
     namespaces   what no node may do, but a zygote that makes namespaces for its nodes
+    others       what nodes may do to themselves alone, where they see other processes than their own
     network      sockets that are not Unix ones: for nodes that may not use the network
     sockets      sockets of any kind: where Unix sockets of other programs are within reach
 
@@ -50,9 +51,9 @@ ONLY_ITSELF = (
     ("sched_setaffinity", 0),
     ("sched_setattr", 0),
     ("sched_setparam", 0),
-    ("sched_setscheduler", 0),
     ("setpriority", 1),
 )
+SCHED_OTHER = 0  # a thread may be put where it is already: libzmq does that, and ends the process when it cannot
 NEW_NAMESPACES = (0x80, 0x20000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # types into a terminal; reads and rules a console
 LOW_WORD = 0xFFFFFFFF
@@ -79,8 +80,6 @@ def _deny_floor(pyseccomp: Any, rules: Any, architecture: str) -> None:
     names = " ".join(DENIED.values()).split() + (OF_X86_ONLY.split() if architecture == "x86_64" else [])
     for name in names:
         rules.add_rule(denial, name)
-    for name, place in ONLY_ITSELF:
-        rules.add_rule(denial, name, pyseccomp.Arg(place, pyseccomp.NE, 0))
     for request in (TIOCSTI, TIOCLINUX):
         rules.add_rule(denial, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, LOW_WORD, request))
 
@@ -94,6 +93,14 @@ def _deny_namespaces(pyseccomp: Any, rules: Any, _: str) -> None:
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags lie in memory; libc then takes clone
 
 
+def _deny_others(pyseccomp: Any, rules: Any, _: str) -> None:
+    denial = pyseccomp.ERRNO(errno.EPERM)
+    for name, place in ONLY_ITSELF:
+        rules.add_rule(denial, name, pyseccomp.Arg(place, pyseccomp.NE, 0))
+    another, policy = pyseccomp.Arg(0, pyseccomp.NE, 0), pyseccomp.Arg(1, pyseccomp.NE, SCHED_OTHER)
+    rules.add_rule(denial, "sched_setscheduler", another, policy)
+
+
 def _deny_network(pyseccomp: Any, rules: Any, _: str) -> None:
     rules.add_rule(pyseccomp.ERRNO(errno.EACCES), "socket", pyseccomp.Arg(0, pyseccomp.NE, socket.AF_UNIX))
 
@@ -105,6 +112,7 @@ def _deny_sockets(pyseccomp: Any, rules: Any, _: str) -> None:
 RULES: Mapping[str, Callable[[Any, Any, str], None]] = {
     "floor": _deny_floor,
     "namespaces": _deny_namespaces,
+    "others": _deny_others,
     "network": _deny_network,
     "sockets": _deny_sockets,
 }

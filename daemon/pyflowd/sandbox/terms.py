@@ -26,7 +26,8 @@ def terms(
         "namespaces": _namespaces(profile, places, own_network=not has_network and landlock < VERSION_WITH_SCOPES)
         if tier is Tier.T3
         else None,
-        "filters": ["floor", *([] if tier is Tier.T3 else ["namespaces"]), *_of_sockets(tier, profile)],
+        "filters": ["floor", *([] if tier is Tier.T3 else ["namespaces", "others"]), *_of_sockets(tier, profile)],
+        "apart": tier is not Tier.T0,
         "files": _files(tier, profile, view, places),
         "network": has_network,
         "workdir": profile.workdir,

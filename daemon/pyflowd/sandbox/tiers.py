@@ -55,17 +55,16 @@ class Tier(IntEnum):
 
 
 def tier_of(successes: Iterable[str], profile: Profile) -> Tier:
-    """The best tier whose attacks have all failed, or concern what the profile permits; `successes` are the others."""
-    succeeded = frozenset(successes) - permitted(profile)
-    tier = Tier.T0
-    for name, attacks in NEEDED.items():
-        if succeeded.intersection(attacks):
-            return tier
-        tier = Tier[name]
-    return tier
+    """The best tier that no attack is in the way of; `successes` are those that did not fail."""
+    return max((tier for tier in Tier if not in_the_way(successes, profile, tier)), default=Tier.T0)
 
 
-def permitted(profile: Profile) -> frozenset[str]:
-    """The attacks that are none under a profile."""
+def in_the_way(successes: Iterable[str], profile: Profile, tier: Tier) -> list[str]:
+    """The attacks that a tier must withstand and did not, but for what the profile permits."""
+    needed = {attack for name, attacks in NEEDED.items() if Tier[name] <= tier for attack in attacks}
+    return sorted(needed.intersection(successes) - _permitted(profile))
+
+
+def _permitted(profile: Profile) -> frozenset[str]:
     of_network = OF_NETWORK if profile.net or profile.everything else frozenset[str]()
     return of_network | (OF_FILES if profile.everything else frozenset())

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyflowd.core.ids import CallId, WorkerId
 from pyflowd.core.stimuli import CallDone, CallFailed, CallProgressed, CodeInspected, Stimulus
+from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
 from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
@@ -18,6 +19,7 @@ from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
 Header = dict[str, Any]
+Hint = Callable[[Any], str | None]
 LONGEST_TEXT = 100_000
 NODE_ERRORS = frozenset(
     {
@@ -37,11 +39,15 @@ NODE_ERRORS = frozenset(
 )
 
 
-def read_answer(worker: WorkerId, outputs: Sequence[str], header: Header, segments: list[Segment]) -> Stimulus:
-    """The stimulus that a frame means, of a worker that was asked for `outputs`."""
+def read_answer(
+    worker: WorkerId, outputs: Sequence[str], header: Header, segments: list[Segment], hint: Hint
+) -> Stimulus:
+    """The stimulus that a frame means, of a worker that was asked for `outputs`. hint: of what may have been denied."""
     kind = header.get("kind")
     if kind == "done":
         return _done(worker, outputs, header, segments)
+    if kind == "failed":
+        return _failed(worker, header, hint)
     read = _READERS.get(kind) if isinstance(kind, str) else None
     if read is None:
         raise FrameError("unknown kind of frame")
@@ -66,8 +72,7 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         call=call,
         outputs=tuple(zip(outputs, values, strict=True)),
         warnings=tuple(_texts(header, "warnings")) if "warnings" in header else (),
-        cpu_s=_number(header, "cpu_s"),
-        peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+        usage=_usage(header),
     )
 
 
@@ -80,12 +85,11 @@ def _no_value(worker: WorkerId, call: CallId, name: str, header: Header, segment
         worker=worker,
         call=call,
         error=ErrorInfo(code=ErrorCode.NOT_JSON, message=message),
-        cpu_s=_number(header, "cpu_s"),
-        peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+        usage=_usage(header),
     )
 
 
-def _failed(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+def _failed(worker: WorkerId, header: Header, hint: Hint) -> Stimulus:
     error = header.get("error")
     if not isinstance(error, dict) or error.get("code") not in NODE_ERRORS:
         raise FrameError("not an error a node may have")
@@ -94,13 +98,22 @@ def _failed(worker: WorkerId, call: CallId, header: Header, segments: list[Segme
         message=_text(error, "message"),
         type=_optional_text(error.get("type")),
         traceback=_optional_text(error.get("traceback")),
+        hint=hint(error["denied"]) if "denied" in error else None,
     )
     return CallFailed(
         worker=worker,
-        call=call,
+        call=CallId(_whole(header, "call")),
         error=info,
+        usage=_usage(header),
+    )
+
+
+def _usage(header: Header) -> Usage:
+    scratch_bytes = header.get("scratch_bytes")
+    return Usage(
         cpu_s=_number(header, "cpu_s"),
         peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+        scratch_bytes=scratch_bytes if type(scratch_bytes) is int and scratch_bytes >= 0 else None,
     )
 
 
@@ -126,7 +139,6 @@ def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Se
 
 
 _READERS: Mapping[str, Callable[[WorkerId, CallId, Header, list[Segment]], Stimulus]] = {
-    "failed": _failed,
     "progress": _progress,
     "inspected": _inspected,
 }

@@ -15,7 +15,7 @@ from functools import partial
 
 from pyflowd.core.ids import WorkerId
 from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
-from pyflowd.shell.answers import read_answer
+from pyflowd.shell.answers import Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.worker_side import frames, orders
 
@@ -23,13 +23,24 @@ PIPE_READ_BYTES = 65_536
 PIPE_DRAIN_READS = 32
 FRAMES_A_TURN = 16
 NOTHING = bytes(4)
+GONE = -1  # as the kernel says
+
+
+def read_pid(pidfd: int) -> int:
+    """The number of a process where we are; `GONE` when it is."""
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pid:"):
+                return int(line[4:])
+    return GONE
 
 
 class WorkerLink:
     """One worker, seen from the daemon. It reports to `feed`, and is closed once the worker is dead."""
 
-    def __init__(self, worker: WorkerId, poller: Poller, feed: Callable[[Stimulus], None]) -> None:
+    def __init__(self, worker: WorkerId, poller: Poller, feed: Callable[[Stimulus], None], hint: Hint) -> None:
         self.worker = worker
+        self._hint = hint
         self._poller = poller
         self._feed = feed
         self._pidfd: int | None = None
@@ -57,6 +68,12 @@ class WorkerLink:
         self._pidfd = pidfd
         if self._signal is not None:
             self.signal(self._signal)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id where we are, whatever it is where the process lives; None before it exists."""
+        pid = None if self._pidfd is None else read_pid(self._pidfd)
+        return pid if pid != GONE else None
 
     def listen(self) -> None:
         """Hear what the worker writes as it writes it. Until then it is heard when it answers, or dies."""
@@ -121,7 +138,7 @@ class WorkerLink:
         for descriptor in left_over:
             os.close(descriptor)
         try:
-            stimulus = read_answer(self.worker, self._outputs, header, segments)
+            stimulus = read_answer(self.worker, self._outputs, header, segments, self._hint)
         except frames.FrameError as error:
             for segment in segments:
                 segment.close()

@@ -28,7 +28,7 @@ from pyflowd.shell.outbox import Outbox
 from pyflowd.shell.planner import Conversion, Planner
 from pyflowd.shell.refusals import Refusal
 from pyflowd.shell.reports import Reports
-from pyflowd.shell.sessions import Session, Sessions, peer_uid
+from pyflowd.shell.sessions import Session, Sessions, descends_from_us, peer_of
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -227,9 +227,11 @@ class Server:
     def _hello(self, session: SessionId, request_id: int, hello: requests.Hello, frame: zmq.Frame) -> None:
         self._drain_monitor()  # first who has left: the numbers of their connections are used again
         descriptor = int(frame.get(zmq.SRCFD))
-        uid = peer_uid(descriptor)
+        pid, uid = peer_of(descriptor) or (0, -1)
         if uid not in (os.getuid(), 0):
             raise Refusal(ErrorCode.NOT_PERMITTED, "This daemon serves the user who started it, and nobody else.")
+        if descends_from_us(pid):
+            raise Refusal(ErrorCode.NOT_PERMITTED, "Nodes are not served: what they may do is not theirs to decide.")
         if not hello.oldest_protocol <= PROTOCOL_VERSION or not hello.protocol >= OLDEST_PROTOCOL_VERSION:
             raise Refusal(
                 ErrorCode.PROTOCOL_VERSION,

@@ -4,8 +4,11 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyflowd.core.ids import SessionId
+
+DEEPEST_FAMILY = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +46,28 @@ class Sessions:
         return [session.id for session in self._by_id.values() if session.descriptor == descriptor]
 
 
-def peer_uid(descriptor: int) -> int | None:
-    """The user at the other end of a connected Unix socket, as the kernel saw it connect; None when it is gone."""
+def peer_of(descriptor: int) -> tuple[int, int] | None:
+    """Process and user at the other end of a connected Unix socket, as the kernel saw it connect; None: it is gone."""
     try:
         with socket.socket(fileno=os.dup(descriptor)) as peer:
             credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     except OSError:
         return None
-    return int(struct.unpack("3i", credentials)[1])
+    pid, uid, _ = struct.unpack("3i", credentials)
+    return pid, uid
+
+
+def descends_from_us(pid: int) -> bool:
+    """Whether a process is a node's: whatever one starts stays below the daemon, or dies with it."""
+    ours = os.getpid()
+    for _ in range(DEEPEST_FAMILY):
+        if pid == ours:
+            return True
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            return False
+        pid = int(stat[stat.rindex(b")") + 1 :].split(None, 2)[1])
+        if pid <= 1:
+            return False
+    return True

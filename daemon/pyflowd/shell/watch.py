@@ -1,11 +1,12 @@
-"""Looks at the memory of busy workers ten times a second, and only while there are any.
+"""Looks at what busy workers use ten times a second, and only while there are any.
 
-The kernel's RLIMIT_DATA bounds private memory of one process; shared mappings, and the processes that a node
-starts, only show here. A walk through a node's descendants reads all of /proc: it is made at every fifth look, and only
-for nodes that have children.
+The kernel's RLIMIT_DATA bounds private memory of one process; shared mappings, memory that is only in files of none
+(memfd), and the processes that a node starts, only show here. At every fifth look the processes are counted, with those
+that a node started: a walk through all of /proc, made only for nodes that have children.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,19 +14,28 @@ from pathlib import Path
 import psutil
 
 from pyflowd.core.execution_controller import ExecutionController
-from pyflowd.core.stimuli import MemorySampled, Stimulus
+from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.stimuli import Stimulus, WorkersObserved
+from pyflowd.core.usage import NOTHING, Observation
 
 PERIOD_S = 0.1
 TREE_EVERY = 5
+MEMFD = "/memfd:"
+BLOCK_BYTES = 512
 
 
 class Watch:
     """Samples what `controller.watched()` names."""
 
     def __init__(
-        self, controller: ExecutionController, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]
+        self,
+        controller: ExecutionController,
+        pid_of: Callable[[EnvironmentId, WorkerId], int | None],
+        loop: asyncio.AbstractEventLoop,
+        feed: Callable[[Stimulus], None],
     ) -> None:
         self._controller = controller
+        self._pid_of = pid_of
         self._loop = loop
         self._feed = feed
         self._timer: asyncio.TimerHandle | None = None
@@ -44,22 +54,50 @@ class Watch:
     def _look(self) -> None:
         self._timer = None
         self._looks += 1
-        with_tree = self._looks % TREE_EVERY == 0
         watched = self._controller.watched()
         if watched:
-            self._feed(MemorySampled(resident_bytes={w: resident_bytes(pid, with_tree) for w, pid in watched}))
+            look = observe if self._looks % TREE_EVERY == 0 else glance
+            pids = {worker: self._pid_of(environment, worker) for environment, worker in watched}
+            observations = {worker: look(pid) for worker, pid in pids.items() if pid is not None}
+            self._feed(WorkersObserved(observations=observations))
         self.arm()
 
 
-def resident_bytes(pid: int, with_tree: bool) -> int:
-    """What a process holds in memory, with its descendants if asked for; 0 when it is gone."""
-    total = 0
+def glance(pid: int) -> Observation:
+    """The memory of a process without its descendants; nothing when it is gone."""
+    try:
+        return Observation(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return NOTHING
+
+
+def observe(pid: int) -> Observation:
+    """The memory of a process and its descendants, and how many threads they have in all.
+
+    Memfds may be mapped as well, and a large output passes through one: the larger figure counts, not the sum.
+    """
+    memory_bytes = threads = 0
+    files: dict[tuple[int, int], int] = {}
     with suppress(psutil.Error):
         process = psutil.Process(pid)
-        for member in [process, *(process.children(recursive=True) if with_tree and has_children(pid) else ())]:
+        for member in [process, *(process.children(recursive=True) if has_children(pid) else ())]:
             with suppress(psutil.Error):
-                total += member.memory_info().rss
-    return total
+                memory_bytes += member.memory_info().rss
+                threads += member.num_threads()
+                files |= memory_files(member.pid)
+    return Observation(max(memory_bytes, sum(files.values())), threads)
+
+
+def memory_files(pid: int) -> dict[tuple[int, int], int]:
+    """The bytes in each memfd that a process has open, by device and inode; empty when it is gone."""
+    found: dict[tuple[int, int], int] = {}
+    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        for descriptor in descriptors:
+            with suppress(OSError):
+                if os.readlink(descriptor.path).startswith(MEMFD):
+                    status = os.stat(descriptor.path)
+                    found[status.st_dev, status.st_ino] = status.st_blocks * BLOCK_BYTES
+    return found
 
 
 def has_children(pid: int) -> bool:

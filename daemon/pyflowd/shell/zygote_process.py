@@ -14,9 +14,12 @@ from contextlib import suppress
 from typing import Any
 
 from pyflowd.core.ids import WorkerId
+from pyflowd.core.profiles import profile_of
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
+from pyflowd.core.usage import Usage
 from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
-from pyflowd.shell.links import WorkerLink
+from pyflowd.shell.denials import Denials
+from pyflowd.shell.links import WorkerLink, read_pid
 from pyflowd.shell.poller import Poller
 from pyflowd.worker_side import BIND_NOW, frames, orders
 
@@ -38,17 +41,8 @@ def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1"), BIND_NOW: "1"}
 
 
-def read_pid(pidfd: int) -> int:
-    """The number of a process where we are, whatever it is called where it lives."""
-    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
-        for line in file:
-            if line.startswith(b"Pid:"):
-                return int(line[4:])
-    return -1
-
-
 def _pid_of(pidfd: int) -> int:
-    """The same, of a descriptor that is not needed any more."""
+    """The process id, of a descriptor that is not needed any more."""
     try:
         return read_pid(pidfd)
     finally:
@@ -78,6 +72,7 @@ class ZygoteProcess:
         self._poller = poller
         self._feed = feed
         self._judge = judge
+        self._denials = Denials(profile_of(sandbox.environment), seen=sandbox.seen, own=sandbox.own, user=sandbox.user)
         self._unfit = unfit
         self._is_over = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -118,7 +113,7 @@ class ZygoteProcess:
         made: list[WorkerLink] = []
         try:
             for worker in workers:  # no comprehension: those already made must be closed when one cannot be
-                made.append(WorkerLink(worker, self._poller, self._feed))  # noqa: PERF401
+                made.append(WorkerLink(worker, self._poller, self._feed, self._denials.hint))  # noqa: PERF401
             descriptors = [descriptor for link in made for descriptor in link.child_ends]
             orders.send_fork(self._control, workers, rehearse, descriptors)
         except OSError as error:
@@ -140,6 +135,12 @@ class ZygoteProcess:
             log.warning("the zygote of %s does not leave, killing it", self.environment)
             self._process.kill()
             self._process.wait()
+
+    def discard(self) -> None:
+        """End the zygote and its spares at once."""
+        self._process.kill()
+        self._process.wait()
+        self._close_descriptors()
 
     def _lose(self, reason: str) -> None:
         """The zygote is of no use any more: nothing that it made may stay."""
@@ -163,13 +164,11 @@ class ZygoteProcess:
 
     def _reject(self, reason: str) -> None:
         """It runs, and is not what it should be."""
-        self._process.kill()
-        self._process.wait()
         self._read_words()
         words = self._last_words.decode("utf-8", "replace").strip()
         if words:
             log.info("its last words: %s", words)
-        self._close_descriptors()
+        self.discard()
         self._unfit(reason, True)
 
     def _close_descriptors(self) -> None:
@@ -211,7 +210,8 @@ class ZygoteProcess:
         pids = [_pid_of(descriptor) for descriptor in descriptors]
         if kind == "exited":
             for worker, _pid, status, cpu_s, max_rss_kb in header["workers"]:
-                self._exited(WorkerId(worker), int(status), float(cpu_s), int(max_rss_kb) * 1024)
+                usage = Usage(cpu_s=float(cpu_s), peak_memory_bytes=int(max_rss_kb) * 1024)
+                self._exited(WorkerId(worker), int(status), usage)
         elif kind == "warm":
             self._warmed(header, pids[0])
         elif kind == "fork_failed":
@@ -237,23 +237,23 @@ class ZygoteProcess:
         self._feed(ZygoteWarmed(environment=self.environment, pid=pid, version=version, tier=tier, lacks=lacks))
 
     def _forked(self, workers: list[list[int]], descriptors: list[int]) -> None:
-        pids: dict[WorkerId, int] = {}
-        for (worker, pid), pidfd in zip(workers, descriptors, strict=True):
+        born: list[WorkerId] = []
+        for (worker, _), pidfd in zip(workers, descriptors, strict=True):
             link = self.links.get(WorkerId(worker))
             if link is None:
                 os.close(pidfd)
                 continue
             link.born(pidfd)
-            pids[WorkerId(worker)] = read_pid(pidfd) if self._sandbox.is_wrapped else pid
-        self._feed(WorkersForked(environment=self.environment, pids=pids))
+            born.append(WorkerId(worker))
+        self._feed(WorkersForked(environment=self.environment, workers=tuple(born)))
 
-    def _exited(self, worker: WorkerId, status: int, cpu_s: float, peak_memory_bytes: int) -> None:
+    def _exited(self, worker: WorkerId, status: int, usage: Usage) -> None:
         link = self.links.get(worker)
         if link is None:
             return
         link.drain()
         self._drop(worker)
-        self._feed(WorkerExited(worker=worker, status=status, cpu_s=cpu_s, peak_memory_bytes=peak_memory_bytes))
+        self._feed(WorkerExited(worker=worker, status=status, usage=usage))
 
     def _drop(self, worker: WorkerId) -> None:
         link = self.links.pop(worker, None)

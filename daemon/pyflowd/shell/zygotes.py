@@ -12,6 +12,7 @@ from pyflowd.core import effects
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.limits import Limits
 from pyflowd.core.stimuli import CallFailed, Stimulus, ZygoteLost
+from pyflowd.core.usage import Usage
 from pyflowd.core.values import Payload
 from pyflowd.sandbox.sandboxes import Sandbox, Sandboxes, SandboxRefused
 from pyflowd.shell.links import WorkerLink
@@ -43,6 +44,11 @@ class Zygotes:
         """Start a fork server."""
         environment = effect.environment
         self._start(environment, partial(self._sandboxes.first, environment))
+
+    def end(self, effect: effects.EndZygote) -> None:
+        """End a fork server whose workers have nothing to do."""
+        self._processes.pop(effect.environment).discard()
+        log.info("a zygote was let go: %s", effect.environment)
 
     def _start(self, environment: EnvironmentId, choose: Callable[[], Sandbox]) -> None:
         """Start it in the sandbox that is chosen, or in the next lower one when it turns out to be unfit."""
@@ -110,6 +116,12 @@ class Zygotes:
         """End a worker, whatever it does."""
         self._signal(effect.environment, effect.worker, signal.SIGKILL)
 
+    def pid_of(self, environment: EnvironmentId, worker: WorkerId) -> int | None:
+        """The process id of a worker; None before it is known, and when it is gone."""
+        process = self._processes.get(environment)
+        link = process.links.get(worker) if process else None
+        return link.pid if link else None
+
     def close(self) -> None:
         """End all zygotes and with them all workers."""
         for process in self._processes.values():
@@ -129,7 +141,7 @@ class Zygotes:
             message = f"The daemon could not send the node its inputs: {error}"
             info = ErrorInfo(code=ErrorCode.INTERNAL, message=message)
             call = CallId(order[1])
-            self._feed(CallFailed(worker=worker, call=call, error=info, cpu_s=0.0, peak_memory_bytes=0))
+            self._feed(CallFailed(worker=worker, call=call, error=info, usage=Usage()))
         return link
 
     def _listen_soon(self, link: WorkerLink) -> None:

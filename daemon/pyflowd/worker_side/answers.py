@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from typing import Any, List, Optional, Sequence, Tuple
 
     from .failures import Failure
+    from .frames import Header
 
     Output = Tuple[bytes, str, Optional[str]]  # JSON text, name of the type, preview of what is too large to show
     Interfaces = List[Any]
+    Usage = Tuple[float, int, int]  # CPU seconds, peak memory in bytes, bytes in the scratch folder (-1: not known)
 
 _LINK = link.LINK
-_DONE = '{"kind":"done","call":%d,"cpu_s":%.6f,"peak_memory_bytes":%d,"types":[%s],"segments":[%s]}'
+_DONE = '{"kind":"done","call":%d,"cpu_s":%.6f,"peak_memory_bytes":%d,"scratch_bytes":%d,"types":[%s],"segments":[%s]}'
 _FEW_BYTES = frames.INLINE_BYTES
 
 
-def send_done(
-    call: int, cpu_s: float, peak_memory_bytes: int, outputs: Sequence[Output], warnings: Sequence[str]
-) -> None:
+def send_done(call: int, usage: Usage, outputs: Sequence[Output], warnings: Sequence[str]) -> None:
     """The node returned."""
     types, sizes, texts = [], [], []
     left = _FEW_BYTES
@@ -34,16 +34,15 @@ def send_done(
         texts.append(text)
         left -= len(text)
     if left < 0 or warnings:
-        _send_much(call, cpu_s, peak_memory_bytes, outputs, warnings)
+        _send_much(call, usage, outputs, warnings)
         return
-    header = _DONE % (call, cpu_s, peak_memory_bytes, ",".join(types), ",".join(sizes))
+    header = _DONE % (call, *usage, ",".join(types), ",".join(sizes))
     write(_LINK, frames.join(header.encode(), texts))
 
 
-def send_failed(call: int, cpu_s: float, peak_memory_bytes: int, failure: Failure) -> None:
+def send_failed(call: int, usage: Usage, failure: Failure) -> None:
     """The node did not return, or not what it should."""
-    header = {"kind": "failed", "call": call, "cpu_s": cpu_s, "peak_memory_bytes": peak_memory_bytes, "error": failure}
-    link.send(header)
+    link.send(dict(_described(usage), kind="failed", call=call, error=failure))
 
 
 def send_inspected(call: int, interfaces: Interfaces, compiled: Sequence[bytes]) -> None:
@@ -52,14 +51,15 @@ def send_inspected(call: int, interfaces: Interfaces, compiled: Sequence[bytes])
     link.send({"kind": "inspected", "call": call}, segments)
 
 
-def _send_much(
-    call: int, cpu_s: float, peak_memory_bytes: int, outputs: Sequence[Output], warnings: Sequence[str]
-) -> None:
+def _described(usage: Usage) -> Header:
+    return dict(zip(("cpu_s", "peak_memory_bytes", "scratch_bytes"), usage))
+
+
+def _send_much(call: int, usage: Usage, outputs: Sequence[Output], warnings: Sequence[str]) -> None:
     header = {
         "kind": "done",
         "call": call,
-        "cpu_s": cpu_s,
-        "peak_memory_bytes": peak_memory_bytes,
+        **_described(usage),
         "types": [kind for _, kind, _ in outputs],
         "previews": [preview for _, _, preview in outputs],
         "warnings": list(warnings),

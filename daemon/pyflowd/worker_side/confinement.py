@@ -25,6 +25,7 @@ import os
 from . import landlock, linux
 from .landlock import Ruleset
 from .namespaces import Namespaces
+from .scratch import OWN_FILES
 from .seccomp import Filter
 
 TYPE_CHECKING = False
@@ -43,7 +44,8 @@ RIGHTS = {READ: landlock.READ, WRITE: landlock.WRITE}
 FLOOR: Terms = {
     "user": None,
     "namespaces": None,
-    "filters": ["floor", "namespaces"],
+    "filters": ["floor", "namespaces", "others"],
+    "apart": False,
     "files": None,
     "network": True,
     "workdir": None,
@@ -56,6 +58,7 @@ class Confinement:
     user         (uid, gid) to become, or None
     namespaces   arguments of `Namespaces`, or None
     filters      names of those that the zygote loads
+    apart        whether workers may not reach each other by signals, nor read each other's memory
     files        [(path, READ or WRITE)] that workers may reach besides their scratch folder, or None: all
     network      whether workers may use TCP and the abstract sockets of others
     workdir      the folder that nodes start in, or None: their scratch
@@ -88,7 +91,7 @@ class Confinement:
         """In the worker: see and reach nothing of other workers any more. It has its scratch folder."""
         if self._ruleset is not None:
             self._ruleset.enter()
-        elif self._terms["files"] is not None:
+        elif self._terms["apart"]:
             ruleset = self._new_ruleset(scratch)
             ruleset.enter()
             ruleset.close()
@@ -117,11 +120,13 @@ class Confinement:
 
     def _prepare_rules(self) -> None:
         """Workers are forked with the descriptors open; where all have the same rules, they are made here."""
-        files = self._terms["files"]
-        if files is None:
+        if not self._terms["apart"]:
             return
         if not landlock.version():
             raise OSError("needs Landlock of Linux 5.13 or newer, switched on")
+        files = self._terms["files"] or []
+        writable = [path for path, kind in files if kind == WRITE and os.path.isdir(path)]
+        OWN_FILES.is_all = len(writable) <= 1
         for path, kind in files:
             is_folder = os.path.isdir(path)
             rights = RIGHTS[kind] & (landlock.ALL if is_folder else landlock.OF_FILES)
@@ -132,10 +137,10 @@ class Confinement:
     def _new_ruleset(self, scratch: Optional[bytes]) -> Ruleset:
         network = self._terms["network"]
         scopes = landlock.SIGNALS | (0 if network else landlock.ABSTRACT_SOCKETS)
-        ruleset = Ruleset(files=True, tcp=not network, scopes=scopes)
+        ruleset = Ruleset(files=self._terms["files"] is not None, tcp=not network, scopes=scopes)
         for descriptor, rights in self._rules:
             ruleset.allow(descriptor, rights)
-        if scratch is not None:
+        if scratch is not None and self._terms["files"] is not None:
             own = os.open(scratch, os.O_PATH)
             ruleset.allow(own, landlock.WRITE)
             os.close(own)

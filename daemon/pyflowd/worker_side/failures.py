@@ -12,6 +12,9 @@ import os
 import sys
 import traceback
 
+from . import denials  # now: a node that fails may have no descriptor left to open a file with
+from .scratch import OWN_FILES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 10000
 MAX_TRACEBACK = 30000
 LONGEST_CHAIN = 100
+NO_THREAD = "can't start new thread"
 _LIMITS = {errno.EMFILE: "open_files_limit", errno.EFBIG: "file_size_limit"}
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -35,14 +39,16 @@ class CallError(Exception):
 
 
 def describe(error: BaseException) -> Failure:
-    """`error` as {"code", "type", "message", "traceback"}."""
+    """`error` as {"code", "type", "message", "traceback"}, and "denied" if something may have been."""
     if type(error) is CallError:
         return _failure(error.code, "", str(error), "")
     if isinstance(error, MemoryError):
         traceback.clear_frames(error.__traceback__)  # what filled the memory: room to write the report in
+    denied = _denied(error)
     message = _message(error)
     text = _traceback_text(error)
-    return _failure(_code(error), type(error).__name__, message, text)
+    failure = _failure(_code(error), type(error).__name__, message, text)
+    return failure if denied is None else dict(failure, denied=denied)
 
 
 def cap(text: str, limit: int) -> str:
@@ -80,6 +86,15 @@ def is_interrupt(error: BaseException) -> bool:
     return False
 
 
+def _denied(error: BaseException) -> Any:
+    if not isinstance(error, Exception):
+        return None
+    try:
+        return denials.find(error)
+    except Exception:  # an exception of the node's own may do anything
+        return None
+
+
 def _code(error: BaseException) -> str:
     if is_interrupt(error):
         return "cancelled"
@@ -87,7 +102,26 @@ def _code(error: BaseException) -> str:
         return "exited"
     if isinstance(error, MemoryError):
         return "memory_limit"
-    return _LIMITS.get(error.errno or 0, "exception") if isinstance(error, OSError) else "exception"
+    if isinstance(error, OSError):
+        if error.errno == errno.ENOSPC:
+            return OWN_FILES.limit_behind(error) or "exception"
+        if error.errno == errno.EAGAIN and not _can_fork():
+            return "processes_limit"
+        return _LIMITS.get(error.errno or 0, "exception")
+    is_thread = isinstance(error, RuntimeError) and str(error) == NO_THREAD
+    return "processes_limit" if is_thread and not _can_fork() else "exception"
+
+
+def _can_fork() -> bool:
+    """Whether this process may have another child: what the kernel says when it may not, other calls say as well."""
+    try:
+        pid = os.fork()
+    except OSError:
+        return False
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return True
 
 
 def _message(error: BaseException) -> str:

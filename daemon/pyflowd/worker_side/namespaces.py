@@ -18,6 +18,7 @@ from resource import RLIMIT_NPROC, setrlimit
 
 from . import linux
 from .linux import check
+from .scratch import OWN_FILES
 
 CLONE_VM, CLONE_FILES = 0x100, 0x400
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = (
@@ -31,7 +32,7 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 SIGCHLD, SIGKILL = 17, 9
 STACK_BYTES = 16384
 ALIGNED = 16
-FOLDERS = ("scratch", "tmp", "shm")
+FOLDERS = ("scratch", "shm")
 
 
 class Namespaces:
@@ -42,7 +43,7 @@ class Namespaces:
     """
 
     def __init__(self, place: str, bytes_most: int, files_most: int, processes_most: int, own_network: bool) -> None:
-        self.scratch, self.temporary = (os.path.join(place, name) for name in FOLDERS[:2])
+        self.scratch = os.path.join(place, FOLDERS[0])
         self._place = os.fsencode(place)
         self._folders = [os.fsencode(os.path.join(place, name)) for name in FOLDERS]
         self._options = b"mode=700,size=%d,nr_inodes=%d" % (bytes_most, files_most + len(FOLDERS) + 1)
@@ -69,6 +70,7 @@ class Namespaces:
         check(linux.mount(b"tmpfs", self._place, b"tmpfs", MS_NOSUID | MS_NODEV, self._options))
         for folder in self._folders:
             os.mkdir(folder, 0o700)
+        OWN_FILES.place = self.scratch
         check(linux.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None))
 
     def give_up(self) -> None:

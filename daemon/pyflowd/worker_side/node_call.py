@@ -27,6 +27,7 @@ from .limits import limit_cpu, lower
 from .node_module import load, take_positional
 from .orders import read_value
 from .progress import Progress
+from .scratch import OWN_FILES
 from .values import LARGE_BYTES, decode_input, encode_output, preview
 
 TYPE_CHECKING = False
@@ -44,6 +45,7 @@ _modules = sys.modules
 _progress = Progress()
 _report = _progress.report
 _flush_stdio = linux.fflush
+_used_bytes = OWN_FILES.used_bytes
 _waited_for_s = [0.0]
 _run_exit_functions = atexit._run_exitfuncs
 
@@ -67,15 +69,16 @@ def perform(order: Order) -> None:
     if _progress.waiting is not None:
         _progress.flush()
     _progress.call = None
-    cpu_s, peak_memory_bytes = process_time() - began_s + _children_s(), getrusage(RUSAGE_SELF)[2] * 1024
+    cpu_s = process_time() - began_s + _children_s()
+    usage = cpu_s, getrusage(RUSAGE_SELF)[2] * 1024, _used_bytes()
     if failure is None:
         try:
-            send_done(call, cpu_s, peak_memory_bytes, outputs, warnings)
+            send_done(call, usage, outputs, warnings)
         except (OSError, MemoryError, BufferError) as error:
             message = "the outputs cannot be handed over: %s" % (error or type(error).__name__)
             failure = failures.describe(CallError("bad_output", message))
     if failure is not None:
-        send_failed(call, cpu_s, peak_memory_bytes, failure)
+        send_failed(call, usage, failure)
     if not last:
         node_module.forget()
 

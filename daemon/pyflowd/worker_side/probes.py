@@ -121,7 +121,7 @@ def _see_node(targets: Targets) -> None:
 
 
 def _see_scratch(targets: Targets) -> None:
-    own = os.stat(".")
+    own = os.stat(os.environ["TMPDIR"])
     other = os.stat(targets["victim_scratch"])
     if (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino):
         raise FileNotFoundError("what lies there is our own")

@@ -47,6 +47,34 @@ class ScratchFolders:
             _remove_if_empty(folder)
 
 
+class OwnFiles:
+    """The file system of this worker, where it has one of its own: how full it is."""
+
+    def __init__(self) -> None:
+        self.place: str | None = None
+        self.is_all = False  # the worker may write nowhere else
+
+    def used_bytes(self) -> int:
+        """What is in it; -1 when there is none."""
+        if self.place is None:
+            return -1
+        found = os.statvfs(self.place)
+        return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+    def limit_behind(self, error: OSError) -> str | None:
+        """The error code of what was used up when the kernel said "no space left"; some may be free again by now."""
+        if self.place is None:
+            return None
+        if not os.statvfs(self.place).f_bavail:
+            return "scratch_limit"
+        if isinstance(error.filename, str):  # it could not be made; a file that is there has none
+            return "scratch_files_limit" if self.is_all or error.filename.startswith(self.place) else None
+        return "scratch_limit" if self.is_all else None
+
+
+OWN_FILES = OwnFiles()
+
+
 class OwnFolder:
     """Where each worker has a file system of its own that is gone with it: all see theirs in the same place."""
 

@@ -183,7 +183,7 @@ def main(control_descriptor: int) -> None:
     confinement = Confinement(terms)
     lacks = confinement.enter()
     if confinement.namespaces is not None:
-        os.environ["TMPDIR"] = confinement.namespaces.temporary
+        os.environ["TMPDIR"] = confinement.namespaces.scratch
     preloaded, refused = _preload(preload)
     _open_streams()
     link.keep_place()

@@ -52,8 +52,8 @@ def judge_control_groups(groups: ControlGroups, family: str) -> Observation:
         state=Health.MISSING,
         detail=detail,
         exposes=(
-            "Memory is looked at ten times a second instead of being bounded by the kernel: a node can exceed its limit"
-            " for a moment, and what it keeps in memfds without mapping them is not counted."
+            "What a node with several processes uses is looked at ten times a second, where the kernel could bound it:"
+            " it can exceed its limits for a moment."
         ),
         remedy=remedy,
     )
