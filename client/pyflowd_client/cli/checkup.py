@@ -35,7 +35,7 @@ def check_up(socket: str | None, *, start: bool) -> Iterator[Observation]:
         return
     yield verdicts.socket(_look(location))
     try:
-        with _session(location, start=start) as client:
+        with _session(socket, start=start) as client:
             yield verdicts.daemon(client.welcome.version, client.welcome.pid, __version__)
             yield _run_a_node(client, str(location.log))
             yield from _ask(client)
@@ -45,10 +45,10 @@ def check_up(socket: str | None, *, start: bool) -> Iterator[Observation]:
     yield verdicts.folder(_look(location), os.getuid())
 
 
-def _session(location: Location, *, start: bool) -> "Client":
+def _session(socket: str | None, *, start: bool) -> "Client":
     from pyflowd_client.blocking import connect
 
-    return connect(location.address, autostart=start)
+    return connect(socket, autostart=start)
 
 
 def _look(location: Location) -> Place:
@@ -84,12 +84,13 @@ def _look(location: Location) -> Place:
 def _holder(lock: str) -> int | None:
     """The process that holds a lock, without trying to take it: a daemon that starts just now must not fail for it."""
     with contextlib.suppress(OSError):
-        inode = os.stat(lock).st_ino
+        found = os.stat(lock)
+        place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
         with open(LOCKS, encoding="ascii") as file:
             for line in file:
                 words = line.split()
-                if "FLOCK" in words and words[-3].rpartition(":")[2] == str(inode):
-                    return int(words[-4])
+                if "FLOCK" in words and place in words:
+                    return int(words[words.index(place) - 1])
     return None
 
 
