@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -114,11 +115,10 @@ def family_of(socket: Path) -> list[psutil.Process]:
 
 def test_an_interpreter_that_is_none_is_told_with_its_reason(tmp_path: Path) -> None:
     python = tmp_path / "python"
-    python.write_text("#!/bin/sh\necho I am no snake >&2\nexit 3\n")
-    python.chmod(0o755)
+    shutil.copy("/bin/false", python)
     with running_daemon("--python", str(python), folder=tmp_path) as daemon:
         found = doctor(daemon.socket)
-        assert "I am no snake" in found["environments: default interpreter"]["detail"]
+        assert "status 1" in found["environments: default interpreter"]["detail"]
         assert found["environments: default interpreter"]["matters"]
         assert found[f"environments: {python}"]["state"] == "attention"
         assert found["daemon: a node"]["state"] == "attention"

@@ -28,13 +28,14 @@ PATIENCE_S = 20.0
 class RunningDaemon:
     """A daemon process and where it listens."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, starter: Path | None = None) -> None:
         self.folder = folder
         self.socket = folder / "d.sock"
         self.log = folder / "daemon.log"
         ready, ready_fd = os.pipe()
         with open(self.log, "ab") as log, os.fdopen(ready, "rb") as pipe:
-            command = [*DAEMON, "--socket", str(self.socket), "--ready-fd", str(ready_fd), *arguments]
+            daemon = DAEMON if starter is None else [str(starter), *DAEMON[1:]]
+            command = [*daemon, "--socket", str(self.socket), "--ready-fd", str(ready_fd), *arguments]
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, pass_fds=[ready_fd], start_new_session=True
             )
@@ -71,17 +72,19 @@ class RunningDaemon:
 
 
 @contextlib.contextmanager
-def running_daemon(*arguments: str, folder: Path | None = None, settings: str | None = None) -> Iterator[RunningDaemon]:
+def running_daemon(
+    *arguments: str, folder: Path | None = None, settings: str | None = None, starter: Path | None = None
+) -> Iterator[RunningDaemon]:
     """A daemon for the length of a block; afterwards none of its processes may be left.
 
-    folder: where it lives. settings: the text of its settings file.
+    folder: where it lives. settings: the text of its settings file. starter: what to start it with, instead of Python.
     """
     with contextlib.ExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pfd")))
         if settings is not None:
             (home / "config.toml").write_text(settings, encoding="utf-8")
             arguments = (*arguments, "--config", str(home / "config.toml"))
-        daemon = RunningDaemon(home, *arguments)
+        daemon = RunningDaemon(home, *arguments, starter=starter)
         family = set(daemon.family())
         try:
             yield daemon

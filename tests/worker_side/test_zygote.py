@@ -23,6 +23,7 @@ def test_a_zygote_says_what_it_is(anywhere: Zygote) -> None:
     assert warm["implementation"] == "cpython"
     assert anywhere.pid == anywhere.process.pid
     assert warm["threads"] == 1
+    assert warm["compiled"]
 
 
 def test_a_batch_of_workers_comes_with_pidfds_of_their_own(anywhere: Zygote) -> None:

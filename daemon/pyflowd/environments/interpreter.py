@@ -1,8 +1,14 @@
-"""Which interpreter a client means: a path of an interpreter or of a virtual environment. Nothing is started here."""
+"""Which interpreter a client means: a path of an interpreter or of a virtual environment.
+
+Nothing is started here but scripts that stand for an interpreter (pyenv's shims are such), to ask which it is.
+"""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
+
+SCRIPT_LIMIT_S = 10.0
 
 
 class InterpreterError(ValueError):
@@ -28,4 +34,23 @@ def find_interpreter(path: str) -> str:
         raise InterpreterError(f"'{path}' does not exist")
     if not chosen.is_file() or not os.access(chosen, os.X_OK):
         raise InterpreterError(f"'{path}' is not an executable file")
-    return os.path.normpath(chosen)
+    return _behind_script(chosen) if _is_script(chosen) else os.path.normpath(chosen)
+
+
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _behind_script(path: Path) -> str:
+    command = [str(path), "-I", "-S", "-c", "import sys; print(sys.executable)"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SCRIPT_LIMIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        raise InterpreterError(f"'{path}' is a script, and does not lead to an interpreter") from None
+    found = done.stdout.strip()
+    if done.returncode or not os.path.isabs(found) or not os.access(found, os.X_OK):
+        raise InterpreterError(f"'{path}' is a script, and does not lead to an interpreter")
+    return os.path.normpath(found)

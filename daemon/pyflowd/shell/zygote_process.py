@@ -18,6 +18,7 @@ from pyflowd.core.profiles import profile_of
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
 from pyflowd.core.usage import Usage
 from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
+from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.denials import Denials
 from pyflowd.shell.links import WorkerLink, read_pid
 from pyflowd.shell.poller import Poller
@@ -64,6 +65,7 @@ class ZygoteProcess:
         *,
         judge: Callable[[list[str] | None], str],
         unfit: Callable[[str, bool], None],
+        bytecode: Bytecode,
     ) -> None:
         self.environment = sandbox.environment
         self.links: dict[WorkerId, WorkerLink] = {}
@@ -74,6 +76,7 @@ class ZygoteProcess:
         self._judge = judge
         self._denials = Denials(profile_of(sandbox.environment), seen=sandbox.seen, own=sandbox.own, user=sandbox.user)
         self._unfit = unfit
+        self._bytecode = bytecode
         self._is_over = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
@@ -228,6 +231,8 @@ class ZygoteProcess:
             self._reject(obstacle)
             return
         self.pid = pid
+        if not header["compiled"]:
+            self._bytecode.compile_for(self._sandbox.python)
         tier = self._sandbox.tier.name
         log.info("zygote %d is warm: %s %s, %s", pid, self.environment, header["version"], tier)
         lacks = (*map(str, header["lacks"]), *self._sandbox.reasons)

@@ -15,6 +15,7 @@ from pyflowd.core.stimuli import CallFailed, Stimulus, ZygoteLost
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Payload
 from pyflowd.sandbox.sandboxes import Sandbox, Sandboxes, SandboxRefused
+from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.zygote_process import ZygoteProcess
@@ -36,6 +37,7 @@ class Zygotes:
         self._loop = loop
         self._young: list[WorkerLink] = []
         self._sandboxes = sandboxes
+        self._bytecode = Bytecode()
         self._poller = poller
         self._feed = feed
         self._processes: dict[EnvironmentId, ZygoteProcess] = {}
@@ -64,6 +66,7 @@ class Zygotes:
                 self._feed,
                 judge=partial(self._sandboxes.judge, sandbox),
                 unfit=partial(self._retreat, sandbox),
+                bytecode=self._bytecode,
             )
         except OSError as error:
             reason = f"{sandbox.python} cannot be started as a Python interpreter: {error.strerror}"

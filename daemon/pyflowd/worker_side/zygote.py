@@ -218,6 +218,7 @@ def _warm(preloaded: list[Any], refused: list[Any], lacks: list[str]) -> Header:
         "prefix": sys.prefix,
         "magic": importlib.util.MAGIC_NUMBER.hex(),
         "threads": len(os.listdir("/proc/self/task")),
+        "compiled": os.path.exists(importlib.util.cache_from_source(child.__file__)),
         "preloaded": preloaded,
         "preload_failed": refused,
         "lacks": lacks,

@@ -18,7 +18,7 @@ MEANS = {
 }
 EXPOSES = {
     Tier.T2: "Nodes of one environment see each other's processes and scratch folders, though they cannot enter them.",
-    Tier.T1: "Nodes see which files and processes you have, though they can neither read nor signal them.",
+    Tier.T1: "Nodes see the names of your files and the command lines of your processes, but cannot reach them.",
     Tier.T0: "Nodes can read and write all your files, connect to your programs and use the network.",
 }
 HIGHEST_NEEDS = (
