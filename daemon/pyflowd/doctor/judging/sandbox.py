@@ -37,7 +37,7 @@ def judge_tier(environment: Environment, highest: Tier) -> Observation:
     if tier is highest and tier is not Tier.T3:
         detail += "; the settings allow no higher tier"
     if environment.lacks:
-        detail += f". What is lacking: {'; '.join(environment.lacks)}"
+        detail += f". What is lacking: {_in_words(environment.lacks)}"
     if tier is Tier.T3:
         return fine(AREA, name, detail)
     if tier is highest:
@@ -55,6 +55,18 @@ def judge_tier(environment: Environment, highest: Tier) -> Observation:
         remedy=remedy,
         matters=tier < Tier.T2,
     )
+
+
+def _in_words(lacks: Iterable[str]) -> str:
+    """What keeps it from several tiers is said once."""
+    tiers: dict[str, list[str]] = {}
+    for lack in lacks:
+        name, _, reason = lack.partition(": ")
+        if name in Tier.__members__:
+            tiers.setdefault(reason, []).append(name)
+        else:
+            tiers[lack] = []
+    return "; ".join(f"{reason} (for {' and '.join(names)})" if names else reason for reason, names in tiers.items())
 
 
 def judge_least(least: Tier) -> Observation:

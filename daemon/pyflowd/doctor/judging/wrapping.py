@@ -11,7 +11,8 @@ WITHOUT_BUBBLEWRAP = (
     "Without it nodes see the names of your files, and your processes; where Landlock lacks too, they can read and"
     " write what you can."
 )
-USER_NAMESPACES_OFF = {"user.max_user_namespaces": 15000, "kernel.unprivileged_userns_clone": 1}
+USER_NAMESPACES = "user namespaces"
+OPEN = {"user.max_user_namespaces": 15000, "kernel.unprivileged_userns_clone": 1}
 APPARMOR_SWITCH = "kernel.apparmor_restrict_unprivileged_userns"
 
 
@@ -24,7 +25,9 @@ def judge_bubblewrap(wrapper: Bubblewrap, kernel: Kernel, family: str, *, is_exp
         remedy = f"{of_family(remedies.INSTALL, family, package='bubblewrap')}\n{remedies.RESTART}"
     elif wrapper.problem:
         shown += f", cannot make a sandbox: {wrapper.problem}"
-        remedy = _enabling_namespaces(kernel, wrapper)
+        remedy = (
+            "It needs user namespaces: see there." if kernel.trials.get(USER_NAMESPACES) else _opened(kernel, wrapper)
+        )
     elif wrapper.has_setuid:
         shown += ", works by its set-uid bit"
         exposes, matters = "Nodes of one environment see each other: it cannot let each have a view of its own.", False
@@ -47,7 +50,7 @@ def judge_bubblewrap(wrapper: Bubblewrap, kernel: Kernel, family: str, *, is_exp
 
 def judge_user_namespaces(kernel: Kernel, wrapper: Bubblewrap, *, is_exposed: bool) -> Observation:
     """Whether they can be made, if only by bubblewrap."""
-    name = "user namespaces"
+    name = USER_NAMESPACES
     problem = kernel.trials.get(name)
     if problem is None:
         return unknown(KERNEL, name, UNTRIED)
@@ -62,18 +65,18 @@ def judge_user_namespaces(kernel: Kernel, wrapper: Bubblewrap, *, is_exposed: bo
         state=Health.MISSING,
         detail=f"cannot be made: {', '.join(causes) or problem}",
         exposes=f"Bubblewrap cannot do its work. {WITHOUT_BUBBLEWRAP}",
-        remedy=_enabling_namespaces(kernel, wrapper),
+        remedy=_opened(kernel, wrapper),
         matters=is_exposed,
     )
 
 
 def _closed(kernel: Kernel) -> list[str]:
-    closed = [name for name in USER_NAMESPACES_OFF if kernel.switches.get(name) == 0]
+    closed = [name for name in OPEN if kernel.switches.get(name) == 0]
     return [*closed, *([APPARMOR_SWITCH] if kernel.switches.get(APPARMOR_SWITCH) else [])]
 
 
-def _enabling_namespaces(kernel: Kernel, wrapper: Bubblewrap) -> str:
-    steps = [remedies.switch(name, USER_NAMESPACES_OFF[name]) for name in _closed(kernel) if name != APPARMOR_SWITCH]
+def _opened(kernel: Kernel, wrapper: Bubblewrap) -> str:
+    steps = [remedies.switch(name, OPEN[name]) for name in _closed(kernel) if name != APPARMOR_SWITCH]
     if kernel.switches.get(APPARMOR_SWITCH):
         steps.append(
             "Let AppArmor permit them to bubblewrap:\n"
