@@ -119,6 +119,10 @@ class AsyncClient:
         """How the daemon is."""
         return await self.ask(requests.GetStatus(), replies.DaemonStatus)
 
+    async def examine(self) -> replies.Examined:
+        """How well the daemon's nodes are kept from what is not theirs, and whether the rest is in order."""
+        return await self.ask(requests.Examine(), replies.Examined)
+
     async def stop(self, *, drain: bool = False) -> None:
         """End the daemon and wait until it is gone: at once, or with `drain` when its runs are over."""
         await self.ask(requests.StopDaemon(drain=drain), replies.Done)

@@ -78,6 +78,10 @@ class Client:
         """How the daemon is."""
         return self.ask(requests.GetStatus(), replies.DaemonStatus)
 
+    def examine(self) -> replies.Examined:
+        """How well the daemon's nodes are kept from what is not theirs, and whether the rest is in order."""
+        return self.ask(requests.Examine(), replies.Examined)
+
     def stop(self, *, drain: bool = False) -> None:
         """End the daemon and wait until it is gone: at once, or with `drain` when its runs are over."""
         self.ask(requests.StopDaemon(drain=drain), replies.Done)

@@ -33,8 +33,10 @@ from pyflowd.shell.zygotes import Zygotes
 from pyflowd_client.location import Location
 
 if TYPE_CHECKING:
+    from pyflowd.examiner import Examiner
     from pyflowd.shell.planner import Planner
     from pyflowd.shell.server import Server
+    from pyflowd_client.protocol.replies import Examined
 
 
 class BugError(RuntimeError):
@@ -82,6 +84,8 @@ class _Daemon:
     ) -> None:
         self.leave = asyncio.Event()
         self.has_failed = False
+        self._examiner: Examiner | None = None
+        self._settings = settings
         self._location = location
         self._parts = parts
         self._loop = asyncio.get_running_loop()
@@ -96,7 +100,8 @@ class _Daemon:
         parts.callback(shutil.rmtree, scratch, ignore_errors=True)
         poller = Poller(self._loop, self._driver)
         parts.callback(poller.shut)
-        sandboxes = Sandboxes(settings.sandbox, settings.limits, scratch, _hidden(location), TierMemory(location.tiers))
+        self._memory = TierMemory(location.tiers)
+        sandboxes = Sandboxes(settings.sandbox, settings.limits, scratch, _hidden(location), self._memory)
         self._zygotes = Zygotes(sandboxes, poller, self._loop, self._driver.feed)
         parts.callback(self._zygotes.close)
 
@@ -131,21 +136,35 @@ class _Daemon:
         self._parts.callback(server.flush)
 
     def _new_server(self, planner: "Planner") -> "Server":
+        from pyflowd.shell.reports import Reports
         from pyflowd.shell.server import Server
         from pyflowd.status import StatusReport
 
         address = str(self._location.socket)
+        status = StatusReport(self._controller, self._zygotes.pid_of, address, self._wall_offset_s)
         server = Server(
             socket_path=address,
             default_python=self._python,
             loop=self._loop,
             driver=self._driver,
             planner=planner,
-            status=StatusReport(self._controller, self._zygotes.pid_of, address, self._wall_offset_s),
+            reports=Reports(status, self._examine),
         )
         self._parts.callback(server.close)
         self._parts.callback(self._location.clear_socket)
         return server
+
+    def _examine(self, done: "Callable[[Examined], None]") -> None:
+        """Few ask for it, so who answers is made for the first who does."""
+        if self._examiner is None:
+            from pyflowd.doctor.examination import Examination
+            from pyflowd.examiner import Examiner
+
+            settings, pool = self._settings, self._controller.pool
+            examination = Examination(self._python, settings.sandbox, pool.limits, self._location)
+            self._examiner = Examiner(examination, pool, self._memory, self._loop, self._wall_offset_s)
+            self._parts.callback(self._examiner.close)
+        self._examiner(done)
 
     def _end_after_bug(self) -> None:
         self.has_failed = True

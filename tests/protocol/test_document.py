@@ -10,7 +10,7 @@ from pyflowd_client.protocol.errors import ErrorCode, exit_status
 from pyflowd_client.protocol.events import EVENTS
 from pyflowd_client.protocol.replies import REPLIES
 from pyflowd_client.protocol.requests import REQUESTS, Permissions, RunOptions
-from pyflowd_client.protocol.states import NodeState, RunState
+from pyflowd_client.protocol.states import Health, NodeState, RunState
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
 DOCUMENT = (Path(__file__).parents[2] / "client" / "PROTOCOL.md").read_text()
@@ -31,7 +31,7 @@ def test_every_message_has_a_row_with_all_its_fields(messages: dict[str, type]) 
 
 
 def test_every_option_and_state_is_told() -> None:
-    for word in (*RunOptions.FIELDS, *Permissions.FIELDS, *RunState, *NodeState):
+    for word in (*RunOptions.FIELDS, *Permissions.FIELDS, *RunState, *NodeState, *Health):
         assert f"`{word}`" in DOCUMENT
 
 

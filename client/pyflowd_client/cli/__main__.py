@@ -35,6 +35,7 @@ Execute PyFlowGraph node graphs: every node in a fresh process of its own.
   pyflowctl run graph.md --json | jq .event           one event per line, for programs
   pyflowctl check graph.md                            say what is wrong with a graph
   pyflowctl status                                    see what the daemon does
+  pyflowctl doctor                                    see how safe it is here, and what is out of order
 """
 RUN = """\
 Execute a graph and show what its last nodes give. A daemon is started if none runs.
@@ -59,6 +60,18 @@ Write a graph in another format: FlowSpec Markdown (md) or JSON.
 
   pyflowctl convert graph.json --to md
   pyflowctl convert graph.md -o graph.json
+"""
+
+
+DOCTOR = """\
+Say how well nodes are kept from what is not theirs on this machine, what is missing for more, what that
+exposes and which command enables it; and whether the rest is in order. Runs a node of its own to see.
+A daemon is started if none runs.
+
+  pyflowctl doctor
+  pyflowctl doctor --json | jq '.findings[] | select(.matters)'
+
+Ends with 0 when nothing needs attention, else with 1.
 """
 
 
@@ -96,6 +109,9 @@ def build_parser() -> Parser:
     _add_convert(command("convert", "graphs", CONVERT, "write a graph in another format"))
     status = command("status", "daemons", "Show what the daemon does. Does not start one.", "show what the daemon does")
     status.add_argument("--json", action="store_true", help="one JSON object")
+    doctor = command("doctor", "doctor", DOCTOR, "say how safe nodes are here, and what is out of order")
+    doctor.add_argument("--json", action="store_true", help="one JSON object")
+    doctor.add_argument("--no-start", action="store_true", help="do not start a daemon if none runs")
     command("start", "daemons", "Start a daemon that stays until `pyflowctl stop`.", "start a daemon that stays")
     stop = command("stop", "daemons", "End the daemon; what it runs is cancelled.", "end the daemon")
     stop.add_argument("--drain", action="store_true", help="let it finish what it runs, and accept nothing new")

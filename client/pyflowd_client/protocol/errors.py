@@ -52,6 +52,7 @@ class ExitStatus(IntEnum):
 
     DONE = 0
     NODE_FAILED = 1
+    ATTENTION = 1
     USAGE = 2
     BAD_GRAPH = 65
     UNAVAILABLE = 69

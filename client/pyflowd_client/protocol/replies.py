@@ -5,7 +5,7 @@ from typing import ClassVar
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.message import Message
-from pyflowd_client.protocol.states import RunState
+from pyflowd_client.protocol.states import Health, RunState
 
 
 class Welcome(Message):
@@ -130,6 +130,31 @@ class DaemonStatus(Message):
     workers: tuple[WorkerStatus, ...]
 
 
+class Observation(Message):
+    """One thing that was examined, in words for people.
+
+    area, name: what it is. detail: what was found. exposes: what that leaves open, in one sentence.
+    remedy: what puts it right, in lines; those that begin with "$ " are commands.
+    matters: whether somebody should do something about it.
+    """
+
+    area: str
+    name: str
+    state: Health
+    detail: str
+    exposes: str | None = None
+    remedy: str | None = None
+    matters: bool = False
+
+
+class Examined(Message):
+    """Answer to examine. `time` is what the daemon takes for the time, in seconds since the epoch."""
+
+    NAME: ClassVar[str] = "examined"
+    time: float
+    findings: tuple[Observation, ...]
+
+
 class Refused(Message):
     """The request was not carried out, and why."""
 
@@ -137,8 +162,8 @@ class Refused(Message):
     error: ErrorInfo
 
 
-Reply = Welcome | RunAccepted | GraphChecked | GraphConverted | Following | Done | DaemonStatus | Refused
+Reply = Welcome | RunAccepted | GraphChecked | GraphConverted | Following | Done | DaemonStatus | Examined | Refused
 REPLIES: dict[str, type[Reply]] = {
     kind.NAME: kind
-    for kind in (Welcome, RunAccepted, GraphChecked, GraphConverted, Following, Done, DaemonStatus, Refused)
+    for kind in (Welcome, RunAccepted, GraphChecked, GraphConverted, Following, Done, DaemonStatus, Examined, Refused)
 }

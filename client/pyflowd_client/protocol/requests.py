@@ -136,6 +136,12 @@ class GetStatus(Message):
     NAME: ClassVar[str] = "get_status"
 
 
+class Examine(Message):
+    """Ask how well nodes are kept from what is not theirs, and whether the rest is in order."""
+
+    NAME: ClassVar[str] = "examine"
+
+
 class StopDaemon(Message):
     """End the daemon: at once (runs are cancelled), or when the present runs are over (`drain`)."""
 
@@ -157,7 +163,19 @@ class Ack(Message):
     seq: int
 
 
-Request = Hello | SubmitRun | CheckGraph | ConvertGraph | FollowRun | CancelRun | GetStatus | StopDaemon | Goodbye | Ack
+Request = (
+    Hello
+    | SubmitRun
+    | CheckGraph
+    | ConvertGraph
+    | FollowRun
+    | CancelRun
+    | GetStatus
+    | Examine
+    | StopDaemon
+    | Goodbye
+    | Ack
+)
 REQUESTS: dict[str, type[Request]] = {
     kind.NAME: kind
     for kind in (
@@ -168,6 +186,7 @@ REQUESTS: dict[str, type[Request]] = {
         FollowRun,
         CancelRun,
         GetStatus,
+        Examine,
         StopDaemon,
         Goodbye,
         Ack,

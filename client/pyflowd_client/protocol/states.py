@@ -32,5 +32,14 @@ class NodeState(State):
     SKIPPED = "skipped"
 
 
+class Health(State):
+    """What an examination says of one thing. `missing` is what this machine or its settings do not have."""
+
+    OK = "ok"
+    ATTENTION = "attention"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
 FINAL_RUN_STATES = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED})
 FINAL_NODE_STATES = frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED, NodeState.SKIPPED})

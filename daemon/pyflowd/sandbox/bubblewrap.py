@@ -41,9 +41,9 @@ def places(profile: Profile, scratch: str, hidden: tuple[str, ...]) -> Places:
     return Places(scratch, scratch if is_bare else "/node", hidden)
 
 
-def find_bubblewrap() -> str | None:
-    """The program, if it is installed."""
-    return shutil.which("bwrap", path=f"{os.environ.get('PATH', os.defpath)}:/usr/bin:/bin")
+def find_bubblewrap(folders: str | None = None) -> str | None:
+    """The program, if it is installed: in these folders, or where programs are."""
+    return shutil.which("bwrap", path=folders or f"{os.environ.get('PATH', os.defpath)}:/usr/bin:/bin")
 
 
 def has_setuid(program: str) -> bool:

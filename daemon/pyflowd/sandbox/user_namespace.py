@@ -25,8 +25,7 @@ def node_ids(name: str) -> tuple[int, int]:
 def make_user_namespace(uid: int, gid: int) -> int:
     """A descriptor of a new user namespace in which root and this user exist; OSError where the system refuses."""
     with mmap.mmap(-1, STACK_BYTES) as stack:
-        anchor = ctypes.c_char.from_buffer(stack)
-        top = ctypes.addressof(anchor) + STACK_BYTES - 64
+        top = ctypes.addressof(ctypes.c_char.from_buffer(stack)) + STACK_BYTES - 64
         pid = linux.check(linux.clone(linux.PAUSE, top, CLONE_VM | CLONE_NEWUSER | signal.SIGCHLD, None))
         try:
             for kind, number in (("uid", uid), ("gid", gid)):
@@ -37,4 +36,3 @@ def make_user_namespace(uid: int, gid: int) -> int:
             os.kill(pid, signal.SIGKILL)
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-            del anchor

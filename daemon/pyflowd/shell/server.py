@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from pyflowd.shell.grants import granted
 from pyflowd.shell.outbox import Outbox
 from pyflowd.shell.planner import Conversion, Planner
 from pyflowd.shell.refusals import Refusal
+from pyflowd.shell.reports import Reports
 from pyflowd.shell.sessions import Session, Sessions, descends_from_us, peer_of
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
@@ -62,7 +62,7 @@ class Server:
         loop: asyncio.AbstractEventLoop,
         driver: Driver,
         planner: Planner,
-        status: Callable[[], replies.DaemonStatus],
+        reports: Reports,
     ) -> None:
         self.outbox = Outbox(self._queue)
         self._pending: dict[SessionId, list[bytes]] = {}
@@ -74,7 +74,7 @@ class Server:
         self._driver = driver
         self._planner = planner
         self._feed = driver.feed
-        self._status = status
+        self._reports = reports
         self._sessions = Sessions()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
@@ -197,6 +197,8 @@ class Server:
                 self._feed(CheckAsked(session=session, request=request_id, submission=self._submission(request)))
             case requests.ConvertGraph():
                 self._convert(session, request_id, request)
+            case requests.Examine():
+                self._reports.examine(partial(self._reply, session, request_id))
             case requests.CancelRun():
                 self._feed(CancelAsked(session=session, request=request_id, run=request.run))
             case requests.StopDaemon():
@@ -217,7 +219,7 @@ class Server:
             case requests.FollowRun():
                 return self._follow(session, request)
             case requests.GetStatus():
-                return self._status()
+                return self._reports.status()
             case _:
                 self._end_session(session)
                 return replies.Done()

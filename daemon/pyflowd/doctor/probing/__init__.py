@@ -1,0 +1,1 @@
+"""Finds out what there is, by trying it where that is possible."""
