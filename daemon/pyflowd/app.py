@@ -161,7 +161,7 @@ class _Daemon:
             from pyflowd.examiner import Examiner
 
             settings, pool = self._settings, self._controller.pool
-            examination = Examination(self._python, settings.sandbox, pool.limits, self._location)
+            examination = Examination(self._python, settings.sandbox, pool.limits, self._location, self._groups)
             self._examiner = Examiner(examination, pool, self._memory, self._loop, self._wall_offset_s)
             self._parts.callback(self._examiner.close)
         self._examiner(done)

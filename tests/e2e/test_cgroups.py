@@ -26,7 +26,7 @@ FORK_AND_WAIT = (
 @pytest.fixture
 def delegated() -> Iterator[Path]:
     """A group as systemd would hand it over; gone afterwards, with what a killed daemon left in it."""
-    mounted = cgroups._mount_point()
+    mounted = cgroups.mount_point()
     if mounted is None or os.getuid() != 0:
         pytest.skip("needs root, and control groups v2")
     path = Path(mounted, f"pyflowd-test-{os.getpid()}")

@@ -20,6 +20,7 @@ from pyflowd.doctor.judging.machine import (
 from pyflowd.doctor.judging.sandbox import judge_least, judge_tier, judge_users
 from pyflowd.doctor.judging.shapes import unknown
 from pyflowd.doctor.probing import kernel, machine
+from pyflowd.sandbox.cgroups import Groups
 from pyflowd.sandbox.sandboxes import SandboxSettings
 from pyflowd.sandbox.tiers import Tier
 from pyflowd_client.location import Location
@@ -38,6 +39,7 @@ class Examination:
     sandbox: SandboxSettings
     pool: PoolLimits
     location: Location
+    groups: Groups | None
 
     def __call__(self, environments: tuple[Environment, ...]) -> tuple[Observation, ...]:
         """Everything that can be said; what fails is told as a finding."""
@@ -46,7 +48,7 @@ class Examination:
     def _parts(self, environments: tuple[Environment, ...]) -> Iterator[tuple[str, Judge]]:
         yield "sandbox", partial(self._sandbox, environments)
         yield "nodes", partial(self._users, environments)
-        yield "kernel", partial(_kernel, environments)
+        yield "kernel", partial(self._kernel, environments)
         yield "environments", partial(self._environments, environments)
         for purpose, folder in (("state", self.location.state), ("sockets and scratch", self.location.socket.parent)):
             yield "disk", partial(_folder, purpose, folder)
@@ -64,6 +66,12 @@ class Examination:
         looked_at = [machine.with_user(one) for one in environments]
         return judge_users(looked_at, machine.find_users(self.sandbox.node_user))
 
+    def _kernel(self, environments: tuple[Environment, ...]) -> list[Observation]:
+        lowest = min((one.tier for one in environments if one.tier is not None), default=Tier.T0)
+        family = machine.find_family()
+        features = judge_kernel(kernel.find_kernel(), kernel.find_wrapper(), family, is_exposed=lowest < Tier.T2)
+        return [*features, judge_control_groups(kernel.find_control_groups(self.groups), family)]
+
     def _environments(self, environments: tuple[Environment, ...]) -> list[Observation]:
         asked = judge_interpreter(machine.ask_interpreter(self.python))
         return [asked, *(judge_environment(one) for one in environments)]
@@ -71,13 +79,6 @@ class Examination:
     def _limits(self, environments: tuple[Environment, ...]) -> list[Observation]:
         workers = self.pool.running + self.pool.ahead + self.pool.spares * max(1, len(environments))
         return [judge_descriptors(machine.find_descriptors(workers))]
-
-
-def _kernel(environments: tuple[Environment, ...]) -> list[Observation]:
-    lowest = min((one.tier for one in environments if one.tier is not None), default=Tier.T0)
-    family = machine.find_family()
-    features = judge_kernel(kernel.find_kernel(), kernel.find_wrapper(), family, is_exposed=lowest < Tier.T2)
-    return [*features, judge_control_groups(kernel.find_control_groups(), family)]
 
 
 def _folder(purpose: str, folder: Path) -> list[Observation]:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def find_delegated() -> Path | None:
     """The group of this process, if it is ours to divide."""
-    mounted = _mount_point()
+    mounted = mount_point()
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
         ours = next(line[3:] for line in lines if line.startswith("0::"))
@@ -42,7 +42,9 @@ def _is_delegated(path: Path) -> bool:
     return False
 
 
-def _mount_point() -> str | None:
+def mount_point() -> str | None:
+    """Where control groups v2 are mounted, if they are."""
+    """Where control groups v2 are mounted, if they are."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             words = line.split(" ")

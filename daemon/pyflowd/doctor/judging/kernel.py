@@ -39,7 +39,7 @@ def judge_control_groups(groups: ControlGroups, family: str) -> Observation:
         detail = f"version 2, the daemon's own, with {', '.join(groups.controllers)}"
         return fine(KERNEL, "control groups", detail)
     if not groups.is_mounted:
-        detail = "version 2 is not mounted at /sys/fs/cgroup"
+        detail = "version 2 is not mounted"
         remedy = of_family(remedies.COMMAND_LINE, family, option=UNIFIED)
     elif not groups.is_ours:
         detail, remedy = "version 2 is there, but the daemon may make no groups of its own", remedies.DELEGATION

@@ -10,6 +10,7 @@ from typing import Any
 from pyflowd.doctor.facts import Bubblewrap, ControlGroups, Kernel
 from pyflowd.doctor.probing.commands import outcome
 from pyflowd.sandbox.bubblewrap import find_bubblewrap, has_setuid
+from pyflowd.sandbox.cgroups import Groups, mount_point
 
 SETTINGS = Path("/proc/sys")
 SWITCHES = (
@@ -18,8 +19,6 @@ SWITCHES = (
     "kernel.apparmor_restrict_unprivileged_userns",
 )
 MODULES = Path("/sys/kernel/security/lsm")
-GROUPS = Path("/sys/fs/cgroup")
-OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def find_kernel() -> Kernel:
@@ -50,17 +49,10 @@ def find_wrapper(folders: str | None = None) -> Bubblewrap:
     )
 
 
-def find_control_groups() -> ControlGroups:
-    """Looks for the daemon's own group of version 2."""
-    if not (GROUPS / "cgroup.controllers").exists():
-        return ControlGroups(is_mounted=False)
-    own = next((line[3:] for line in _text(OWN_GROUPS).splitlines() if line.startswith("0::")), "/")
-    group = GROUPS / own.lstrip("/")
-    is_ours = all(
-        os.access(path, os.W_OK) for path in (group, group / "cgroup.procs", group / "cgroup.subtree_control")
-    )
+def find_control_groups(ours: Groups | None) -> ControlGroups:
+    """What there is of version 2, and what of it the daemon has divided."""
     return ControlGroups(
-        is_mounted=True, is_ours=is_ours, controllers=tuple(_text(group / "cgroup.controllers").split())
+        is_mounted=mount_point() is not None, is_ours=ours is not None, controllers=ours.controllers if ours else ()
     )
 
 
