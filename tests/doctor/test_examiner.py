@@ -26,7 +26,7 @@ def examined(memory: TierMemory, folder: Path, zygote: Zygote, settings: Sandbox
         loop = asyncio.get_running_loop()
         pool = WorkerPool(PoolLimits(), Graces())
         pool.zygotes[HERE] = zygote
-        examination = Examination(HERE, settings, pool.limits, locate(folder / "d.sock"))
+        examination = Examination(HERE, settings, pool.limits, locate(folder / "d.sock"), None)
         examiner = Examiner(examination, pool, memory, loop, 100.0)
         told: asyncio.Future[Examined] = loop.create_future()
         examiner(told.set_result)

@@ -65,7 +65,7 @@ def test_this_interpreter_answers_and_others_say_why_not(tmp_path: Path) -> None
 
 
 def test_a_whole_examination_names_what_it_could_not_look_at(tmp_path: Path) -> None:
-    examine = Examination(sys.executable, SandboxSettings(), PoolLimits(), locate(tmp_path / "gone" / "d.sock"))
+    examine = Examination(sys.executable, SandboxSettings(), PoolLimits(), locate(tmp_path / "gone" / "d.sock"), None)
     found = examine(())
     assert {one.area for one in found} >= {"sandbox", "kernel", "environments", "disk", "memory", "limits"}
     unseen = [one for one in found if one.area == "disk"]

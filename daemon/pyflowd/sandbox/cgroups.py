@@ -44,7 +44,6 @@ def _is_delegated(path: Path) -> bool:
 
 def mount_point() -> str | None:
     """Where control groups v2 are mounted, if they are."""
-    """Where control groups v2 are mounted, if they are."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             words = line.split(" ")

@@ -24,8 +24,6 @@ PROFILE = (
 DELEGATION = (
     "Let systemd run the daemon, with groups of its own: copy systemd/pyflowd.service of this project to"
     " ~/.config/systemd/user/, then:\n"
-    "$ mkdir -p ~/.config/systemd/user/pyflowd.service.d\n"
-    "$ printf '[Service]\\nDelegate=yes\\n' > ~/.config/systemd/user/pyflowd.service.d/delegate.conf\n"
     "$ systemctl --user daemon-reload && systemctl --user enable --now pyflowd"
 )
 
