@@ -100,8 +100,8 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
         python=interpreter_path(arguments.get("python")),
         inputs=encode_inputs(arguments.get("inputs") or {}),
         options=RunOptions(**options),
-        permissions=with_real_paths(arguments.get("permissions") or Permissions()),
-        workdir=None if (workdir := arguments.get("workdir")) is None else real_path(workdir),
+        permissions=with_absolute_paths(arguments.get("permissions") or Permissions()),
+        workdir=None if (workdir := arguments.get("workdir")) is None else absolute_path(workdir),
     )
 
 
@@ -120,29 +120,32 @@ def interpreter_path(python: str | os.PathLike[str] | None) -> str | None:
     return None if python is None else os.path.abspath(os.path.expanduser(python))
 
 
-def with_real_paths(permissions: Permissions) -> Permissions:
+def with_absolute_paths(permissions: Permissions) -> Permissions:
     """The same permissions as the daemon takes them, which has another working directory."""
     if not permissions.read and not permissions.write:
         return permissions
     return Permissions(
         net=permissions.net,
-        read=_real_paths(permissions.read),
-        write=_real_paths(permissions.write),
+        read=_absolute_paths(permissions.read),
+        write=_absolute_paths(permissions.write),
         env=permissions.env,
         all=permissions.all,
     )
 
 
-def _real_paths(paths: Iterable[str]) -> tuple[str, ...]:
+def _absolute_paths(paths: Iterable[str]) -> tuple[str, ...]:
     if isinstance(paths, str):  # its characters would be granted, the root folder among them
         raise TypeError(f"permissions: {paths!r} is one path; give a tuple of paths")
-    return tuple(map(real_path, paths))
+    return tuple(map(absolute_path, paths))
 
 
-def real_path(path: str | os.PathLike[str]) -> str:
-    """Absolute and without links; an empty path stays so, and is the daemon's to refuse."""
+def absolute_path(path: str | os.PathLike[str]) -> str:
+    """Absolute, and without "..", which only means something before links are left out. An empty one stays so."""
     named = os.fspath(path)
-    return os.path.realpath(os.path.expanduser(named)) if named else named
+    if not named:
+        return named
+    path = os.path.expanduser(named)
+    return os.path.realpath(path) if ".." in path.split("/") else os.path.abspath(path)
 
 
 def encode_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:

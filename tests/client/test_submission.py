@@ -10,7 +10,7 @@ from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
 from pyflowd_client.protocol.requests import Permissions, RunOptions
-from pyflowd_client.submission import encode_inputs, interpreter_path, read_graph, submission, with_real_paths
+from pyflowd_client.submission import encode_inputs, interpreter_path, read_graph, submission, with_absolute_paths
 
 
 def test_a_graph_file_is_read_with_its_name_and_without_a_byte_order_mark(tmp_path: Path) -> None:
@@ -83,22 +83,24 @@ def test_nothing_is_permitted_unless_it_is_said() -> None:
         assert (request.permissions, request.workdir) == (Permissions(), None)
 
 
-def test_paths_that_are_granted_are_absolute_and_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_that_are_granted_are_absolute_and_their_links_are_the_daemons_to_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to("data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    data = str((tmp_path / "data").resolve())
+    data, link = str((tmp_path / "data").resolve()), str(tmp_path / "link")
     asked = Permissions(net=True, read=("link", "data/../data/."), write=("~/link",), env={"A": "1"}, all=True)
     request = submission("d", None, {"permissions": asked, "workdir": Path("link")})
-    assert request.permissions == Permissions(net=True, read=(data, data), write=(data,), env={"A": "1"}, all=True)
-    assert request.workdir == data
+    assert request.permissions == Permissions(net=True, read=(link, data), write=(link,), env={"A": "1"}, all=True)
+    assert request.workdir == link
 
 
 def test_an_empty_path_does_not_become_the_folder_one_is_in() -> None:
-    assert with_real_paths(Permissions(read=("",), write=("",))) == Permissions(read=("",), write=("",))
+    assert with_absolute_paths(Permissions(read=("",), write=("",))) == Permissions(read=("",), write=("",))
 
 
 def test_one_path_in_the_place_of_several_does_not_grant_its_characters() -> None:
     with pytest.raises(TypeError, match="'/data' is one path"):
-        with_real_paths(Permissions(read="/data"))  # type: ignore[arg-type]
+        with_absolute_paths(Permissions(read="/data"))  # type: ignore[arg-type]

@@ -134,3 +134,12 @@ def test_the_command_prints_the_hint(tmp_path: Path, folder: Path) -> None:
         assert f"--allow-read {folder / 'given.txt'}" in done.stderr.replace("\n", " ")
         allowed = pyflowctl(daemon.socket, "run", str(graph_file), "--allow-read", str(folder / "given.txt"))
         assert (allowed.returncode, allowed.stdout) == (0, "Node 0.output_1 = null\n")
+
+
+def test_what_was_granted_by_way_of_a_link_is_found_there(each_tier: Client, folder: Path) -> None:
+    link = folder.parent / f"{folder.name}-link"
+    link.symlink_to(folder)
+    body = f"import os\nreturn [open({str(link / 'given.txt')!r}).read(), open({str(folder / 'given.txt')!r}).read()]"
+    for permissions, workdir in ((Permissions(read=(str(link),)), None), (Permissions(), str(link))):
+        run = each_tier.run_document(graph(node(body, returns="list")), permissions=permissions, workdir=workdir)
+        assert run.result()["n0"]["output_1"] == ["given", "given"]

@@ -18,6 +18,7 @@ class Profile:
 
     net: networks and the sockets of others. read, write: files and folders with all below; what may be written may be
     read. everything: all that the user may. workdir: where nodes start, which they may read; None is their scratch.
+    links: (link, real path) of what was granted by way of a link: there nodes look for it.
     identities: which files and folders `paths` were when they were granted: what stands there later is another's.
     scratch_bytes, scratch_files, processes: what each node may have of these, where each has its own file system and
     its processes are counted apart; None is what the settings say.
@@ -29,6 +30,7 @@ class Profile:
     write: tuple[str, ...] = ()
     everything: bool = False
     workdir: str | None = None
+    links: tuple[tuple[str, str], ...] = ()
     identities: tuple[str, ...] = ()
     scratch_bytes: int | None = None
     scratch_files: int | None = None
@@ -72,4 +74,5 @@ def profile_of(environment: EnvironmentId) -> Profile:
     if not environment.startswith("{"):
         return Profile(python=environment)
     fields: dict[str, Any] = json.loads(environment)
-    return Profile(**fields | {name: tuple(fields[name]) for name in ("read", "write", "identities")})
+    fields |= {name: tuple(fields[name]) for name in ("read", "write", "identities")}
+    return Profile(**fields | {"links": tuple(map(tuple, fields["links"]))})

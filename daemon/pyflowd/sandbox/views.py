@@ -42,7 +42,7 @@ def view(profile: Profile, roots: Roots, ours: str) -> View:
     return View(
         read=_outermost([*read, *roots.folders, ours, *(path for path in granted if not _is_device(path))]),
         write=tuple(path for path in profile.write if not _is_device(path)),
-        links=(*links.items(), *roots.links),
+        links=(*links.items(), *roots.links, *profile.links),
         devices=(*devices, *(path for path in (*profile.write, *profile.read) if _is_device(path))),
     )
 

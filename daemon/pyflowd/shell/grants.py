@@ -26,13 +26,17 @@ def granted(submission: Submission, wanted: Permissions, workdir: str | None) ->
     if count > PATHS_MOST:
         raise Refusal(ErrorCode.BAD_INPUT, f"{count} paths cannot be granted: {PATHS_MOST} are the most.")
     start = None if workdir is None else _real_folder(workdir)
-    read, write = (tuple(map(_real_path, paths)) for paths in (wanted.read, wanted.write))
+    real = {path: _real_path(path) for path in (*wanted.read, *wanted.write)}
+    read, write = (tuple(real[path] for path in paths) for paths in (wanted.read, wanted.write))
     permissions = normal(Permissions(net=wanted.net, read=read, write=write, env=wanted.env, all=wanted.all), start)
     plain = profile(submission.environment, permissions, start)
-    identified = replace(plain, identities=tuple(map(_identity, plain.paths)))
+    if workdir is not None and start is not None:
+        real[workdir] = start
+    links = sorted({(link, path) for given, path in real.items() if (link := os.path.normpath(given)) != path})
+    seen = replace(plain, links=tuple(links), identities=tuple(map(_identity, plain.paths)))
     return replace(
         submission,
-        environment=identified.id,
+        environment=seen.id,
         permissions=permissions,
         variables=tuple(permissions.env.items()),
     )
