@@ -96,7 +96,8 @@ class Sandboxes:
         """Where to start; SandboxRefused."""
         known = self.memory.get(environment)
         best = self._best
-        if known is not None and Tier[self.settings.minimum_tier] <= known[0] <= best:
+        is_allowed = known is not None and Tier[self.settings.minimum_tier] <= known[0] <= best
+        if known is not None and is_allowed and not self._obstacle(known[0]):
             return self._new(environment, *known, is_known=True)
         return self._next(environment, best, ())
 
@@ -110,8 +111,13 @@ class Sandboxes:
             raise SandboxRefused(reason)
         return self._next(sandbox.environment, Tier(sandbox.tier - 1), reasons)
 
-    def judge(self, sandbox: Sandbox, successes: list[str] | None) -> str:
-        """What is in the way of using a sandbox whose attacks were tried; "" when nothing is."""
+    def judge(self, sandbox: Sandbox, successes: list[str] | None, uid: int) -> str:
+        """What is in the way of using a sandbox whose attacks were tried, and whose nodes are this user; "" if nothing.
+
+        Inside they all look the same: that nodes are not root is seen from here alone.
+        """
+        if sandbox.user is not None and uid == 0:
+            return "its nodes would be root"
         if sandbox.targets is None:
             return ""
         if successes is None:

@@ -15,6 +15,7 @@ import psutil
 
 from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.limits import Limits
 from pyflowd.core.stimuli import Stimulus, WorkersObserved
 from pyflowd.core.usage import NOTHING, Observation
 from pyflowd.shell.wards import Wards
@@ -23,6 +24,7 @@ PERIOD_S = 0.1
 TREE_EVERY = 5
 MEMFD = "/memfd:"
 BLOCK_BYTES = 512
+KILOBYTE = 1024  # the kernel's
 
 
 class Watch:
@@ -60,11 +62,16 @@ class Watch:
         self._looks += 1
         watched = self._controller.watched()
         if watched:
-            look = observe if self._looks % TREE_EVERY == 0 else glance
+            with_tree = self._looks % TREE_EVERY == 0
             pids = {worker.id: self._pid_of(worker.environment, worker.id) for worker in watched}
-            observations = {worker: look(pid) for worker, pid in pids.items() if pid is not None}
+            limits = {worker.id: worker.call.limits for worker in watched if worker.call is not None}
+            observations = {
+                worker: observe(pid, limits[worker]) if with_tree else glance(pid)
+                for worker, pid in pids.items()
+                if pid is not None
+            }
             self._feed(WorkersObserved(observations=observations))
-            self._wards.take({w.id: w.call.limits for w in watched if w.call is not None}, pids)
+            self._wards.take(limits, pids)
         self._wards.end_others(worker.id for worker in watched)
         self.arm()
 
@@ -77,12 +84,14 @@ def glance(pid: int) -> Observation:
         return NOTHING
 
 
-def observe(pid: int) -> Observation:
+def observe(pid: int, limits: Limits) -> Observation:
     """The memory of a process and its descendants, and how many threads they have in all.
 
+    What they share is counted for each, unless that makes too much: then once, which takes longer to find out.
     Memfds may be mapped as well, and a large output passes through one: the larger figure counts, not the sum.
     """
     memory_bytes = threads = 0
+    members: list[int] = []
     files: dict[tuple[int, int], int] = {}
     with suppress(psutil.Error):
         process = psutil.Process(pid)
@@ -91,7 +100,21 @@ def observe(pid: int) -> Observation:
                 memory_bytes += member.memory_info().rss
                 threads += member.num_threads()
                 files |= memory_files(member.pid)
+                members.append(member.pid)
+            if len(members) > limits.processes:
+                break  # a fork bomb: no more need be known, and there is no time to lose
+    if memory_bytes > limits.memory_bytes and 1 < len(members) <= limits.processes:
+        memory_bytes = sum(map(proportional_bytes, members))
     return Observation(max(memory_bytes, sum(files.values())), threads)
+
+
+def proportional_bytes(pid: int) -> int:
+    """The memory of a process, with its share of what it has in common with others; 0 when it is gone."""
+    with suppress(OSError), open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * KILOBYTE
+    return 0
 
 
 def memory_files(pid: int) -> dict[tuple[int, int], int]:

@@ -42,6 +42,15 @@ def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1"), BIND_NOW: "1"}
 
 
+def _uid_of(pid: int) -> int:
+    """The user that a process is, where we are; 0, the most dangerous, when it is gone."""
+    with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"Uid:"):
+                return int(line.split()[1])
+    return 0
+
+
 def _pid_of(pidfd: int) -> int:
     """The process id, of a descriptor that is not needed any more."""
     try:
@@ -54,12 +63,13 @@ def _pid_of(pidfd: int) -> int:
 class Superior:
     """Whom a fork server turns to before it is the core's, and with what is none of the core's business.
 
-    judge: what is in the way of using it, given the attacks that succeeded. unfit: why it was ended before it was warm,
-    and whether that was for its weakness. uncompiled: its interpreter has not kept the code for workers.
+    judge: what is in the way of using it, given the attacks that succeeded, and the user that it is. unfit: why it was
+    ended before it was warm, and whether that was for its weakness. uncompiled: its interpreter has not kept the code
+    for workers.
     has_run_out_of_memory: whether the kernel has ended a worker for that.
     """
 
-    judge: Callable[[list[str] | None], str]
+    judge: Callable[[list[str] | None, int], str]
     unfit: Callable[[str, bool], None]
     uncompiled: Callable[[str], None]
     has_run_out_of_memory: Callable[[WorkerId], bool]
@@ -226,7 +236,8 @@ class ZygoteProcess:
 
     def _warmed(self, header: dict[str, Any], pid: int) -> None:
         successes = header["successes"]
-        obstacle = self._superior.judge(successes if successes is None else [str(name) for name in successes])
+        named = successes if successes is None else [str(name) for name in successes]
+        obstacle = self._superior.judge(named, _uid_of(pid))
         if obstacle:
             self._reject(obstacle)
             return
