@@ -46,7 +46,7 @@ def write(path, data=b"attacked", flags=os.O_WRONLY):
 
 def won():
     "Say so, where what was won shows in nobody but the attacker."
-    print({SUCCESS[:3]!r} + {SUCCESS[3:]!r}, flush=True)
+    print({SUCCESS[::-1]!r}[::-1], flush=True)
 """
 
 

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pty
+import py_compile
 import select
 import shutil
 import socket
@@ -18,7 +19,8 @@ import psutil
 from attacks.victim import SECRET
 from pyflowd.sandbox.sandboxes import WORKER_SIDE
 
-MARK = "attacked"  # the name of whatever attackers leave behind
+MARK = f"attacked{os.getpid()}"  # the name of whatever attackers leave behind; other tests have others
+ATTACKERS_KEY = os.getpid() + 1_000_000
 SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/sys/fs/cgroup", str(WORKER_SIDE))
 KERNEL_TABLES = [Path(f"/proc/sysvipc/{kind}") for kind in ("shm", "msg", "sem")]
 INNOCENT = "VALUE = 'innocent'\n"
@@ -38,13 +40,14 @@ class Home:
         self.environment = folder / "environment"
         venv.create(self.environment, with_pip=False, symlinks=True)
         [self.site] = self.environment.glob("lib/python3*/site-packages")
-        (self.site / "innocent.py").write_text(INNOCENT)
         self.make()
 
     def make(self) -> None:
         """As it is meant to be."""
-        for name in ("__pycache__", "attacked.pth"):
+        for name in ("__pycache__", f"{MARK}.pth", "innocent.py"):
             _remove(self.site / name)
+        (self.site / "innocent.py").write_text(INNOCENT)
+        py_compile.compile(str(self.site / "innocent.py"))
         _remove(self.folder)
         _remove(self.folder.with_name(MARK))
         closed = self.folder / "closed"
@@ -125,7 +128,8 @@ class KernelObjects:
         """What is in them, and what else there is."""
         return {
             "segment": ctypes.string_at(self._at, len(SECRET)) == SECRET.encode(),
-            "tables": [_names(table) for table in KERNEL_TABLES],
+            "tables": [_is_used(table, ATTACKERS_KEY) for table in KERNEL_TABLES],
+            "has a key": _is_used(KERNEL_TABLES[0], os.getpid()),
             "queue": self._has_queue(),
             "typed": select.select([self._other_end], [], [], 0)[0] != [],
             "host": os.uname().nodename,
@@ -163,9 +167,9 @@ def _words(process: psutil.Process) -> Iterator[str]:
         yield from process.cmdline()[:1]
 
 
-def _names(table: Path) -> list[str]:
-    """The key, number and mode of each object."""
-    return [" ".join(line.split()[:3]) for line in table.read_text().splitlines()]
+def _is_used(table: Path, key: int) -> bool:
+    """Whether an object of this kind has the key."""
+    return any(line.split()[0] == str(key) for line in table.read_text().splitlines())
 
 
 def _looks(path: Path) -> Any:

@@ -1,6 +1,8 @@
 """Where attacks are tried: a real daemon in one tier, and everything that they could harm; or nothing that confines."""
 
+import itertools
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -8,13 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import psutil
 
 from attacks.attack import PRELUDE, SUCCESS, Attack
-from attacks.bystanders import MARK, SHARED_FOLDERS, Home, KernelObjects, Listeners, clean_up, left_behind
+from attacks.bystanders import ATTACKERS_KEY, MARK, SHARED_FOLDERS, Home, KernelObjects, Listeners, clean_up, left_behind
 from attacks.sibling import Sibling, numbers_of, sibling_node, unconfined_sibling
 from attacks.victim import SECRET, Victim, looks_of
 from pyflowd.worker_side.probes import start_of
@@ -22,8 +24,9 @@ from pyflowd_client.protocol.requests import Permissions
 from support.daemons import RunningDaemon, graph, node, running_daemon
 
 PATIENCE_S = 4.0
-DAEMON_BYTES, DAEMON_DESCRIPTORS = 300_000_000, 600
+DAEMON_BYTES, DAEMON_DESCRIPTORS = 300_000_000, 3000
 TIMEOUT_S = 12.0
+TOLD_SHOWN = 1500
 # What a later node finds, where an attack could have left something for it.
 CANARY = node(
     f"""
@@ -51,13 +54,22 @@ class Outcome:
         self.harmed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
 
     def __repr__(self) -> str:
-        harmed = {name: tuple(str(state)[:1500] for state in states) for name, states in self.harmed.items()}
-        return f"told: {self.told[-1500:]}\nharmed: {harmed}"
+        changes = [f"{name}: {_difference(*states)}" for name, states in self.harmed.items()]
+        return "\n".join(["harmed:", *changes, "told:", self.told[-TOLD_SHOWN:]])
 
     @property
     def has_harmed(self) -> bool:
         """Whether the attack succeeded in any way."""
         return self.is_success or bool(self.harmed)
+
+
+def _difference(before: Any, after: Any) -> str:
+    """What is not as it was."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return str({name: (before[name], after.get(name)) for name in before if before[name] != after.get(name)})
+    if isinstance(before, list) and isinstance(after, list):
+        return str([pair for pair in itertools.zip_longest(before, after) if pair[0] != pair[1]])
+    return str((before, after))
 
 
 class _Ground:
@@ -69,20 +81,26 @@ class _Ground:
         self.home = Home(self.folder)
         self._stack = ExitStack()
         self._before: Mapping[str, Any] = {}
+        self.is_spoilt = False  # by an attack that was not seen to its end
 
     def try_out(self, attack: Attack) -> Outcome:
         """Run an attack, and look at everybody; who was harmed is replaced."""
-        before = self._before or self.state()
+        if not self._before:
+            self._before = self.state()
+        before, self._before = self._before, {}
+        self.is_spoilt = True
         told = self.execute(attack)
         after = self.state()
         give_up_s = time.monotonic() + PATIENCE_S
-        while after["left behind"] != before["left behind"] and time.monotonic() < give_up_s:
-            time.sleep(0.05)  # what a node leaves behind is ended when it is over, which may take a moment
+        while any(isinstance(left, int) for left in after["left behind"]) and time.monotonic() < give_up_s:
+            time.sleep(0.05)  # a process that a node leaves is ended when the node is over, which may take a moment
             after = self.state()
         outcome = Outcome(told, before, after)
-        if outcome.harmed:
+        if outcome.has_harmed:
             self.renew(outcome)
-        self._before = {} if outcome.harmed else after
+        else:
+            self._before = after
+        self.is_spoilt = False
         return outcome
 
     def state(self) -> dict[str, Any]:
@@ -102,7 +120,6 @@ class _Ground:
 
     def renew(self, outcome: Outcome) -> None:
         """Replace the victims."""
-        self._before = {}
         self._stack.close()
         clean_up()
         self.home.make()
@@ -136,13 +153,13 @@ class _Ground:
             "SEGMENT": self.kernel.segment,
             "QUEUE": self.kernel.queue,
             "TERMINAL": self.kernel.terminal,
-            "MARK": MARK,
+            "KEY": ATTACKERS_KEY,
         }
 
     def code(self, attack: Attack) -> str:
         """What is executed: the victims, the prelude, the attack."""
         named = "".join(f"{name} = {value!r}\n" for name, value in self.victims().items())
-        return f"{named}{PRELUDE}{attack.code}"
+        return f"{named}{PRELUDE}{attack.code}".replace("attacked", MARK)
 
 
 class Ground(_Ground):
@@ -166,8 +183,9 @@ class Ground(_Ground):
         finally:
             del os.environ["TOKEN"]
         self.client = self._daemons.enter_context(self.daemon.client())
-        self.secret_state = Path(f"{self.daemon.socket}.state", "secret")
-        self.secret_state.write_text(SECRET)
+        secret = Path(f"{self.daemon.socket}.state", "secret")
+        secret.write_text(SECRET)
+        secret.chmod(0o666)
         self._canary()
 
     def settle(self) -> None:
@@ -179,6 +197,9 @@ class Ground(_Ground):
     def renew(self, outcome: Outcome) -> None:
         if outcome.harmed.keys() & {"zygote", "daemon", "daemon's files", "later nodes"}:
             self._stack.close()
+            self.daemon.kill()
+            with suppress(ProcessLookupError):
+                os.kill(self.zygote, signal.SIGCONT)
             with suppress(AssertionError):
                 self._daemons.close()
             self._start()
@@ -230,9 +251,7 @@ class Ground(_Ground):
         seen = {path.name: path.lstat() for path in folder.iterdir() if not path.name.startswith("d.sock.tiers")}
         return [
             {name: (status.st_mode, status.st_ino, status.st_uid) for name, status in seen.items()},
-            self.secret_state.read_text(),
-            Path(f"{self.daemon.socket}.lock").read_bytes(),
-            Path(f"{self.daemon.socket}.tiers").read_bytes()[:1],
+            [path.read_bytes()[:1] for kept in ("*/secret", "*.lock", "*.tiers") for path in folder.glob(kept)],
             MARK in self.daemon.log.read_text(),
         ]
 
@@ -259,16 +278,18 @@ class Unconfined(_Ground):
 
     def execute(self, attack: Attack) -> str:
         code = f"def attack():\n{textwrap.indent(self.code(attack), '    ')}\nattack()"
-        return subprocess.run(
-            [sys.executable, "-I", "-c", code],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            cwd=self._scratch,
-            start_new_session=True,
-        ).stdout
+        with TemporaryFile("w+") as told:  # a pipe would be held open by what the attacker leaves behind
+            subprocess.run(
+                [sys.executable, "-I", "-c", code],
+                stdout=told,
+                stderr=told,
+                timeout=TIMEOUT_S,
+                check=False,
+                cwd=self._scratch,
+                start_new_session=True,
+            )
+            told.seek(0)
+            return told.read()
 
     def victims(self) -> dict[str, Any]:
         return super().victims() | {

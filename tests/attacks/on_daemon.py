@@ -2,6 +2,7 @@
 
 from attacks.attack import Attack
 
+SECRETS = "import re\nSECRETS = re.compile(b'the-secret-of-[0-9a-f]' + b'{12}')\n"
 CHANNEL = """
 import array, gc
 gc.unfreeze()
@@ -52,22 +53,22 @@ ATTACKS = (
     ),
     Attack(
         title="The fork server's memory: secrets in frames, modules and objects",
-        code="import gc\ngc.unfreeze()\n"
+        code=SECRETS + "import gc\ngc.unfreeze()\n"
         "frame = sys._getframe()\n"
-        "while frame: print(str(frame.f_locals)[:20_000]); frame = frame.f_back\n"
+        "while frame: print(str((frame.f_locals, frame.f_globals))[:50_000]); frame = frame.f_back\n"
         "for thing in gc.get_objects():\n"
-        "    if type(thing) in (dict, list, tuple) and 'the-secret-' + 'of' in str(thing)[:100_000]: won()",
+        "    if type(thing) in (dict, list, tuple) and SECRETS.search(str(thing)[:100_000].encode()): won()",
         limits={"output_bytes": 10**8},
     ),
     Attack(
         title="The fork server's memory: secrets anywhere in its pages",
-        code="needle = b'the-secret' + b'-of-'\n"
-        "memory = open('/proc/self/mem', 'rb', 0)\n"
+        code=SECRETS
+        + "memory = open('/proc/self/mem', 'rb', 0)\n"
+        "def search(start, end):\n"
+        "    memory.seek(start)\n"
+        "    if SECRETS.search(memory.read(end - start)): won()\n"
         "for line in open('/proc/self/maps'):\n"
-        "    where, rights, *_ = line.split()\n"
-        "    start, end = (int(part, 16) for part in where.split('-'))\n"
-        "    if rights[0] != 'r' or end > 1 << 47: continue\n"
-        "    found = attempt(lambda: (memory.seek(start), memory.read(end - start))[1].count(needle + b'%'))",
+        "    if ' r' in line: attempt(search, *(int(part, 16) for part in line.split()[0].split('-')))",
     ),
     Attack(
         title="Its variables: what the daemon was started with",

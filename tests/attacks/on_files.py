@@ -191,7 +191,7 @@ ATTACKS = (
         "attempt(read, at + '.state/secret')\n"
         "for path in ('.state/secret', '.lock', '.tiers'): attempt(write, at + path)\n"
         "for path in ('.state/secret', '.lock', ''): attempt(os.unlink, at + path)",
-        held_from="T2",
+        held_from="T1",
         permissions={"write": ("{FOLDER}",)},
     ),
     Attack(

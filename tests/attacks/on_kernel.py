@@ -99,8 +99,8 @@ ATTACKS = (
     ),
     Attack(
         title="Objects that outlive it: shared memory, messages, semaphores",
-        code="for name, given in (('shmget', (0x7E57, 4096, 0o1666)), ('msgget', (0x7E57, 0o1666)),"
-        " ('semget', (0x7E57, 1, 0o1666))):\n    attempt(call, name, *given)",
+        code="for name, given in (('shmget', (KEY, 4096, 0o1666)), ('msgget', (KEY, 0o1666)),"
+        " ('semget', (KEY, 1, 0o1666))):\n    attempt(call, name, *given)",
     ),
     Attack(
         title="Shared memory of another program's: read and written by its number",

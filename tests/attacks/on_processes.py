@@ -86,7 +86,7 @@ ON_ANY = (
 )  # fmt: skip
 ON_TARGETS = (
     ("Another node", "NODE", "NODE_ADDRESS", 2),
-    ("The fork server", "ZYGOTE", "NODE_ADDRESS", 2),
+    ("The fork server", "ZYGOTE", "", 2),
     ("The daemon and other programs", "[*DAEMON, *PROGRAM]", "PROGRAM_ADDRESS", 3),
 )
 
@@ -106,6 +106,7 @@ def _attacks_on_any() -> list[Attack]:
         )
         for what, *action in ON_ANY
         for whom, target, address, place in ON_TARGETS
+        if address or "ADDRESS" not in action[0]
     ]
 
 
@@ -118,13 +119,11 @@ ATTACKS = (
     ),
     Attack(
         title="All processes: slowed down at once (setpriority of a user)",
-        code="os.setpriority(os.PRIO_USER, 0, 19)",
-        control=True,
+        code="os.setpriority(os.PRIO_USER, 0, 1)",
     ),
     Attack(
         title="All processes: last in line for the disk at once (ioprio_set of a user)",
-        code="call((251, 30), 3, 0, 3 << 13)",
-        control=True,
+        code="call((251, 30), 3, 0, 2 << 13 | 5)",
     ),
     Attack(
         title="Another node: a file that it has open and has removed",
@@ -133,8 +132,9 @@ ATTACKS = (
     ),
     Attack(
         title="Another node: seen in /proc",
-        code="for pid in NODE:\n"
-        "    if int(read(f'/proc/{pid}/stat').split(b')')[1].split()[19]) == NODE_SINCE: won()",
+        code="def look(pid):\n"
+        "    if int(read(f'/proc/{pid}/stat').split(b')')[1].split()[19]) == NODE_SINCE: won()\n"
+        "for pid in NODE: attempt(look, pid)",
         held_from="T3",
     ),
     Attack(
@@ -153,6 +153,11 @@ ATTACKS = (
         "attempt(lambda: (call('ptrace', 16, 1, None, None), won()))\n"
         "attempt(lambda: (os.open('/proc/1/mem', os.O_RDWR), won()))\n"
         "attempt(lambda: (os.listdir('/proc/1/root/'), won()))",
+    ),
+    Attack(
+        title="The fork server: its memory opened in /proc",
+        code="for pid in ZYGOTE: attempt(lambda: (os.open(f'/proc/{pid}/mem', os.O_RDWR), won()))",
+        held_from="T1",
     ),
     Attack(
         title="The fork server: memory that it shares with nodes",

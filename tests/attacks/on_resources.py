@@ -40,7 +40,7 @@ ATTACKS = (
     ),
     Attack(
         title="Memory: shared with children that are told apart",
-        code="def hold():\n    kept = bytearray(b'x' * 150_000_000)\n    time.sleep(4)\n    os._exit(0)\n"
+        code="def hold():\n    kept = bytearray(b'x' * 90_000_000)\n    time.sleep(4)\n    os._exit(0)\n"
         "for _ in range(3):\n    if not os.fork(): hold()\n"
         "time.sleep(2.5)\nwon()",
         limits=MEMORY,
@@ -121,7 +121,7 @@ ATTACKS = (
     ),
     Attack(
         title="After its end: a process that is stopped",
-        code=LEAVE + "child = os.fork()\nif not child: stay()\ntime.sleep(0.05)\nos.kill(child, 19)\nos.setsid",
+        code=LEAVE + "child = os.fork()\nif not child: stay()\ntime.sleep(0.05)\nos.kill(child, 19)",
         control=True,
     ),
 )

@@ -56,7 +56,8 @@ ATTACKS = (
         held_from="T2",
     ),
     *(
-        Attack(title=f"The network: {name}", code=NEW.format(family=family, kind=kind, protocol=protocol), held_from=tier)
+        Attack(title=f"The network: {name}", code=NEW.format(family=family, kind=kind, protocol=protocol), held_from=tier,
+               absent_below=tier)
         for name, family, kind, protocol, tier in (
             ("a netlink socket", "socket.AF_NETLINK", 3, 0, "T1"),
             ("a raw socket", "socket.AF_INET", 3, 1, "T0"),

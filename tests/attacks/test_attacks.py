@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from attacks.attack import HELD, NOT_APPLICABLE, TIERS, Attack
+from attacks.attack import EXPOSED, HELD, NOT_APPLICABLE, TIERS, Attack
 from attacks.catalogue import ATTACKS
 from attacks.ground import Ground, Unconfined, ground, unconfined
 
@@ -18,6 +18,11 @@ CASES = [
 CONTROLS = [pytest.param(attack, id=attack.title) for attack in ATTACKS if attack.control]
 
 
+@pytest.fixture(autouse=True)
+def no_leaks() -> None:
+    """Victims are replaced within tests: that none is left is seen when a ground is left."""
+
+
 @pytest.fixture(scope="module")
 def grounds() -> Iterator[Callable[[str], Ground]]:
     """The ground of a tier: one at a time."""
@@ -25,7 +30,7 @@ def grounds() -> Iterator[Callable[[str], Ground]]:
         made: list[Ground] = []
 
         def of(tier: str) -> Ground:
-            if not made or made[-1].tier != tier:
+            if not made or made[-1].tier != tier or made[-1].is_spoilt:
                 stack.close()
                 made.append(stack.enter_context(ground(tier)))
             return made[-1]
@@ -40,10 +45,14 @@ def open_field() -> Iterator[Unconfined]:
 
 
 @pytest.mark.parametrize(("tier", "attack"), CASES)
-def test_an_attack_ends_as_the_table_says(grounds: Callable[[str], Ground], tier: str, attack: Attack) -> None:
+def test_an_attack_ends_as_the_table_says(
+    grounds: Callable[[str], Ground], tier: str, attack: Attack, record_property: Callable[[str, object], None]
+) -> None:
     outcome = grounds(tier).try_out(attack)
-    is_held = attack.expected(tier) == HELD
-    assert (not outcome.has_harmed) is is_held, outcome
+    record_property("attack", [attack.title, tier, EXPOSED if outcome.has_harmed else HELD])
+    if attack.unsettled and outcome.has_harmed:
+        pytest.xfail(attack.unsettled)
+    assert outcome.has_harmed is (attack.expected(tier) == EXPOSED), outcome
 
 
 @pytest.mark.parametrize("attack", CONTROLS)
