@@ -20,7 +20,7 @@ from attacks.victim import SECRET
 from pyflowd.sandbox.sandboxes import WORKER_SIDE
 
 MARK = f"attacked{os.getpid()}"  # the name of whatever attackers leave behind; other tests have others
-ATTACKERS_KEY = os.getpid() + 1_000_000
+ATTACKERS_KEY = os.getpid() + (1 << 25)
 SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/sys/fs/cgroup", str(WORKER_SIDE))
 KERNEL_TABLES = [Path(f"/proc/sysvipc/{kind}") for kind in ("shm", "msg", "sem")]
 INNOCENT = "VALUE = 'innocent'\n"
@@ -77,7 +77,7 @@ class Listeners:
         self.abstract, self.paths = [f"\0{name}-stream", f"\0{name}-datagram"], []
         self._sockets = [self._new(stack, socket.AF_INET, kind, ("127.0.0.1", 0)) for kind in (1, 2)]
         self.ports = [one.getsockname()[1] for one in self._sockets]
-        for kind, address in enumerate([*self.abstract, f"\0{SECRET}"], 1):
+        for kind, address in enumerate([*self.abstract, f"\0{name}-{SECRET}"], 1):
             self._sockets.append(self._new(stack, socket.AF_UNIX, (kind - 1) % 2 + 1, address))
         for kind, path in ((1, home.open / "stream"), (2, home.open / "datagram")):
             self._sockets.append(self._new(stack, socket.AF_UNIX, kind, str(path)))
@@ -109,13 +109,14 @@ class KernelObjects:
     def __init__(self, stack: ExitStack) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.shmat.restype = ctypes.c_void_p
-        self.segment = self._libc.shmget(os.getpid(), 4096, IPC_CREAT | 0o666)
+        self._key = int.from_bytes(os.urandom(3), "little") + 1
+        self.segment = self._libc.shmget(self._key, 4096, IPC_CREAT | 0o666)
         stack.callback(self._libc.shmctl, self.segment, IPC_RMID, None)
         self._at = self._libc.shmat(self.segment, None, 0)
         assert self._at not in (None, ctypes.c_void_p(-1).value)
         stack.callback(self._libc.shmdt, ctypes.c_void_p(self._at))
         ctypes.memmove(self._at, SECRET.encode(), len(SECRET))
-        self.queue = f"/pyflowd-{os.getpid()}"
+        self.queue = f"/pyflowd-{self._key}"
         self._queue = os.fsencode(self.queue)
         self._close_queue()
         stack.callback(self._libc.mq_unlink, self._queue)
@@ -129,7 +130,7 @@ class KernelObjects:
         return {
             "segment": ctypes.string_at(self._at, len(SECRET)) == SECRET.encode(),
             "tables": [_is_used(table, ATTACKERS_KEY) for table in KERNEL_TABLES],
-            "has a key": _is_used(KERNEL_TABLES[0], os.getpid()),
+            "has a key": _is_used(KERNEL_TABLES[0], self._key),
             "queue": self._has_queue(),
             "typed": select.select([self._other_end], [], [], 0)[0] != [],
             "host": os.uname().nodename,

@@ -1,6 +1,15 @@
 """All attacks."""
 
-from attacks import on_daemon, on_files, on_kernel, on_later_nodes, on_processes, on_resources, on_sockets
+from attacks import (
+    on_daemon,
+    on_everything,
+    on_files,
+    on_kernel,
+    on_later_nodes,
+    on_processes,
+    on_resources,
+    on_sockets,
+)
 from attacks.attack import Attack
 
 ATTACKS: tuple[Attack, ...] = (
@@ -11,4 +20,5 @@ ATTACKS: tuple[Attack, ...] = (
     *on_resources.ATTACKS,
     *on_daemon.ATTACKS,
     *on_later_nodes.ATTACKS,
+    *on_everything.ATTACKS,
 )

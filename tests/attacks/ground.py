@@ -16,12 +16,21 @@ from typing import Any
 import psutil
 
 from attacks.attack import PRELUDE, SUCCESS, Attack
-from attacks.bystanders import ATTACKERS_KEY, MARK, SHARED_FOLDERS, Home, KernelObjects, Listeners, clean_up, left_behind
+from attacks.bystanders import (
+    ATTACKERS_KEY,
+    MARK,
+    SHARED_FOLDERS,
+    Home,
+    KernelObjects,
+    Listeners,
+    clean_up,
+    left_behind,
+)
 from attacks.sibling import Sibling, numbers_of, sibling_node, unconfined_sibling
 from attacks.victim import SECRET, Victim, looks_of
 from pyflowd.worker_side.probes import start_of
 from pyflowd_client.protocol.requests import Permissions
-from support.daemons import RunningDaemon, graph, node, running_daemon
+from support.daemons import graph, node, running_daemon
 
 PATIENCE_S = 4.0
 DAEMON_BYTES, DAEMON_DESCRIPTORS = 300_000_000, 3000
@@ -140,7 +149,7 @@ class _Ground:
             "NODE_SINCE": start_of(node.pid),
             "NODE_ADDRESS": node.address,
             "NODE_DESCRIPTOR": node.descriptor,
-            "NODE_SCRATCH": os.readlink(f"/proc/{node.pid}/cwd"),
+            "NODE_SCRATCH": node.scratch,
             "PROGRAM": [self.program.pid],
             "PROGRAM_ADDRESS": self.program.address,
             "HOME": str(self.home.folder),
@@ -174,7 +183,7 @@ class Ground(_Ground):
         self.settle()
 
     def _start(self) -> None:
-        settings = f'python = "{self.home.environment}"\n[sandbox]\nminimum_tier = "{self.tier}"\n'
+        settings = f'python = "{self.home.environment}"\nspares = 4\n[sandbox]\nminimum_tier = "{self.tier}"\n'
         os.environ["TOKEN"] = SECRET
         try:
             self.daemon = self._daemons.enter_context(
@@ -248,10 +257,10 @@ class Ground(_Ground):
     def _files(self) -> Any:
         """What it keeps beside its socket; its log may only grow."""
         folder = self.daemon.folder
-        seen = {path.name: path.lstat() for path in folder.iterdir() if not path.name.startswith("d.sock.tiers")}
+        seen = {path.name: path.lstat() for path in folder.iterdir()}
         return [
             {name: (status.st_mode, status.st_ino, status.st_uid) for name, status in seen.items()},
-            [path.read_bytes()[:1] for kept in ("*/secret", "*.lock", "*.tiers") for path in folder.glob(kept)],
+            [path.read_bytes()[:1] for kept in ("*/secret", "*.lock", "*/tiers") for path in folder.glob(kept)],
             MARK in self.daemon.log.read_text(),
         ]
 

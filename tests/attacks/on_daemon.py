@@ -30,8 +30,8 @@ FRAMES = (
     ("an integer of 50,000 digits", "ours.send(frame(b'{\"kind\":' + b'9' * 50_000 + b'}'))"),
     ("numbers that are none", "ours.send(answer(cpu_s=float('nan'), peak_memory_bytes=-1))"),
     ("two answers to one call", "ours.send(answer())\nours.send(answer(value=b'2'))"),
-    ("an answer to the call of another", "for number in range(1, 300):\n    if number != call_number: attempt(ours.send,"
-     " answer(number))"),
+    ("an answer to the call of another", "for number in range(1, 300):\n"
+     "    if number != call_number: attempt(ours.send, answer(number))"),
     ("an answer that says it was killed", "ours.send(frame({'kind': 'exited', 'workers': [[1, 1, 9, 0, 0]]}))"),
     ("a value that is not whole", "ours.send(answer(value=b'[1', segments=[2]))"),
     ("a value in a memfd that is not sealed",
@@ -62,8 +62,7 @@ ATTACKS = (
     ),
     Attack(
         title="The fork server's memory: secrets anywhere in its pages",
-        code=SECRETS
-        + "memory = open('/proc/self/mem', 'rb', 0)\n"
+        code=SECRETS + "memory = open('/proc/self/mem', 'rb', 0)\n"
         "def search(start, end):\n"
         "    memory.seek(start)\n"
         "    if SECRETS.search(memory.read(end - start)): won()\n"

@@ -85,8 +85,10 @@ ATTACKS = (
     Attack(
         title="A folder of the user's: a file, folder, link, pipe and socket made in it",
         code="at = HOME + '/attacked'\n"
-        "for make in (os.mkdir, os.mkfifo, lambda at: os.symlink('x', at), lambda at: write(at, flags=os.O_CREAT | 1),\n"
-        "             socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].bind):\n"
+        "def bind(at): socket.socket(socket.AF_UNIX).bind(at)\n"
+        "def link(at): os.symlink('x', at)\n"
+        "def create(at): write(at, flags=os.O_CREAT | os.O_WRONLY)\n"
+        "for make in (os.mkdir, os.mkfifo, link, create, bind):\n"
         "    attempt(make, at)\n    at += 'x'",
         held_from="T1",
     ),
@@ -180,7 +182,7 @@ ATTACKS = (
         title="The daemon's state, log, lock and socket: read, written, removed",
         code="at = DAEMON_SOCKET\n"
         "attempt(read, at + '.state/secret')\n"
-        "for path in ('.state/secret', '/../daemon.log', '.lock', '.tiers'):\n"
+        "for path in ('.state/secret', '/../daemon.log', '.lock', '.state/tiers'):\n"
         "    attempt(write, os.path.normpath(at + path) if '..' in path else at + path)\n"
         "for path in ('.state/secret', '.lock', ''): attempt(os.unlink, at + path)",
         held_from="T1",
@@ -189,7 +191,7 @@ ATTACKS = (
         title="The same, where the folder they are in was granted",
         code="at = DAEMON_SOCKET\n"
         "attempt(read, at + '.state/secret')\n"
-        "for path in ('.state/secret', '.lock', '.tiers'): attempt(write, at + path)\n"
+        "for path in ('.state/secret', '.lock', '.state/tiers'): attempt(write, at + path)\n"
         "for path in ('.state/secret', '.lock', ''): attempt(os.unlink, at + path)",
         held_from="T1",
         permissions={"write": ("{FOLDER}",)},

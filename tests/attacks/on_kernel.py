@@ -48,7 +48,8 @@ ATTACKS = (
     Attack(
         title="Namespaces: made with clone3",
         code="def born():\n"
-        "    pid = call((435, 435), ctypes.create_string_buffer(struct.pack('11Q', 0x10000000, *[0] * 3, 17, *[0] * 6)), 88)\n"
+        "    given = struct.pack('11Q', 0x10000000, *[0] * 3, 17, *[0] * 6)\n"
+        "    pid = call((435, 435), ctypes.create_string_buffer(given), 88)\n"
         "    if not pid: os._exit(0)\n"
         "    won()\n"
         "attempt(born)",
@@ -84,10 +85,7 @@ ATTACKS = (
         "attempt(lambda: (os.chroot('root'), won()))\n"
         "attempt(lambda: (call((155, 41), b'.', b'.'), won()))",
     ),
-    *(
-        Attack(title=f"The kernel: {name}", code=f"attempt(lambda: (call({given}), won()))")
-        for name, given in CALLS
-    ),
+    *(Attack(title=f"The kernel: {name}", code=f"attempt(lambda: (call({given}), won()))") for name, given in CALLS),
     Attack(
         title="The kernel: calls of another architecture (int 0x80, x32)",
         code="if not IS_X86: return\n"
@@ -161,7 +159,7 @@ ATTACKS = (
     ),
     Attack(
         title="Privileges: limits raised",
-        code="for which in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_DATA):\n"
+        code="for which in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_DATA):\n"
         "    before = resource.getrlimit(which)\n"
         "    for more in ((10**15, 10**15), (-1, -1), (before[1] + 1,) * 2):\n"
         "        attempt(resource.setrlimit, which, more)\n"

@@ -5,7 +5,9 @@ from attacks.attack import Attack
 READ_OPEN = {"read": ("{OPEN}",)}
 NEW = "attempt(lambda: (socket.socket({family}, {kind}, {protocol}), won()))"
 PAIR = "for kind in (2, 3):\n    one, _ = attempt(socket.socketpair, socket.AF_UNIX, kind) or (None, None)\n"
-SEND = "    if one: attempt(one.sendto, b'attacked', {address}), attempt(one.connect, {address}), attempt(one.send, b'x')"
+SEND = (
+    "    if one: attempt(one.sendto, b'attacked', {address}), attempt(one.connect, {address}), attempt(one.send, b'x')"
+)
 CONNECT = (
     "for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):\n    for address in {addresses}:\n"
     "        one = attempt(socket.socket, {family}, kind)\n"
@@ -31,12 +33,15 @@ def session():
     won()
 attempt(session)
 """
+UNSETTLED = "once the daemon asks who its clients descend from, this is held everywhere"
 DATAGRAMS_OF_PAIRS = "A socket of another program's in a folder: a datagram sent by one of a pair"
 
 ATTACKS = (
     Attack(
         title="The network: TCP to another program",
-        code=CONNECT.format(addresses="[('127.0.0.1', PORTS[0])]", family="socket.AF_INET").replace("socket.SOCK_DGRAM", "1"),
+        code=CONNECT.format(addresses="[('127.0.0.1', PORTS[0])]", family="socket.AF_INET").replace(
+            "socket.SOCK_DGRAM", "1"
+        ),
         held_from="T1",
     ),
     Attack(
@@ -56,8 +61,12 @@ ATTACKS = (
         held_from="T2",
     ),
     *(
-        Attack(title=f"The network: {name}", code=NEW.format(family=family, kind=kind, protocol=protocol), held_from=tier,
-               absent_below=tier)
+        Attack(
+            title=f"The network: {name}",
+            code=NEW.format(family=family, kind=kind, protocol=protocol),
+            held_from=tier,
+            absent_below=tier,
+        )
         for name, family, kind, protocol, tier in (
             ("a netlink socket", "socket.AF_NETLINK", 3, 0, "T1"),
             ("a raw socket", "socket.AF_INET", 3, 1, "T0"),
@@ -94,18 +103,24 @@ ATTACKS = (
         held_from="T1",
         permissions=READ_OPEN,
     ),
-    Attack(title="The daemon: a session of its own, with other clients' runs", code=SESSION, held_from="T1"),
+    Attack(
+        title="The daemon: a session of its own, with other clients' runs",
+        code=SESSION,
+        held_from="T1",
+        unsettled=UNSETTLED,
+    ),
     Attack(
         title="The daemon: a session, where the folder it is in was granted",
         code=SESSION,
         held_from="T1",
         permissions={"read": ("{FOLDER}",)},
+        unsettled=UNSETTLED,
     ),
     Attack(
         title="The daemon: a session, where the network was granted",
         code=SESSION,
-        held_from="T1",
+        held_from="T2",
         permissions={"net": True},
-        unsettled="the daemon does not yet ask who its clients descend from",
+        unsettled=UNSETTLED,
     ),
 )

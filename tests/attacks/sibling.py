@@ -45,7 +45,7 @@ def health():
     }
 
 known = hash(value)
-print(json.dumps([os.getpid(), ctypes.addressof(kept), file.fileno()]), flush=True)
+print(json.dumps([os.getcwd(), ctypes.addressof(kept), file.fileno()]), flush=True)
 while True:
     signal.sigwaitinfo([signal.SIGUSR1])
     print(json.dumps(health()), flush=True)
@@ -53,12 +53,12 @@ while True:
 
 
 class Sibling:
-    """The process `pid`, as we number it; `address` and `descriptor`: where it keeps a secret."""
+    """The process `pid`, as we number it; `scratch`, `address`, `descriptor`: where it keeps a secret."""
 
     def __init__(self, pid: int, lines: Iterator[str]) -> None:
         self.pid = pid
         self._lines = lines
-        _, self.address, self.descriptor = json.loads(next(lines))
+        self.scratch, self.address, self.descriptor = json.loads(next(lines))
 
     def state(self) -> dict[str, Any]:
         """How it is: by its own account, and by what the kernel says."""
