@@ -1,6 +1,7 @@
 """Attacks run on real daemons. With --write-table, what happened becomes the table in docs/security.md."""
 
 from collections import ChainMap
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Remember how an attack ended."""
     if report.when == "call" and not report.failed:
-        outcomes.update({(title, tier): end for name, (title, tier, end) in report.user_properties if name == "attack"})
+        told: list[Any] = [value for name, value in report.user_properties if name == "attack"]
+        outcomes.update({(title, tier): end for title, tier, end in told})
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -34,5 +36,5 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         table.write(ChainMap(outcomes, absent))
     else:
         session.exitstatus = exitstatus or pytest.ExitCode.TESTS_FAILED
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         reporter.write_line(f"\nthe table is not written: {len(untried)} attacks were not tried, or failed")

@@ -215,7 +215,7 @@ class Ground(_Ground):
         super().renew(outcome)
 
     def execute(self, attack: Attack) -> str:
-        granted = {
+        granted: dict[str, Any] = {
             name: tuple(path.format(**self.victims(), FOLDER=self.daemon.folder) for path in value)
             if isinstance(value, tuple)
             else value

@@ -1,10 +1,12 @@
 """Attacks of nodes that were granted everything: what is never the node's, though the user may do it."""
 
+from typing import Any
+
 from attacks.attack import Attack
 from attacks.on_sockets import SESSION
 
 # Below T3 there are no such nodes: nothing would keep them from each other.
-GRANTED = {"permissions": {"all": True}, "absent_below": "T3"}
+GRANTED: dict[str, Any] = {"permissions": {"all": True}, "absent_below": "T3"}
 
 ATTACKS = (
     Attack(

@@ -126,7 +126,7 @@ ATTACKS = (
     ),
     Attack(
         title="Privileges: those of a program with the set-uid bit",
-        code="for program in ('su', 'sudo', 'mount', 'passwd', 'ping'):\n"
+        code="for program in ('mount', 'passwd', 'ping', 'newgrp'):\n"
         "    for folder in ('/bin/', '/usr/bin/'):\n"
         "        attempt(subprocess.run, [folder + program, '-c', 'id'], capture_output=True, timeout=5, stdin=-3)\n"
         "status = open('/proc/self/status').read()\n"
