@@ -239,12 +239,12 @@ class Ground(_Ground):
     def state(self) -> dict[str, Any]:
         process = psutil.Process(self.daemon.process.pid)
         return {
-            "zygote": looks_of(self.zygote),
-            "daemon": looks_of(self.daemon.process.pid),
+            **super().state(),
             "daemon's size": [process.memory_info().rss < DAEMON_BYTES, process.num_fds() < DAEMON_DESCRIPTORS],
             "daemon's files": self._files(),
             "later nodes": self._canary(),
-            **super().state(),
+            "zygote": looks_of(self.zygote),  # last: a signal may take a moment
+            "daemon": looks_of(self.daemon.process.pid),
         }
 
     def _zygote(self) -> int:
