@@ -40,7 +40,7 @@ check: $(VENV)/.developed
 	$(BIN)/pytest --numprocesses=2 --dist=worksteal
 
 attacks: $(VENV)/.developed
-	$(BIN)/pytest tests/attacks
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal --write-table tests/attacks
 
 bench: $(VENV)/.developed
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'

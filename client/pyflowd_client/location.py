@@ -51,7 +51,7 @@ class Location:
     @property
     def tiers(self) -> "Path":
         """The file that says in which sandboxes this daemon's environments were shown to be."""
-        return self.socket.with_name(self.socket.name + ".tiers")
+        return self.state / "tiers"
 
     @property
     def state(self) -> "Path":

@@ -227,7 +227,7 @@ def _fresh_scratch(location: Location) -> Path:
 
 def _hidden(location: Location) -> tuple[str, ...]:
     """What no node may see, though it may see what lies around."""
-    return str(location.socket), str(location.lock), str(location.state), str(location.tiers)
+    return str(location.socket), str(location.lock), str(location.state)
 
 
 def _tell_ready(ready_fd: int | None) -> None:

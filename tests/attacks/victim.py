@@ -1,33 +1,38 @@
-"""A process of the same user that minds its own business, and what can be seen of it from outside."""
+"""Processes that mind their own business, and what can be seen of them from outside."""
 
-import json
 import os
 import resource
 import select
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-SECRET = b"unharmed"
+SECRET = "the-secret-of-" + os.urandom(6).hex()
 PATIENCE_S = 5.0
 CODE = """
-import ctypes, json, sys
-kept = ctypes.create_string_buffer(%r)
+import ctypes, sys
+kept = ctypes.create_string_buffer(sys.argv[1].encode())
 print(ctypes.addressof(kept), flush=True)
 for _ in sys.stdin:
-    print(json.dumps(kept.value.decode("latin-1")), flush=True)
+    print(kept.value.decode("latin-1"), flush=True)
 """
 
 
 class Victim:
-    """Use as a context manager: it ends with the block."""
+    """A process of the same user. Use as a context manager: it ends with the block."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", CODE % SECRET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-I", "-c", CODE, SECRET],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"TOKEN": SECRET},
         )
         self.pid = self._process.pid
         self.address = int(self._read_line())
@@ -42,18 +47,8 @@ class Victim:
 
     def state(self) -> dict[str, Any]:
         """Everything that an attack could change."""
-        process = psutil.Process(self.pid)
-        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines())
-        is_held = status["State"][0] in "Tt" or status["TracerPid"] != "0"
-        return {
-            "tracer": status["TracerPid"],
-            "is held": is_held,
-            "memory": "silent" if is_held else self._memory(),
-            "affinity": sorted(os.sched_getaffinity(self.pid)),
-            "nice": process.nice(),
-            "policy": os.sched_getscheduler(self.pid),
-            "cpu limit": resource.prlimit(self.pid, resource.RLIMIT_CPU),
-        }
+        seen = looks_of(self.pid)
+        return seen | {"memory": self._memory() if seen["is free"] else "silent"}
 
     def _memory(self) -> str:
         """What it finds in its own memory; nothing when somebody holds it."""
@@ -63,9 +58,31 @@ class Victim:
         self._process.stdin.flush()
         if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
             return "silent"
-        found: str = json.loads(self._read_line())
-        return found
+        return self._read_line()
 
     def _read_line(self) -> str:
         assert self._process.stdout is not None
         return self._process.stdout.readline()
+
+
+def looks_of(pid: int) -> dict[str, Any]:
+    """What others may change about a process, as the kernel tells it."""
+    with suppress(psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
+        process = psutil.Process(pid)
+        status = status_of(pid)
+        return {
+            "is free": status["State"][0] not in "TtZ" and status["TracerPid"] == "0",
+            "since": process.create_time(),
+            "affinity": sorted(os.sched_getaffinity(pid)),
+            "nice": process.nice(),
+            "disk": process.ionice(),
+            "policy": os.sched_getscheduler(pid),
+            "limits": [resource.prlimit(pid, which) for which in (resource.RLIMIT_CPU, resource.RLIMIT_NOFILE)],
+            "doomed": Path(f"/proc/{pid}/oom_score_adj").read_text(),
+        }
+    return {"is free": False, "since": 0}
+
+
+def status_of(pid: int) -> Mapping[str, str]:
+    """The lines of /proc/PID/status."""
+    return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())

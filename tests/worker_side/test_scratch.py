@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyflowd.worker_side.scratch import KEPT_MOST, ScratchFolders
+from pyflowd.worker_side.scratch import KEPT_MOST, ScratchFolders, remove_tree
 from support.zygote import Code, Zygote, is_alive, poll_until, send_call
 
 WORKERS = itertools.count(1)
@@ -126,3 +126,14 @@ def f():
     pid, folder = worker.wait_progress().split()
     poll_until(lambda: home_of_a_node(zygote, where) == folder)
     assert not is_alive(int(pid))
+
+
+def test_nothing_is_removed_where_a_link_in_its_place_leads(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "folder"
+    home.mkdir(mode=0o755)
+    leave_a_file(home)
+    folder.symlink_to(home)
+    remove_tree(str(folder))
+    assert not folder.is_symlink()
+    assert [path.name for path in home.iterdir()] == ["file"]
+    assert home.stat().st_mode & 0o777 == 0o755

@@ -79,7 +79,8 @@ def command(
         if profile.everything or is_below_any(path, profile.paths):
             argv += ["--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", BLANK, path]
     if namespaces_for_nodes:
-        argv += ["--tmpfs", places.owns_parent, "--dir", places.own]
+        # Nodes must find nothing there that another has left.
+        argv += ["--tmpfs", places.owns_parent, "--dir", places.own, "--remount-ro", places.owns_parent]
         argv += _links_to_own(view, places)
     else:
         argv += [*_folders(PurePath(places.scratch).parents), "--bind", places.scratch, places.scratch]

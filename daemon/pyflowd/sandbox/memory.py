@@ -1,6 +1,7 @@
 """Which tier each profile has been shown to have, since this machine started, with this version of ours.
 
-A file of the daemon's own, beside its socket; what cannot be read there counts for nothing.
+A file of the daemon's own, in a folder that no node sees: hidden by itself, it would be seen again once it is replaced.
+What cannot be read there counts for nothing.
 """
 
 import json

@@ -4,11 +4,12 @@
     namespaces   what no node may do, but a zygote that makes namespaces for its nodes
     others       what nodes may do to themselves alone, where they see other processes than their own
     network      sockets that are not Unix ones: for nodes that may not use the network
-    sockets      sockets of any kind: where Unix sockets of other programs are within reach
+    sockets      sockets of any kind, pairs for datagrams: where Unix sockets of other programs are within reach
 
 Everything else is allowed: a list of what is allowed would break with the next libc. What is denied reaches into
 other processes of the user, makes kernel objects that outlive the node, changes the system, or opens parts of the
-kernel that a node's libraries do without and attackers like. Pairs of sockets stay allowed: they reach nobody.
+kernel that a node's libraries do without and attackers like. Pairs of sockets stay allowed, those of datagrams only
+where no other programs' are within reach.
 
 The programs lie ready in `worker_side/filters`, for each architecture, so that neither the daemon nor an environment
 needs libseccomp.
@@ -31,6 +32,9 @@ DENIED = {
         "kcmp migrate_pages move_pages pidfd_getfd process_madvise process_vm_readv process_vm_writev ptrace"
     ),
     "what outlives the node": "add_key keyctl mq_open msgget request_key semget shmget",
+    "what others have of that kind": (
+        "mq_unlink msgctl msgrcv msgsnd semctl semop semtimedop shmat shmctl"  # by a number, which is easily guessed
+    ),
     "the system": (
         "acct adjtimex clock_adjtime clock_settime delete_module finit_module init_module kexec_file_load kexec_load"
         " quotactl quotactl_fd reboot setdomainname sethostname settimeofday swapoff swapon syslog vhangup"
@@ -54,9 +58,12 @@ ONLY_ITSELF = (
     ("setpriority", 1),
 )
 SCHED_OTHER = 0  # a thread may be put where it is already: libzmq does that, and ends the process when it cannot
+# Never for all processes of the user, whom 0 also means: (call, value of its first argument)
+NOT_ALL = (("ioprio_set", 3), ("setpriority", 2))
 NEW_NAMESPACES = (0x80, 0x20000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # types into a terminal; reads and rules a console
 LOW_WORD = 0xFFFFFFFF
+SOCKET_KIND = 0xF  # the rest of the argument says how it is opened
 
 
 def compile_filter(name: str, architecture: str) -> bytes:
@@ -80,6 +87,8 @@ def _deny_floor(pyseccomp: Any, rules: Any, architecture: str) -> None:
     names = " ".join(DENIED.values()).split() + (OF_X86_ONLY.split() if architecture == "x86_64" else [])
     for name in names:
         rules.add_rule(denial, name)
+    for name, whom in NOT_ALL:
+        rules.add_rule(denial, name, pyseccomp.Arg(0, pyseccomp.MASKED_EQ, LOW_WORD, whom))
     for request in (TIOCSTI, TIOCLINUX):
         rules.add_rule(denial, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, LOW_WORD, request))
 
@@ -107,6 +116,9 @@ def _deny_network(pyseccomp: Any, rules: Any, _: str) -> None:
 
 def _deny_sockets(pyseccomp: Any, rules: Any, _: str) -> None:
     rules.add_rule(pyseccomp.ERRNO(errno.EACCES), "socket")
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):  # one of a pair may send to whom it likes
+        of_kind = pyseccomp.Arg(1, pyseccomp.MASKED_EQ, SOCKET_KIND, kind)
+        rules.add_rule(pyseccomp.ERRNO(errno.EACCES), "socketpair", of_kind)
 
 
 RULES: Mapping[str, Callable[[Any, Any, str], None]] = {

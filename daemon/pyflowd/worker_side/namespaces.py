@@ -51,6 +51,7 @@ class Namespaces:
         self._kinds = CLONE_NEWNS | CLONE_NEWIPC | (CLONE_NEWNET if own_network else 0)
         self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._stack = mmap.mmap(-1, STACK_BYTES)
+        self._stack.madvise(mmap.MADV_DONTFORK)  # who could write to it would say what the next first process does
         self._stack_top = ctypes.addressof(ctypes.c_char.from_buffer(self._stack)) + STACK_BYTES - ALIGNED
 
     def open(self) -> int:

@@ -95,6 +95,10 @@ class OwnFolder:
 
 def remove_tree(folder: str) -> None:
     """Remove a folder with everything in it; a loop, not a recursion: the tree may be deep."""
+    if os.path.islink(folder):  # put there by a node in the lowest tier
+        with contextlib.suppress(OSError):
+            os.unlink(folder)
+        return
     folders = [folder]
     for path in folders:  # grows as it goes
         folders += _remove_files(path)
