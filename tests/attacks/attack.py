@@ -56,7 +56,7 @@ class Attack:
     title: what it tries, for the table. code: the lines of a function's body, after `PRELUDE`. held_from: the lowest
     tier in which it fails. absent_below: the lowest tier in which it is tried. permissions, limits: of its run, where
     {OPEN} stands for the folder that is there to be granted. control: whether the same code does harm where nothing
-    confines it, so that its failure means something. unsettled: why the outcome may still differ.
+    confines it, so that its failure means something.
     """
 
     title: str
@@ -66,7 +66,6 @@ class Attack:
     permissions: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     control: bool = False
-    unsettled: str = ""
 
     def expected(self, tier: str) -> str:
         """How it ends in a tier."""

@@ -1,6 +1,6 @@
 """Attacks on what all share: processes, memory, disk, the time of the daemon. Each is given limits to break."""
 
-from attacks.attack import NEVER, Attack
+from attacks.attack import Attack
 
 MEMORY = {"memory_bytes": 200_000_000}
 LEAVE = "def stay(): os.execv('/bin/sleep', ['attacked', '600'])\n"
@@ -11,8 +11,7 @@ ATTACKS = (
         code="children = []\n"
         "def bear():\n    pid = os.fork()\n    if not pid: time.sleep(60)\n    return pid\n"
         "for _ in range(150): children.append(attempt(bear))\n"
-        "if None not in children: won()",
-        held_from="T3",
+        "if None not in children: time.sleep(4); won()",
         limits={"processes": 60},
     ),
     Attack(
@@ -20,8 +19,7 @@ ATTACKS = (
         code="import threading\n"
         "def wait(): time.sleep(60)\n"
         "started = [attempt(threading.Thread(target=wait, daemon=True).start) for _ in range(150)]\n"
-        "if len(os.listdir('/proc/self/task')) > 100: won()",
-        held_from="T3",
+        "if len(os.listdir('/proc/self/task')) > 100: time.sleep(4); won()",
         limits={"processes": 60},
     ),
     Attack(
@@ -48,8 +46,8 @@ ATTACKS = (
     ),
     Attack(
         title="Memory: files that have no name (memfd), more than its limit",
-        code="file = os.memfd_create('x')\nfor _ in range(40): os.write(file, bytes(10_000_000))\ntime.sleep(1)\nwon()",
-        held_from=NEVER,
+        code="file = os.memfd_create('x')\nfor _ in range(40): os.write(file, bytes(10_000_000))\ntime.sleep(4)\nwon()",
+        held_from="T0",
         limits=MEMORY,
     ),
     Attack(

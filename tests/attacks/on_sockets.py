@@ -33,7 +33,6 @@ def session():
     won()
 attempt(session)
 """
-UNSETTLED = "once the daemon asks who its clients descend from, this is held everywhere"
 DATAGRAMS_OF_PAIRS = "A socket of another program's in a folder: a datagram sent by one of a pair"
 
 ATTACKS = (
@@ -106,21 +105,15 @@ ATTACKS = (
     Attack(
         title="The daemon: a session of its own, with other clients' runs",
         code=SESSION,
-        held_from="T1",
-        unsettled=UNSETTLED,
     ),
     Attack(
         title="The daemon: a session, where the folder it is in was granted",
         code=SESSION,
-        held_from="T1",
         permissions={"read": ("{FOLDER}",)},
-        unsettled=UNSETTLED,
     ),
     Attack(
         title="The daemon: a session, where the network was granted",
         code=SESSION,
-        held_from="T2",
         permissions={"net": True},
-        unsettled=UNSETTLED,
     ),
 )

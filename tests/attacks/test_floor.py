@@ -14,16 +14,15 @@ FLOOR = '[sandbox]\nminimum_tier = "T0"\nmaximum_tier = "T0"\n'
 
 def test_a_layer_that_the_machine_lacks_is_named(tmp_path: Path) -> None:
     """An architecture for which there is no filter."""
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec setarch linux32 {sys.executable} "$@"\n')
-    python.chmod(0o700)
-    with running_daemon(settings=FLOOR) as daemon, daemon.client() as client:
-        assert client.run_document(graph(node("return 1")), python=python).result()["n0"]["output_1"] == 1
-        lacks = {environment.python: environment.lacks for environment in client.status().environments}
+    starter = tmp_path / "start"
+    starter.write_text(f'#!/bin/sh\nexec setarch linux32 {sys.executable} "$@"\n')
+    starter.chmod(0o700)
+    with running_daemon(settings=FLOOR, starter=starter) as daemon, daemon.client() as client:
+        assert client.run_document(graph(node("return 1"))).result()["n0"]["output_1"] == 1
+        [environment] = client.status().environments
         shown = pyflowctl(daemon.socket, "status").stdout
-    [(_, found)] = [item for item in lacks.items() if item[1] is not None]
-    assert found is not None
-    assert "filter of system calls" in [layer.partition(" (")[0] for layer in found]
+    assert environment.lacks is not None
+    assert "filter of system calls" in [layer.partition(" (")[0] for layer in environment.lacks]
     assert "no filter of system calls ([Errno 2] No such file" in shown
 
 
