@@ -49,7 +49,9 @@ def observed(now: Observation, limits: Limits) -> ErrorInfo | None:
         message = f"The node used {used} of memory, the limit is {most}; it was ended."
         return ErrorInfo(code=ErrorCode.MEMORY_LIMIT, message=message)
     if now.processes is not None and now.processes > limits.processes:
-        message = f"The node had {now.processes} processes and threads, the limit is {limits.processes}; it was ended."
+        message = (
+            f"The node had at least {now.processes} processes and threads, the limit is {limits.processes}: ended."
+        )
         return ErrorInfo(code=ErrorCode.PROCESSES_LIMIT, message=message)
     return None
 
