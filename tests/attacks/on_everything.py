@@ -5,8 +5,8 @@ from typing import Any
 from attacks.attack import Attack
 from attacks.on_sockets import SESSION
 
-# Below T3 there are no such nodes: nothing would keep them from each other.
-GRANTED: dict[str, Any] = {"permissions": {"all": True}, "absent_below": "T3"}
+# In T0 nothing keeps nodes from each other, whatever they were granted.
+GRANTED: dict[str, Any] = {"permissions": {"all": True}, "absent_below": "T1"}
 
 ATTACKS = (
     Attack(
@@ -30,6 +30,7 @@ ATTACKS = (
         "attempt(read, at + '.state/secret')\n"
         "for path in ('.state/secret', '.lock', '.state/tiers'): attempt(write, at + path)\n"
         "for path in ('.state/secret', '.lock', ''): attempt(os.unlink, at + path)",
+        held_from="T2",
         **GRANTED,
     ),
 )
