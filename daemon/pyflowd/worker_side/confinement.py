@@ -153,6 +153,8 @@ class Confinement:
             self._last_filter = Filter("namespaces")
         for name in self._terms["filters"]:
             Filter(name).load()
+        if self.namespaces is not None:
+            self.namespaces.share_ipc()
 
 
 def _refusal(give_up: Callable[[], None]) -> str:

@@ -1,4 +1,4 @@
-"""A worker's own processes, files, IPC objects and, where needed, network: Linux namespaces.
+"""A worker's own processes and files and, where needed, IPC objects and network: Linux namespaces.
 
 The zygote has CAP_SYS_ADMIN in a user namespace that bubblewrap made, and nowhere else. For each worker it makes a
 process namespace, whose first process waits for ever and shares the zygote's memory: it costs no copied page. So a
@@ -53,6 +53,10 @@ class Namespaces:
         self._stack = mmap.mmap(-1, STACK_BYTES)
         self._stack.madvise(mmap.MADV_DONTFORK)  # who could write to it would say what the next first process does
         self._stack_top = ctypes.addressof(ctypes.c_char.from_buffer(self._stack)) + STACK_BYTES - ALIGNED
+
+    def share_ipc(self) -> None:
+        """Workers cannot make IPC objects, nor use any: they need no namespace of their own for that."""
+        self._kinds &= ~CLONE_NEWIPC
 
     def open(self) -> int:
         """In the zygote: what it forks next lives in a new process namespace. Its first process, to be killed."""
