@@ -57,7 +57,7 @@ def group_of(pid: int) -> str:
 
 
 def sleeper(daemon: RunningDaemon) -> psutil.Process:
-    [found] = [process for process in daemon.family() if process.name() == "sleep"]
+    [found] = daemon.named("sleep")
     return found
 
 

@@ -108,7 +108,7 @@ return 1
 
     run = client.run_document(graph(node(body)), permissions=Permissions(read=(str(tmp_path),)))
     next(event for event in run if isinstance(event, NodeProgress))
-    left = [process for process in daemon.family() if process.name() == "sleep"]
+    left = daemon.named("sleep")
     go.touch()
     assert run.result()["n0"]["output_1"] == 1
     assert len(left) == 3

@@ -56,6 +56,14 @@ class RunningDaemon:
             return [this, *this.children(recursive=True)]
         return []
 
+    def named(self, name: str) -> list[psutil.Process]:
+        """Those of them that run a program of this name; others may end meanwhile."""
+        found = []
+        for process in self.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [process] if process.name() == name else []
+        return found
+
     def stop(self) -> int:
         """End it as systemd would; its exit status."""
         self.process.send_signal(signal.SIGTERM)
