@@ -101,7 +101,9 @@ class _Daemon:
         poller = Poller(self._loop, self._driver)
         parts.callback(poller.shut)
         self._memory = TierMemory(location.tiers)
-        sandboxes = Sandboxes(settings.sandbox, settings.limits, scratch, _hidden(location), self._memory)
+        sandboxes = Sandboxes(
+            settings.sandbox, settings.limits, scratch, (*_hidden(location), str(scratch)), self._memory
+        )
         self._zygotes = Zygotes(sandboxes, poller, self._loop, self._driver.feed)
         parts.callback(self._zygotes.close)
 

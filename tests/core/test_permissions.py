@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyflowd.core.effects import SendCall
-from pyflowd.core.permissions import (
-    PermissionCaps,
-    is_within,
-    normal,
-    path_problem,
-    profile,
-    topmost,
-    variable_problem,
-)
+from pyflowd.core.paths import is_within, topmost
+from pyflowd.core.permissions import PermissionCaps, normal, path_problem, profile, variable_problem
 from pyflowd.core.profiles import profile_of
 from pyflowd_client.protocol import replies
 from pyflowd_client.protocol.errors import ErrorCode

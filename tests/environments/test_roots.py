@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pyflowd.environments.roots import is_below, is_below_any, roots_of
+from pyflowd.core.paths import is_within
+from pyflowd.environments.roots import roots_of
 from support.zygote import find_interpreters
 
 WHERE = "import json, os, sys; print(json.dumps([sys.prefix, sys.base_prefix, os.__file__, *filter(None, sys.path)]))"
@@ -20,7 +21,7 @@ def test_an_interpreter_sees_all_that_it_imports_from(python: str) -> None:
     done = subprocess.run([python, "-I", "-c", WHERE], capture_output=True, text=True, check=True)
     folders = roots_of(python).folders
     for path in filter(os.path.exists, json.loads(done.stdout)):
-        assert is_below_any(os.path.realpath(path), map(os.path.realpath, (*folders, "/usr"))), (path, folders)
+        assert is_within(os.path.realpath(path), [*map(os.path.realpath, folders), "/usr"]), (path, folders)
 
 
 def test_a_virtual_environment_sees_the_one_below_and_what_is_installed_in_place(tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_a_virtual_environment_sees_the_one_below_and_what_is_installed_in_place
     roots = roots_of(str(home / "bin" / "python"))
     assert str(home) in roots.folders
     assert str(project) in roots.folders
-    assert any(is_below(os.path.realpath(sys.base_prefix), os.path.realpath(folder)) for folder in roots.folders)
+    assert any(is_within(os.path.realpath(sys.base_prefix), (os.path.realpath(folder),)) for folder in roots.folders)
     assert "/nowhere" not in roots.folders
 
 

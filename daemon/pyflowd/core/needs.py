@@ -4,7 +4,7 @@ import posixpath
 import shlex
 from collections.abc import Iterable
 
-from pyflowd.core.permissions import is_within
+from pyflowd.core.paths import is_within
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.needs import Need, NeedKind
 from pyflowd_client.protocol.requests import Permissions

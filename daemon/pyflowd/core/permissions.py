@@ -3,10 +3,11 @@
 Paths are compared as texts: that they are real, so that no link leads out of what is granted, is the shell's to see to.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from pyflowd.core.paths import is_within, topmost
 from pyflowd.core.profiles import Profile
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions
@@ -108,20 +109,3 @@ def profile(python: str, granted: Permissions, workdir: str | None) -> Profile:
         everything=granted.all,
         workdir=workdir,
     )
-
-
-def topmost(paths: Iterable[str]) -> tuple[str, ...]:
-    """The paths that lie below no other of them, sorted."""
-    given = frozenset(paths)
-    return tuple(sorted(path for path in given if given.isdisjoint(_above(path))))
-
-
-def is_within(path: str, folders: Collection[str]) -> bool:
-    """Whether the path is one of the folders, or lies below one."""
-    return path in folders or any(folder in folders for folder in _above(path))
-
-
-def _above(path: str) -> Iterator[str]:
-    while path != "/":
-        path = path.rpartition("/")[0] or "/"
-        yield path

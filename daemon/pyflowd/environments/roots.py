@@ -6,11 +6,13 @@ projects that are installed in place (`pip install --editable`).
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from pyflowd.core.paths import is_within
 
 LINKS_MOST = 40  # as the kernel
 
@@ -34,18 +36,8 @@ def roots_of(python: str) -> Roots:
             links.append((path, os.readlink(path)))
     for folder in list(folders):
         folders.update(dict.fromkeys(_installed_in_place(Path(folder))))
-    outside = [link for link in links if not is_below_any(link[0], folders)]
+    outside = [link for link in links if not is_within(link[0], folders)]
     return Roots(tuple(folders), tuple(outside))
-
-
-def is_below(path: str, folder: str) -> bool:
-    """Whether a path is a folder, or lies in it; as text, links are not followed."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def is_below_any(path: str, folders: Iterable[str]) -> bool:
-    """Whether a path is one of these folders, or lies in one."""
-    return any(is_below(path, folder) for folder in folders)
 
 
 def _way(python: str) -> Iterator[str]:
@@ -77,7 +69,7 @@ def _of_prefix(prefix: str) -> list[str]:
     libraries = [folder for folder in Path(prefix).glob("lib*/python3*") if folder.is_dir()]
     if prefix == "/" or not (libraries or os.path.exists(os.path.join(prefix, "pyvenv.cfg"))):
         return []
-    if is_below(os.path.expanduser("~"), prefix):
+    if is_within(os.path.expanduser("~"), (prefix,)):
         return [str(folder) for folder in libraries]
     return [prefix]
 
@@ -105,5 +97,5 @@ def _folders_in(file: Path) -> Iterator[str]:
 def _existing(path: str) -> Iterator[str]:
     """The folder, unless it is so high up that much else would be seen with it."""
     path = os.path.normpath(path)
-    if os.path.isdir(path) and not is_below(os.path.expanduser("~"), path):
+    if os.path.isdir(path) and not is_within(os.path.expanduser("~"), (path,)):
         yield path

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from pyflowd.core.paths import is_within
 from pyflowd.core.profiles import Profile
-from pyflowd.environments.roots import is_below, is_below_any
 from pyflowd.sandbox.views import View
 
 BLANK = "/dev/null"
@@ -76,7 +76,7 @@ def command(
         argv += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     argv += _everything() if profile.everything else _parts(view)
     for path in places.hidden:
-        if profile.everything or is_below_any(path, profile.paths):
+        if profile.everything or is_within(path, profile.paths):
             argv += ["--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", BLANK, path]
     if namespaces_for_nodes:
         # Nodes must find nothing there that another has left.
@@ -92,7 +92,9 @@ def _links_to_own(view: View, places: Places) -> list[str]:
     if places.owns_parent == places.scratch:
         return []
     links = {"/dev/shm": "shm"}
-    links |= {path: "scratch" for path in ("/tmp", "/var/tmp") if not any(is_below(one, path) for one in _all(view))}
+    links |= {
+        path: "scratch" for path in ("/tmp", "/var/tmp") if not any(is_within(one, (path,)) for one in _all(view))
+    }
     return [word for path, name in links.items() for word in ("--symlink", f"{places.own}/{name}", path)]
 
 
@@ -120,6 +122,6 @@ def _parts(view: View) -> list[str]:
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         argv += ["--symlink", target, f"/dev/{name}"]
     for link, target in view.links:
-        if not is_below_any(link, [*view.read, *view.write]):
+        if not is_within(link, (*view.read, *view.write)):
             argv += ["--symlink", target, link]
     return argv

@@ -4,11 +4,11 @@ Paths that do not exist are left out: systems differ.
 """
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pyflowd.core.paths import topmost
 from pyflowd.core.profiles import Profile
-from pyflowd.environments.roots import Roots, is_below_any
+from pyflowd.environments.roots import Roots
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = (
@@ -40,7 +40,7 @@ def view(profile: Profile, roots: Roots, ours: str) -> View:
     granted = [*profile.read, *([profile.workdir] if profile.workdir else [])]
     devices = [path for path in DEVICES if os.path.exists(path)]
     return View(
-        read=_outermost([*read, *roots.folders, ours, *(path for path in granted if not _is_device(path))]),
+        read=topmost([*read, *roots.folders, ours, *(path for path in granted if not _is_device(path))]),
         write=tuple(path for path in profile.write if not _is_device(path)),
         links=(*links.items(), *roots.links, *profile.links),
         devices=(*devices, *(path for path in (*profile.write, *profile.read) if _is_device(path))),
@@ -49,12 +49,3 @@ def view(profile: Profile, roots: Roots, ours: str) -> View:
 
 def _is_device(path: str) -> bool:
     return path.startswith("/dev/")
-
-
-def _outermost(paths: Iterable[str]) -> tuple[str, ...]:
-    """Without those that lie below another of them."""
-    kept: list[str] = []
-    for path in sorted(set(paths)):
-        if not is_below_any(path, kept):
-            kept.append(path)
-    return tuple(kept)

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from pyflowd.core.permissions import is_within
+from pyflowd.core.paths import is_within
 from pyflowd.core.profiles import Profile
 from pyflowd.shell.real_path import real_path
 
