@@ -12,6 +12,7 @@ import pytest
 from pyflowd_client.blocking import Client
 from pyflowd_client.errors import RunFailed
 from pyflowd_client.protocol.replies import EnvironmentStatus
+from pyflowd_client.protocol.requests import Permissions
 from support.daemons import RunningDaemon, assert_serves, graph, node, running_daemon
 from support.zygote import find_interpreters
 
@@ -114,3 +115,19 @@ def test_fork_servers_of_many_permissions_do_not_pile_up(client: Client, tmp_pat
         folder.mkdir(mode=0o755)
         assert client.run_document(graph(WHO), workdir=folder).result()
     assert len(client.status().environments) <= 13
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_grant_around_the_daemons_own_folders_leaves_them_out_of_view(kind: str) -> None:
+    """Another node's scratch folder lies there, and what the probes are aimed at."""
+    with running_daemon() as daemon, daemon.client() as client:
+        daemon.folder.chmod(0o755)
+        scratch = daemon.folder / "d.sock.scratch"
+        body = f"import os\nfound = os.stat({str(scratch)!r})\nreturn [found.st_dev, found.st_ino]"
+        permissions = Permissions(read=(str(daemon.folder),), write=(str(daemon.folder),) if kind == "write" else ())
+        assert_serves(client)
+        if client.status().sandbox_tier < "T3":
+            pytest.skip("only a view of its own can leave something out")
+        run = client.run_document(graph(node(body, returns="list")), permissions=permissions)
+        assert run.result()["n0"]["output_1"] != [scratch.stat().st_dev, scratch.stat().st_ino]
+        assert {one.tier for one in client.status().environments} == {"T3"}

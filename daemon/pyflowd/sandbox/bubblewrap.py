@@ -75,15 +75,18 @@ def command(
     if user_namespace is not None:
         argv += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     argv += _everything() if profile.everything else _parts(view)
-    for path in places.hidden:
-        if profile.everything or is_within(path, profile.paths):
-            argv += ["--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", BLANK, path]
+    hidden = [path for path in places.hidden if profile.everything or is_within(path, profile.paths)]
+    folders = [path for path in hidden if os.path.isdir(path)]
+    for path in hidden:
+        argv += ["--tmpfs", path] if path in folders else ["--ro-bind", BLANK, path]
     if namespaces_for_nodes:
-        # Nodes must find nothing there that another has left.
-        argv += ["--tmpfs", places.owns_parent, "--dir", places.own, "--remount-ro", places.owns_parent]
+        argv += ["--tmpfs", places.owns_parent, "--dir", places.own]
         argv += _links_to_own(view, places)
+        folders.append(places.owns_parent)
     else:
         argv += [*_folders(PurePath(places.scratch).parents), "--bind", places.scratch, places.scratch]
+    for path in folders:  # nodes must find nothing there that another has left
+        argv += ["--remount-ro", path]
     return [*argv, "--chdir", "/"]
 
 
