@@ -48,6 +48,23 @@ class EnvironmentProgress(Message):
     message: str
 
 
+class EnvironmentReady(Message):
+    """An environment was made, or changed, for this run. packages: how many are in it now.
+
+    warnings: what could not be installed although it was wished for, and why.
+    """
+
+    NAME: ClassVar[str] = "environment_ready"
+    run: RunId
+    seq: int
+    time: float
+    environment: str
+    python: str
+    packages: int
+    duration_s: float
+    warnings: tuple[str, ...] = ()
+
+
 class NodeStarted(Message):
     """A node's code begins, in a process of its own."""
 
@@ -134,6 +151,7 @@ Event = (
     RunStarted
     | Diagnostic
     | EnvironmentProgress
+    | EnvironmentReady
     | NodeStarted
     | NodeOutput
     | NodeProgress
@@ -147,6 +165,7 @@ EVENTS: dict[str, type[Event]] = {
         RunStarted,
         Diagnostic,
         EnvironmentProgress,
+        EnvironmentReady,
         NodeStarted,
         NodeOutput,
         NodeProgress,

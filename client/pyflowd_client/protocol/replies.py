@@ -155,6 +155,128 @@ class Examined(Message):
     findings: tuple[Observation, ...]
 
 
+class DetectedEnvironment(Message):
+    """An interpreter or an environment on this machine.
+
+    kind: "interpreter", "venv" or "conda". source: how it was found, in a word or two ("PATH", "pyenv", "uv",
+    "VIRTUAL_ENV", ".venv", "venvs", "conda"). fingerprint: changes when its packages do. problem: why no node can run
+    in it; None when nothing is known against it.
+    """
+
+    kind: str
+    source: str
+    python: str
+    version: str | None = None
+    implementation: str | None = None
+    packages: int | None = None
+    fingerprint: str | None = None
+    problem: str | None = None
+
+
+class EnvironmentsDetected(Message):
+    """Answer to detect_environments, in the order in which they were found."""
+
+    NAME: ClassVar[str] = "environments_detected"
+    environments: tuple[DetectedEnvironment, ...] = ()
+
+
+class EnvironmentSummary(Message):
+    """An environment that the daemon keeps, or one that was named by its path.
+
+    id: its name, or the digest of what it was built for. kind: "named", "built" or "found". requirements: what was
+    asked to be in it. size_bytes: on the disk. created, used: seconds since the epoch. state: of its fork server.
+    """
+
+    id: str
+    kind: str
+    python: str
+    version: str | None = None
+    requirements: tuple[str, ...] = ()
+    packages: int = 0
+    size_bytes: int | None = None
+    created: float | None = None
+    used: float | None = None
+    state: str = "cold"
+
+
+class EnvironmentsListed(Message):
+    """Answer to list_environments."""
+
+    NAME: ClassVar[str] = "environments_listed"
+    environments: tuple[EnvironmentSummary, ...] = ()
+
+
+class Package(Message):
+    """A package that is installed."""
+
+    name: str
+    version: str
+
+
+class Preloaded(Message):
+    """A module that is imported before nodes begin, and the seconds that each node is spared."""
+
+    module: str
+    seconds: float
+
+
+class NotPreloaded(Message):
+    """A module that is not imported beforehand although nodes use it, and why."""
+
+    module: str
+    reason: str
+
+
+class ForkServer(Message):
+    """A warm interpreter that nodes are forked from. `memory_bytes`: of it and its spares, shared pages counted once."""
+
+    state: str
+    pid: int | None = None
+    tier: str | None = None
+    permissions: str | None = None
+    spares: int = 0
+    memory_bytes: int | None = None
+    preloaded: tuple[Preloaded, ...] = ()
+    not_preloaded: tuple[NotPreloaded, ...] = ()
+
+
+class EnvironmentShown(Message):
+    """Answer to show_environment. learnt: modules that its nodes have imported. is_kept: its fork server stays."""
+
+    NAME: ClassVar[str] = "environment_shown"
+    environment: EnvironmentSummary
+    manager: str | None = None
+    packages: tuple[Package, ...] = ()
+    fork_servers: tuple[ForkServer, ...] = ()
+    learnt: tuple[str, ...] = ()
+    is_kept: bool = False
+
+
+class EnvironmentVerified(Message):
+    """Answer to verify_environment. missing: requirements that are not met. conflicts: packages that do not fit."""
+
+    NAME: ClassVar[str] = "environment_verified"
+    missing: tuple[str, ...] = ()
+    optional_missing: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+class EnvironmentWritten(Message):
+    """Answer to lock_environment and export_environment: the text."""
+
+    NAME: ClassVar[str] = "environment_written"
+    text: str
+
+
+class EnvironmentsPruned(Message):
+    """Answer to prune_environments: what was removed, or would be; what stays because it is in use is not listed."""
+
+    NAME: ClassVar[str] = "environments_pruned"
+    removed: tuple[EnvironmentSummary, ...] = ()
+    freed_bytes: int = 0
+
+
 class Refused(Message):
     """The request was not carried out, and why."""
 
@@ -162,8 +284,40 @@ class Refused(Message):
     error: ErrorInfo
 
 
-Reply = Welcome | RunAccepted | GraphChecked | GraphConverted | Following | Done | DaemonStatus | Examined | Refused
+Reply = (
+    Welcome
+    | RunAccepted
+    | GraphChecked
+    | GraphConverted
+    | Following
+    | Done
+    | DaemonStatus
+    | Examined
+    | EnvironmentsDetected
+    | EnvironmentsListed
+    | EnvironmentShown
+    | EnvironmentVerified
+    | EnvironmentWritten
+    | EnvironmentsPruned
+    | Refused
+)
 REPLIES: dict[str, type[Reply]] = {
     kind.NAME: kind
-    for kind in (Welcome, RunAccepted, GraphChecked, GraphConverted, Following, Done, DaemonStatus, Examined, Refused)
+    for kind in (
+        Welcome,
+        RunAccepted,
+        GraphChecked,
+        GraphConverted,
+        Following,
+        Done,
+        DaemonStatus,
+        Examined,
+        EnvironmentsDetected,
+        EnvironmentsListed,
+        EnvironmentShown,
+        EnvironmentVerified,
+        EnvironmentWritten,
+        EnvironmentsPruned,
+        Refused,
+    )
 }

@@ -77,11 +77,27 @@ class Permissions(Message):
 NO_PERMISSIONS = Permissions()
 
 
+class EnvironmentChoice(Message):
+    """What nodes run in, beyond what the graph says itself.
+
+    name: a named environment. requirements: what it shall have besides what the graph requires, PEP 508, with absolute
+    paths. allow_builds: packages may be built from source, which runs their code as the user, in no sandbox.
+    """
+
+    name: str | None = None
+    requirements: tuple[str, ...] = ()
+    allow_builds: bool = False
+
+
+NO_CHOICE = EnvironmentChoice()
+
+
 class SubmitRun(Message):
     """Execute a graph and follow its events.
 
     document: the graph's text (FlowSpec Markdown or JSON); name: its file name, a hint for the format.
-    python: absolute path of an interpreter or a virtual environment; None means the daemon's default.
+    python: absolute path of an interpreter or a virtual environment, or which versions will do ("3.11", ">=3.10");
+    None leaves that to the graph, and then to the daemon.
     inputs: "NODE.PIN" (an id or an unambiguous title) -> the value as JSON text, opaque to the daemon.
     workdir: absolute path of the folder that nodes start in, which they may read; None means their scratch folder.
     """
@@ -94,6 +110,7 @@ class SubmitRun(Message):
     options: RunOptions = RunOptions()
     permissions: Permissions = NO_PERMISSIONS
     workdir: str | None = None
+    environment: EnvironmentChoice = NO_CHOICE
 
 
 class CheckGraph(Message):
@@ -104,6 +121,7 @@ class CheckGraph(Message):
     name: str | None = None
     python: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
+    environment: EnvironmentChoice = NO_CHOICE
 
 
 class ConvertGraph(Message):
@@ -163,6 +181,115 @@ class Ack(Message):
     seq: int
 
 
+class DetectEnvironments(Message):
+    """Ask which interpreters and environments there are on this machine.
+
+    search_path: PATH of who asks. virtual_env: VIRTUAL_ENV of who asks. folders: where else to look for `.venv` and
+    `venvs/`, such as the folder of a graph. Paths are absolute.
+    """
+
+    NAME: ClassVar[str] = "detect_environments"
+    search_path: str = ""
+    virtual_env: str | None = None
+    folders: tuple[str, ...] = ()
+
+
+class ListEnvironments(Message):
+    """Ask which environments the daemon keeps."""
+
+    NAME: ClassVar[str] = "list_environments"
+
+
+class ShowEnvironment(Message):
+    """Ask for all that is known of one. `environment`: a name, the beginning of an id, or an absolute path."""
+
+    NAME: ClassVar[str] = "show_environment"
+    environment: str
+
+
+class ChangeEnvironment(Message):
+    """Create a named environment, or install into one, or uninstall from it. Told as a run: its events follow.
+
+    action: "create", "install" or "uninstall". requirements: what to install, PEP 508 with absolute paths; for
+    "uninstall" names of packages. python: as in `SubmitRun`, for "create". allow_builds: as in `EnvironmentChoice`.
+    """
+
+    NAME: ClassVar[str] = "change_environment"
+    action: str
+    name: str
+    requirements: tuple[str, ...] = ()
+    python: str | None = None
+    allow_builds: bool = False
+
+
+class RemoveEnvironment(Message):
+    """Delete an environment that the daemon keeps: by name or by the beginning of its id."""
+
+    NAME: ClassVar[str] = "remove_environment"
+    environment: str
+
+
+class WarmEnvironment(Message):
+    """Start an environment's fork server and keep it; answered when it is warm. Named as in `ShowEnvironment`."""
+
+    NAME: ClassVar[str] = "warm_environment"
+    environment: str
+
+
+class CoolEnvironment(Message):
+    """End an environment's fork servers as soon as nothing runs in them. Named as in `ShowEnvironment`."""
+
+    NAME: ClassVar[str] = "cool_environment"
+    environment: str
+
+
+class VerifyEnvironment(Message):
+    """Ask what an environment lacks for a graph, and which of its packages do not fit together.
+
+    environment: as in `ShowEnvironment`. document, name: the graph's; None means only the environment itself.
+    """
+
+    NAME: ClassVar[str] = "verify_environment"
+    environment: str
+    document: str | None = None
+    name: str | None = None
+
+
+class LockEnvironment(Message):
+    """Ask for the exact versions, with hashes, that requirements are resolved to: a requirements file.
+
+    Of an environment (named as in `ShowEnvironment`), or of the graph in `document`, or of `requirements`.
+    """
+
+    NAME: ClassVar[str] = "lock_environment"
+    environment: str | None = None
+    document: str | None = None
+    name: str | None = None
+    requirements: tuple[str, ...] = ()
+    python: str | None = None
+
+
+class ExportEnvironment(Message):
+    """Ask for what is installed, as `format` "requirements", "json" or "dependencies" (of a graph)."""
+
+    NAME: ClassVar[str] = "export_environment"
+    environment: str
+    format: str = "requirements"
+
+
+class PruneEnvironments(Message):
+    """Delete environments that were built for graphs and are not in use: the longest unused first.
+
+    unused_s: those that nobody has used for so long. disk_bytes: as many more as it takes for all to need no more than
+    that. dry_run: only say which. None for both means the daemon's settings.
+    """
+
+    NAME: ClassVar[str] = "prune_environments"
+    unused_s: float | None = None
+    disk_bytes: int | None = None
+    dry_run: bool = False
+
+
 Request = (
     Hello
     | SubmitRun
@@ -172,6 +299,17 @@ Request = (
     | CancelRun
     | GetStatus
     | Examine
+    | DetectEnvironments
+    | ListEnvironments
+    | ShowEnvironment
+    | ChangeEnvironment
+    | RemoveEnvironment
+    | WarmEnvironment
+    | CoolEnvironment
+    | VerifyEnvironment
+    | LockEnvironment
+    | ExportEnvironment
+    | PruneEnvironments
     | StopDaemon
     | Goodbye
     | Ack
@@ -187,6 +325,17 @@ REQUESTS: dict[str, type[Request]] = {
         CancelRun,
         GetStatus,
         Examine,
+        DetectEnvironments,
+        ListEnvironments,
+        ShowEnvironment,
+        ChangeEnvironment,
+        RemoveEnvironment,
+        WarmEnvironment,
+        CoolEnvironment,
+        VerifyEnvironment,
+        LockEnvironment,
+        ExportEnvironment,
+        PruneEnvironments,
         StopDaemon,
         Goodbye,
         Ack,
