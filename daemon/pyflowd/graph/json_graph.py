@@ -96,10 +96,13 @@ class GraphReader:
         )
 
     def _dependencies(self, document: Json) -> Json | None:
-        stated: Json | None = self._field(document, "dependencies", {}, "the graph")
+        stated: Json = self._field(document, "dependencies", {}, "the graph")
         if document.get("dependencies") is None and document.get("requirements") is None:
             return None
-        dependencies = {**(stated or {}), **_only(document, "requirements")}
+        within, beside = stated.get("requirements"), document.get("requirements")
+        dependencies = {**stated, **_only(document, "requirements")}
+        if within and beside and isinstance(within, list) and isinstance(beside, list):
+            dependencies["requirements"] = [*within, *(item for item in beside if item not in within)]
         listed = dependencies.get("requirements", [])
         if isinstance(listed, list) and all(isinstance(item, str) for item in listed):
             return dependencies
