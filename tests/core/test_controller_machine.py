@@ -46,9 +46,7 @@ class ControllerMachine(RuleBasedStateMachine):
     @rule()
     def check_a_graph(self) -> None:
         self.world.requests += 1
-        submission = stimuli.Submission(
-            document=shape(2, {(0, 1)}), name=None, key="checked", environment=PYTHON, inputs={}
-        )
+        submission = stimuli.Submission(document=shape(2, {(0, 1)}), name=None, key="checked", inputs={})
         self.world.feed(stimuli.CheckAsked(session=SESSION, request=self.world.requests, submission=submission))
 
     @rule()
@@ -63,9 +61,9 @@ class ControllerMachine(RuleBasedStateMachine):
     @rule()
     def fail_to_fork(self) -> None:
         worker = self.world.forking.pop(0)
-        environment = self.world.processes.pop(worker).environment
+        zygote = self.world.processes.pop(worker).zygote
         self.world.ended[worker] += 1
-        self.world.feed(stimuli.ForkFailed(environment=environment, workers=(worker,), message="no memory"))
+        self.world.feed(stimuli.ForkFailed(zygote=zygote, workers=(worker,), message="no memory"))
 
     @precondition(lambda self: self.world.busy())
     @rule(data=st.data())
@@ -99,7 +97,7 @@ class ControllerMachine(RuleBasedStateMachine):
     def lose_zygote(self, environment: EnvironmentId) -> None:
         zygote = self.world.controller.pool.zygotes.get(environment)
         if zygote is not None and zygote.state in (ZygoteState.WARM, ZygoteState.WARMING):
-            self.world.lose_zygote(environment)
+            self.world.lose_zygote(zygote.id)
 
     @rule(number=st.integers(1, 8))
     def cancel(self, number: int) -> None:

@@ -159,8 +159,11 @@ def test_a_run_goes_on_when_its_client_leaves(daemon: RunningDaemon) -> None:
 
 
 def test_an_unknown_interpreter_is_refused_by_name(client: Client) -> None:
+    with pytest.raises(RunFailed, match="nowhere") as failure:
+        client.run_document(graph(ADD), python="/nowhere/python").result()
+    assert failure.value.exit_status is ExitStatus.CONFIGURATION
     with pytest.raises(Refused, match="nowhere"):
-        client.run_document(graph(ADD), python="/nowhere/python")
+        client.check(graph(ADD), python="/nowhere/python")
 
 
 def test_a_program_that_is_no_interpreter_is_an_environment_error(client: Client) -> None:

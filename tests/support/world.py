@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import ExecutionController, Policy
-from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
+from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId, ZygoteId
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.permissions import PermissionCaps
+from pyflowd.core.profiles import NOWHERE
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.document import read_document
 from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
+from pyflowd.graph.placement import Placement, place
 from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -48,7 +50,7 @@ class Payload:
 class Process:
     """One worker, as far as the controller can tell."""
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     pid: int | None = None
     call: effects.SendCall | effects.SendInspection | None = None
     signals: list[str] = field(default_factory=list)
@@ -80,7 +82,9 @@ class World:
         self.events: dict[RunId, list[events.Event]] = {}
         self.processes: dict[WorkerId, Process] = {}
         self.forking: list[WorkerId] = []
-        self.warming: list[EnvironmentId] = []
+        self.warming: list[ZygoteId] = []
+        self.fingerprint = "1"
+        self.kept: dict[str, effects.KeepLearnt] = {}
         self.payloads: list[Payload] = []
         self.asked_for: Counter[WorkerId] = Counter()
         self.ended: Counter[WorkerId] = Counter()
@@ -102,6 +106,7 @@ class World:
         inputs: dict[str, str] | None = None,
         environment: EnvironmentId = PYTHON,
         permissions: Permissions = NO_PERMISSIONS,
+        profile: EnvironmentId = NOWHERE,
         **options: object,
     ) -> int:
         """A client submits a graph; the number of its request."""
@@ -109,8 +114,9 @@ class World:
         submission = stimuli.Submission(
             document=document,
             name="g.json",
-            key=document,
-            environment=environment,
+            key=f"{document}\0{environment}",
+            python=None if environment == PYTHON else environment,
+            profile=profile,
             inputs=inputs or {},
             permissions=permissions,
             variables=tuple(permissions.env.items()),
@@ -134,7 +140,9 @@ class World:
     def warm(self) -> None:
         """Zygotes come up."""
         while self.warming:
-            self.feed(stimuli.ZygoteWarmed(environment=self.warming.pop(0), pid=1, version="3.11.7"))
+            self.feed(
+                stimuli.ZygoteWarmed(zygote=self.warming.pop(0), pid=1, version="3.11.7", fingerprint=self.fingerprint)
+            )
 
     def fork(self) -> None:
         """Processes come to life."""
@@ -143,7 +151,7 @@ class World:
             process = self.processes.get(worker)
             if process is not None:
                 process.pid = 1000 + worker
-                self.feed(stimuli.WorkersForked(environment=process.environment, workers=(worker,)))
+                self.feed(stimuli.WorkersForked(workers=(worker,)))
 
     def busy(self) -> list[WorkerId]:
         """The workers that have something to answer."""
@@ -183,16 +191,16 @@ class World:
         self.ended[worker] += 1
         self.feed(stimuli.WorkerExited(worker=worker, status=status, usage=Usage()))
 
-    def lose_zygote(self, environment: EnvironmentId) -> None:
+    def lose_zygote(self, zygote: ZygoteId) -> None:
         """A fork server ends, whatever it was doing."""
-        for worker in [w for w, process in self.processes.items() if process.environment == environment]:
+        for worker in [w for w, process in self.processes.items() if process.zygote == zygote]:
             if worker in self.forking:
                 self.forking.remove(worker)
             del self.processes[worker]
             self.ended[worker] += 1
-        if environment in self.warming:
-            self.warming.remove(environment)
-        self.feed(stimuli.ZygoteLost(environment=environment, reason="gone"))
+        if zygote in self.warming:
+            self.warming.remove(zygote)
+        self.feed(stimuli.ZygoteLost(zygote=zygote, reason="gone"))
 
     def wait(self, span_s: float) -> None:
         """Time passes, deadlines ring."""
@@ -245,7 +253,7 @@ class World:
             assert len(finished) == sum(event.nodes for event in started)
 
     def _spares(self) -> set[WorkerId]:
-        return {worker for zygote in self.controller.pool.zygotes.values() for worker in zygote.spares}
+        return {worker for zygote in self.controller.pool.book.alive() for worker in zygote.spares}
 
     def _value(self, text: bytes) -> Value:
         payload = Payload(text)
@@ -260,28 +268,27 @@ class World:
                 self.events.setdefault(effect.event.run, []).append(effect.event)
             case effects.ReadGraph():
                 reading = read_document(effect.document, effect.name)
+                placement = place(reading.graph, effect.choice, effect.python) if reading.graph else Placement()
                 self.feed(
                     stimuli.GraphRead(
-                        key=effect.key,
-                        environment=effect.environment,
-                        graph=reading.graph,
-                        diagnostics=reading.diagnostics,
+                        key=effect.key, graph=reading.graph, placement=placement, diagnostics=reading.diagnostics
+                    )
+                )
+            case effects.ProvideEnvironment():
+                self.feed(
+                    stimuli.EnvironmentProvided(
+                        spec=effect.spec, python=effect.spec.python or PYTHON, fingerprint=self.fingerprint
                     )
                 )
             case effects.BuildPlan():
-                planning = build_plan(effect.graph, effect.interfaces)
-                self.feed(
-                    stimuli.PlanBuilt(
-                        key=effect.key,
-                        environment=effect.environment,
-                        plan=planning.plan,
-                        diagnostics=planning.diagnostics,
-                    )
-                )
+                planning = build_plan(effect.graph, effect.interfaces, placement=effect.placement)
+                self.feed(stimuli.PlanBuilt(key=effect.key, plan=planning.plan, diagnostics=planning.diagnostics))
             case effects.StartZygote():
-                self.warming.append(effect.environment)
+                self.warming.append(effect.zygote)
             case effects.EndZygote():
-                for worker in [w for w, one in self.processes.items() if one.environment == effect.environment]:
+                if effect.zygote in self.warming:
+                    self.warming.remove(effect.zygote)
+                for worker in [w for w, one in self.processes.items() if one.zygote == effect.zygote]:
                     assert self.processes[worker].call is None
                     if worker in self.forking:
                         self.forking.remove(worker)
@@ -290,7 +297,7 @@ class World:
             case effects.ForkWorkers():
                 for worker in effect.workers:
                     self.asked_for[worker] += 1
-                    self.processes[worker] = Process(effect.environment)
+                    self.processes[worker] = Process(effect.zygote)
                     self.forking.append(worker)
             case effects.SendCall() | effects.SendInspection():
                 assert self.processes[effect.worker].call is None

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from pyflowd.core.effects import StartZygote
 from pyflowd.core.ids import WorkerId
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
@@ -78,7 +79,17 @@ class Superior:
 class ZygoteProcess:
     """One fork server and the links to its workers. Before it is warm it is nobody's but its superior's."""
 
-    def __init__(self, sandbox: Sandbox, poller: Poller, feed: Callable[[Stimulus], None], superior: Superior) -> None:
+    def __init__(
+        self,
+        start: StartZygote,
+        fingerprint: str,
+        sandbox: Sandbox,
+        poller: Poller,
+        feed: Callable[[Stimulus], None],
+        superior: Superior,
+    ) -> None:
+        self.id = start.zygote
+        self._fingerprint = fingerprint
         self.environment = sandbox.environment
         self.links: dict[WorkerId, WorkerLink] = {}
         self.pid: int | None = None
@@ -133,7 +144,7 @@ class ZygoteProcess:
             for link in made:
                 link.close_child_ends()
                 link.close()
-            self._feed(ForkFailed(environment=self.environment, workers=workers, message=str(error)))
+            self._feed(ForkFailed(zygote=self.id, workers=workers, message=str(error)))
             return
         for link in made:
             link.close_child_ends()
@@ -169,7 +180,7 @@ class ZygoteProcess:
         words = self._last_words.decode("utf-8", "replace").strip()
         reason = f"{reason}: {words.splitlines()[-1]}" if words else reason
         if self.pid is not None:
-            self._feed(ZygoteLost(environment=self.environment, reason=f"{self._sandbox.python} {reason}"))
+            self._feed(ZygoteLost(zygote=self.id, reason=f"{self._sandbox.python} {reason}"))
             return
         if not words:
             reason = f"{reason} with status {status} before it could run nodes: is it a Python interpreter?"
@@ -232,7 +243,7 @@ class ZygoteProcess:
             for worker in workers:
                 self._drop(worker)
             message = str(header["message"])
-            self._feed(ForkFailed(environment=self.environment, workers=workers, message=message))
+            self._feed(ForkFailed(zygote=self.id, workers=workers, message=message))
 
     def _warmed(self, header: dict[str, Any], pid: int) -> None:
         successes = header["successes"]
@@ -250,7 +261,11 @@ class ZygoteProcess:
         for layer in lacks:
             log.warning("nodes of %s go without a layer of protection: %s", self.environment, layer)
         version = str(header["version"])
-        self._feed(ZygoteWarmed(environment=self.environment, pid=pid, version=version, tier=tier, lacks=lacks))
+        self._feed(
+            ZygoteWarmed(
+                zygote=self.id, pid=pid, version=version, tier=tier, lacks=lacks, fingerprint=self._fingerprint
+            )
+        )
 
     def _forked(self, workers: list[list[int]], descriptors: list[int]) -> None:
         born: list[WorkerId] = []
@@ -261,7 +276,7 @@ class ZygoteProcess:
                 continue
             link.born(pidfd)
             born.append(WorkerId(worker))
-        self._feed(WorkersForked(environment=self.environment, workers=tuple(born)))
+        self._feed(WorkersForked(workers=tuple(born)))
 
     def _exited(self, worker: WorkerId, status: int, usage: Usage) -> None:
         link = self.links.get(worker)
