@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pyflowd.core.judgement import check_result
 from pyflowd.core.preparation import Prepared
+from pyflowd.graph.dependencies import Dependencies
 from pyflowd.graph.diagnostics import DiagnosticCode, Severity
 from pyflowd.graph.environment_specs import DEFAULT, EnvironmentSpec
 from pyflowd.graph.interface import code_hash
@@ -122,6 +123,13 @@ def test_blocks_in_nodes_add_to_the_graphs_environment() -> None:
     nodes = node("a", block("Numpy>=2", python=">=3.9")), node("b", block("pandas", "numpy>=2")), node("c", MAKE)
     graph = whole(*nodes, requirements=["pandas"], python="<3.14")
     assert own(graph) == EnvironmentSpec(python="<3.14,>=3.9", requirements=("numpy>=2", "pandas"))
+
+
+@pytest.mark.parametrize(("python", "choice"), [(None, {}), (None, {"name": "plots"}), (PATH, {})])
+def test_what_a_graph_requires_is_known_wherever_it_runs(python: str | None, choice: Any) -> None:
+    graph = whole(node("a", block("b")), requirements=["a"], python=">=3.10")
+    found = placed(graph, python, **choice)
+    assert found.required == Dependencies(requirements=("a", "b"), python=">=3.10")
 
 
 @pytest.mark.parametrize(
