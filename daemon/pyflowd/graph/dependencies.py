@@ -251,5 +251,7 @@ def _found(text: str) -> _Found:
             return _Found("", str(error), error.name)
     found = _found(plain)
     return (
-        found if found.complaint else found._replace(complaint=f"builds have no order, it is read as {shown(plain)}.")
+        found
+        if found.complaint
+        else found._replace(complaint=f"labels of builds have no order (PEP 440), it is read as {shown(plain)}.")
     )

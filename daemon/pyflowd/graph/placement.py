@@ -27,12 +27,14 @@ class Placement:
     """The environments of a graph. The first is the graph's own; it has no other twice.
 
     of_node: an index into `specs`, for nodes that run in another than the graph's own.
+    required: what the graph requires of its own, blocks in its nodes included, whatever was chosen for it.
     refusals: why no node at all can run, if so. problems: nodes that cannot, for what they declare, and why.
     diagnostics: all there is to say, refusals and problems included (up to a number of each kind).
     """
 
     specs: tuple[EnvironmentSpec, ...] = (DEFAULT,)
     of_node: Mapping[NodeId, int] = field(default_factory=dict)
+    required: Dependencies = NOTHING
     refusals: tuple[Diagnostic, ...] = ()
     problems: Mapping[NodeId, Diagnostic] = field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -101,6 +103,7 @@ class _Placer:
         return Placement(
             specs=tuple(index_of),
             of_node=of_node,
+            required=self._own,
             refusals=(*self._request.problems, *self._reader.refusals),
             problems=self._reader.problems,
             diagnostics=(
