@@ -117,7 +117,7 @@ class ZygoteKeeper:
         zygote = self._book.living.get(warmed.zygote)
         if zygote is None or zygote.state is not ZygoteState.WARMING:
             return
-        known = self._book.of(zygote.environment)
+        earlier = self._book.of(zygote.environment).version
         former = self._book.warmed(zygote)
         self._pool.warmed(zygote, warmed.pid, warmed.version, self.now)
         zygote.tier, zygote.lacks, zygote.fingerprint = warmed.tier, warmed.lacks, warmed.fingerprint
@@ -125,13 +125,15 @@ class ZygoteKeeper:
         self.learnt.warmed(zygote.python, warmed.fingerprint, warmed.preloaded, warmed.not_preloaded)
         self._deadlines.set(zygote, zygote.refill_at)
         if former is None or former.fingerprint != zygote.fingerprint:
-            is_another = known.version is not None and _release(known.version) != _release(warmed.version)
+            is_another = earlier is not None and _release(earlier) != _release(warmed.version)
             self.on_changed(zygote.environment, is_another)
         if former is not None:
             self._leave_behind(former)
-        latest = self._fingerprints.setdefault(zygote.python, warmed.fingerprint)
-        if latest != warmed.fingerprint:
+        latest = self._fingerprints.get(zygote.python)
+        if latest not in (warmed.fingerprint, zygote.known_fingerprint):
             self._renew(zygote)
+        else:
+            self._fingerprints[zygote.python] = warmed.fingerprint
         self.on_warmed(zygote.environment)
         self.retire()
 
@@ -176,6 +178,7 @@ class ZygoteKeeper:
 
     def _start(self, zygote: Zygote) -> None:
         zygote.preload = self.learnt.preload(zygote.python)
+        zygote.known_fingerprint = self._fingerprints.get(zygote.python)
         self._emit(effects.StartZygote(zygote=zygote.id, environment=zygote.environment, preload=zygote.preload))
 
     def _renew(self, zygote: Zygote) -> None:

@@ -25,7 +25,8 @@ class Zygote:
 
     `spares` are ids of its starting and idle workers, the next to be used last: that is the youngest of the idle, for
     much of its memory still lies in the caches; when there is none, the oldest of the starting.
-    fingerprint: of the environment as it was when this one started. preload: what it was told to import; preloaded:
+    fingerprint: of the environment as it was when this one started; known_fingerprint: what was known of it until then.
+    preload: what it was told to import; preloaded:
     (module, seconds) of what it did; not_preloaded: (module, reason) of the rest.
     """
 
@@ -37,6 +38,7 @@ class Zygote:
     tier: str = ""
     lacks: tuple[str, ...] = ()
     fingerprint: str = ""
+    known_fingerprint: str | None = None
     preload: tuple[str, ...] = ()
     preloaded: tuple[tuple[str, float], ...] = ()
     not_preloaded: tuple[tuple[str, str], ...] = ()
