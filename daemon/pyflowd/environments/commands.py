@@ -75,4 +75,4 @@ class Workshop:
             for name, value in self.variables.items()
             if name not in redirecting and not name.startswith("PYTHON")
         }
-        return {**PATIENCE, **kept, "TMPDIR": str(self.scratch), "NO_COLOR": "1"}
+        return {**PATIENCE, **kept, "TMPDIR": str(self.scratch), "NO_COLOR": "1", "UV_NO_WRAP": "1"}
