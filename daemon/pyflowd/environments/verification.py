@@ -78,7 +78,8 @@ class Present:
         elif self._applies(requirement, ""):
             for needed in self._with_extras(requirement, set()):
                 if (fault := self._fault(needed)) is not None:
-                    yield f"{_shown(needed)}: {fault}"
+                    whose = "" if needed is requirement else f" for {_shown(requirement)}"
+                    yield f"{_shown(needed)}{whose}: {fault}"
 
     def conflicts(self) -> Iterator[str]:
         """What the packages need of each other and do not have. Their extras count where somebody asks for them."""
