@@ -10,7 +10,8 @@ from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
 from pyflowd_client.protocol.requests import Permissions, RunOptions
-from pyflowd_client.submission import encode_inputs, interpreter_path, read_graph, submission, with_absolute_paths
+from pyflowd_client.requirements import interpreter
+from pyflowd_client.submission import encode_inputs, read_graph, submission, with_absolute_paths
 
 
 def test_a_graph_file_is_read_with_its_name_and_without_a_byte_order_mark(tmp_path: Path) -> None:
@@ -66,9 +67,9 @@ def test_an_interpreter_is_absolute_and_its_links_stay(tmp_path: Path, monkeypat
     (tmp_path / "python").symlink_to("/usr/bin/env")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert interpreter_path("./python") == str(tmp_path / "python")
-    assert interpreter_path("~/python") == str(tmp_path / "python")
-    assert interpreter_path(None) is None
+    assert interpreter("./python") == str(tmp_path / "python")
+    assert interpreter("~/python") == str(tmp_path / "python")
+    assert interpreter(None) is None
 
 
 def test_options_left_out_have_the_protocols_defaults_and_none_means_no_limit() -> None:
