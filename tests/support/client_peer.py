@@ -28,6 +28,9 @@ from support import environment_answers
 
 Story = Callable[["Teller", Any], None]
 
+FOLDER = str(Path(__file__).parents[1])  # where Python finds this package, for those who start this as a program
+COMMAND = [sys.executable, "-m", "support.client_peer"]
+
 
 class Teller:
     """Numbers the events of one run and keeps them, encoded."""
@@ -377,8 +380,8 @@ def start_process(path: Path) -> "subprocess.Popen[bytes]":
     """A fake daemon that can be killed, listening when this returns."""
     ready, ready_fd = os.pipe()
     with os.fdopen(ready, "rb") as pipe:
-        command = [sys.executable, __file__, "--socket", str(path), "--ready-fd", str(ready_fd)]
-        process = subprocess.Popen(command, pass_fds=[ready_fd])
+        command = [*COMMAND, "--socket", str(path), "--ready-fd", str(ready_fd)]
+        process = subprocess.Popen(command, pass_fds=[ready_fd], env=os.environ | {"PYTHONPATH": FOLDER})
         os.close(ready_fd)
         assert pipe.read(1) == b"."
     return process
