@@ -19,7 +19,6 @@ from pyflowd_client.protocol.requests import (
     RunOptions,
     SubmitRun,
 )
-from pyflowd_client.requirements import absolute_requirements, interpreter
 
 
 class RunArguments(TypedDict, total=False):
@@ -112,7 +111,7 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
     return SubmitRun(
         document=document,
         name=name,
-        python=interpreter(arguments.get("python")),
+        python=interpreter_choice(arguments),
         inputs=encode_inputs(arguments.get("inputs") or {}),
         options=RunOptions(**options),
         permissions=with_absolute_paths(arguments.get("permissions") or Permissions()),
@@ -126,10 +125,19 @@ def check(document: str, name: str | None, arguments: RunArguments) -> CheckGrap
     return CheckGraph(
         document=document,
         name=name,
-        python=interpreter(arguments.get("python")),
+        python=interpreter_choice(arguments),
         inputs=encode_inputs(arguments.get("inputs") or {}),
         environment=environment_choice(arguments),
     )
+
+
+def interpreter_choice(arguments: RunArguments) -> str | None:
+    """Which versions will do, or an absolute path."""
+    if arguments.get("python") is None:
+        return None
+    from pyflowd_client.requirements import interpreter  # reading takes patterns, which most runs do without
+
+    return interpreter(arguments["python"])
 
 
 def environment_choice(arguments: RunArguments) -> EnvironmentChoice:
@@ -137,11 +145,12 @@ def environment_choice(arguments: RunArguments) -> EnvironmentChoice:
     name = arguments.get("environment")
     if name == "":
         raise ValueError("environment: an empty text names no environment")
-    requirements = absolute_requirements(arguments.get("requirements") or ())
-    allow_builds = arguments.get("allow_builds", False)
+    requirements, allow_builds = arguments.get("requirements") or (), arguments.get("allow_builds", False)
     if name is None and not requirements and not allow_builds:
         return NO_CHOICE
-    return EnvironmentChoice(name=name, requirements=requirements, allow_builds=allow_builds)
+    from pyflowd_client.requirements import absolute_requirements
+
+    return EnvironmentChoice(name=name, requirements=absolute_requirements(requirements), allow_builds=allow_builds)
 
 
 def with_absolute_paths(permissions: Permissions) -> Permissions:

@@ -29,6 +29,7 @@ NOT_ON_THE_WAY = {
     "platformdirs",
     "pyflowd_client.cli.env_arguments",
     "pyflowd_client.environments",
+    "pyflowd_client.requirements",
     "pyflowd_client.requirements_file",
     "rich",
     "shutil",

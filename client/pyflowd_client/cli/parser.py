@@ -4,8 +4,6 @@ import argparse
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-P = TypeVar("P", bound="Parser")
-
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Shows descriptions as they were written. Its width is fixed: asking for the terminal's imports shutil."""
@@ -48,6 +46,9 @@ class IntermixedParser(Parser):
             return super().parse_known_args(args, namespace)
         self._is_within = True
         return self.parse_known_intermixed_args(args, namespace)
+
+
+P = TypeVar("P", bound=Parser)
 
 
 def common_options(kind: type[P]) -> P:
