@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 
-_SPECIFIER = r"(?:[<>=!~]=?=?)?\s*\d+(?:\.\d+)*(?:\.\*)?"
+_SPECIFIER = r"(?:[<>=!~]=?=?)?\s*\d+(?:\.\d+)*(?:\.[*x])?\+?"
 _VERSIONS = re.compile(rf"\s*{_SPECIFIER}\s*(?:,\s*{_SPECIFIER}\s*)*")
 _NAMED_VERSION = re.compile(r"c?python(\d+(?:\.\d+)*)", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")

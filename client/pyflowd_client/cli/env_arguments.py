@@ -22,7 +22,8 @@ Make an environment that has a name. What goes on is told on stderr; Ctrl-C leav
 INSTALL = """\
 Install into an environment that has a name. Nodes at work finish with what they began with.
 
-  pyflowctl env install science scipy ./geometry
+  pyflowctl env install science scipy 'matplotlib<4'
+  pyflowctl env install science ./geometry --allow-builds
 """
 PRUNE = """\
 Delete environments that were built for graphs and are not in use; never those that have a name.

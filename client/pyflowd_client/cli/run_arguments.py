@@ -79,11 +79,11 @@ def add_packages(to: argparse._ActionsContainer, name: str) -> None:
             type=requirement,
             action="append",
             default=[],
-            help="a package that nodes need, such as numpy, 'numpy>=2' or ./geometry. Repeatable",
+            help="a package that nodes need, such as numpy, 'numpy>=2', or the path of one. Repeatable",
         )
     else:
         to.add_argument(
-            "packages", metavar="REQ", type=requirement, nargs="*", help="a package: numpy, 'numpy>=2', ./geometry"
+            "packages", metavar="REQ", type=requirement, nargs="*", help="a package: numpy, 'numpy>=2', or a path"
         )
     to.add_argument(
         "--requirements",
