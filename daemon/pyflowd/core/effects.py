@@ -68,9 +68,10 @@ class BuildPlan:
 
 @record
 class StartZygote:
-    """Start the fork server of an environment; ends in ZygoteWarmed or ZygoteLost."""
+    """Start the fork server of an environment; ends in ZygoteWarmed or ZygoteLost. preload: modules, in this order."""
 
     environment: EnvironmentId
+    preload: tuple[str, ...] = ()
 
 
 @record

@@ -95,13 +95,18 @@ class PlanBuilt:
 
 @record
 class ZygoteWarmed:
-    """The fork server of an environment is ready. tier: of its sandbox. lacks: what protection it goes without."""
+    """The fork server of an environment is ready. tier: of its sandbox. lacks: what protection it goes without.
+
+    preloaded: (module, seconds) of what its workers need not import. not_preloaded: (module, why) of what was to be.
+    """
 
     environment: EnvironmentId
     pid: int
     version: str
     tier: str = ""
     lacks: tuple[str, ...] = ()
+    preloaded: tuple[tuple[str, float], ...] = ()
+    not_preloaded: tuple[tuple[str, str], ...] = ()
 
 
 @record
@@ -144,23 +149,25 @@ class WorkerExited:
 
 @record
 class CallDone:
-    """A node returned; outputs in declared order."""
+    """A node returned; outputs in declared order. imports: (module, seconds at least) of what it had to import."""
 
     worker: WorkerId
     call: CallId
     outputs: tuple[tuple[str, Value], ...]
     warnings: tuple[str, ...]
     usage: Usage
+    imports: tuple[tuple[str, float], ...] = ()
 
 
 @record
 class CallFailed:
-    """A node failed inside its worker, which could tell why."""
+    """A node failed inside its worker, which could tell why. imports: as of `CallDone`."""
 
     worker: WorkerId
     call: CallId
     error: ErrorInfo
     usage: Usage
+    imports: tuple[tuple[str, float], ...] = ()
 
 
 @record

@@ -18,6 +18,7 @@ from pyflowd.sandbox.sandboxes import Sandbox, Sandboxes, SandboxRefused
 from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
+from pyflowd.shell.preload import Preload
 from pyflowd.shell.zygote_process import Superior, ZygoteProcess
 from pyflowd.worker_side import frames, orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -45,15 +46,18 @@ class Zygotes:
         self._poller = poller
         self._feed = feed
         self._processes: dict[EnvironmentId, ZygoteProcess] = {}
+        self._preloads: dict[EnvironmentId, Preload] = {}
 
     def start(self, effect: effects.StartZygote) -> None:
         """Start a fork server."""
         environment = effect.environment
+        self._preloads[environment] = Preload.of(effect.preload)
         self._start(environment, partial(self._sandboxes.first, environment))
 
     def end(self, effect: effects.EndZygote) -> None:
         """End a fork server whose workers have nothing to do."""
         self._processes.pop(effect.environment).discard()
+        del self._preloads[effect.environment]
         log.info("a zygote was let go: %s", effect.environment)
 
     def _start(self, environment: EnvironmentId, choose: Callable[[], Sandbox]) -> None:
@@ -64,7 +68,8 @@ class Zygotes:
             self._feed(ZygoteLost(environment=environment, reason=str(refusal)))
             return
         try:
-            process = ZygoteProcess(sandbox, self._poller, self._feed, self._superior(sandbox))
+            preload, superior = self._preloads[environment], self._superior(sandbox)
+            process = ZygoteProcess(sandbox, preload, self._poller, self._feed, superior)
         except OSError as error:
             reason = f"{sandbox.python} cannot be started as a Python interpreter: {error.strerror}"
             self._feed(ZygoteLost(environment=environment, reason=reason))
@@ -77,6 +82,8 @@ class Zygotes:
             judge=partial(self._sandboxes.judge, sandbox),
             unfit=partial(self._retreat, sandbox),
             uncompiled=self._bytecode.compile_for,
+            spoilt=partial(self._restart, sandbox.environment),
+            call_later=self._loop.call_later,
             has_run_out_of_memory=lambda worker: self.has_run_out_of_memory(worker),
         )
 
@@ -84,6 +91,13 @@ class Zygotes:
         del self._processes[sandbox.environment]
         log.info("%s is not to be had for %s: %s", sandbox.tier.name, sandbox.environment, reason)
         self._start(sandbox.environment, partial(self._sandboxes.lower, sandbox, reason, is_weak=is_weak))
+
+    def _restart(self, environment: EnvironmentId, module: str, reason: str) -> None:
+        """A module keeps the fork server from coming up, or must not be in it: start it without."""
+        del self._processes[environment]
+        self._preloads[environment] = self._preloads[environment].without(module, reason)
+        log.warning("%s cannot be preloaded for %s: %s", module or "what was asked for", environment, reason)
+        self._start(environment, partial(self._sandboxes.first, environment))
 
     def fork(self, effect: effects.ForkWorkers) -> None:
         """Fork workers."""
