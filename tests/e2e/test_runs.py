@@ -10,7 +10,7 @@ import pytest
 
 from pyflowd_client import Refused, RunFailed
 from pyflowd_client.blocking import Client
-from pyflowd_client.protocol.errors import ErrorCode
+from pyflowd_client.protocol.errors import ErrorCode, ExitStatus
 from pyflowd_client.protocol.events import Diagnostic, NodeFinished, NodeOutput, NodeProgress, RunFinished, RunStarted
 from pyflowd_client.protocol.states import NodeState, RunState
 from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl

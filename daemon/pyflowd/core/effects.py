@@ -105,7 +105,7 @@ class BuildPlan:
 class StartZygote:
     """Start a fork server for an environment; ends in ZygoteWarmed or ZygoteLost.
 
-    preload: the modules that it shall import, if it can.
+    preload: the modules that it shall import if it can, in this order.
     """
 
     zygote: ZygoteId

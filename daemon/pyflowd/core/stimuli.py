@@ -225,7 +225,7 @@ class WorkerExited:
 
 @record
 class CallDone:
-    """A node returned; outputs in declared order. imports: (module, seconds) of what it was the first to load."""
+    """A node returned; outputs in declared order. imports: (module, seconds at least) of what it had to import."""
 
     worker: WorkerId
     call: CallId
@@ -237,7 +237,7 @@ class CallDone:
 
 @record
 class CallFailed:
-    """A node failed inside its worker, which could tell why."""
+    """A node failed inside its worker, which could tell why. imports: as of `CallDone`."""
 
     worker: WorkerId
     call: CallId

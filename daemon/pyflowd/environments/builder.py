@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pyflowd.core.environment_specs import EnvironmentSpec
 from pyflowd.environments.bytecode import compile_packages
 from pyflowd.environments.commands import Workshop
 from pyflowd.environments.failures import EnvironmentFailed, from_os_error, normal_name, requirement_name
@@ -21,6 +20,7 @@ from pyflowd.environments.locks import Lock
 from pyflowd.environments.manager import EnvironmentManager, Wanted
 from pyflowd.environments.store import CHANGING, EnvironmentRecord, EnvironmentStore, Place, checked_name
 from pyflowd.environments.trees import delete_tree, settle_tree
+from pyflowd.graph.environment_specs import EnvironmentSpec
 
 WAITING = "Waiting for another build of the same environment"
 

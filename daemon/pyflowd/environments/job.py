@@ -20,13 +20,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pyflowd.core.environment_specs import EnvironmentSpec
 from pyflowd.environments.builder import Builder, Made
 from pyflowd.environments.failures import EnvironmentFailed, from_os_error
 from pyflowd.environments.interpreters import find_on_path
 from pyflowd.environments.manager import Wanted
 from pyflowd.environments.selection import select_manager
 from pyflowd.environments.store import EnvironmentRecord, EnvironmentStore
+from pyflowd.graph.environment_specs import EnvironmentSpec
 
 REQUEST_MOST = 16_000_000  # bytes
 OTHERS_MAY_READ = 0o022  # nodes may be another user

@@ -1,4 +1,4 @@
-"""What the nodes of each interpreter import, kept over the lives of daemons. What cannot be read there was not learnt."""
+"""What the nodes of each interpreter import, kept over the lives of daemons. What cannot be read was not learnt."""
 
 import json
 from contextlib import suppress

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pyflowd.core.environment_specs import EnvironmentSpec
 from pyflowd.environments.commands import Workshop
 from pyflowd.environments.failures import ALLOW_BUILDS, EnvironmentFailed
 from pyflowd.environments.interpreters import FindPython, Interpreter, choose_interpreter
 from pyflowd.environments.trees import delete_tree
+from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd_client.protocol.replies import DetectedEnvironment, EnvironmentVerified, Package
 
 

@@ -22,10 +22,10 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
-from pyflowd.core.environment_specs import EnvironmentSpec
 from pyflowd.environments.failures import EnvironmentFailed
 from pyflowd.environments.locks import Lock, is_free, locked
 from pyflowd.environments.trees import delete_tree
+from pyflowd.graph.environment_specs import EnvironmentSpec
 
 RECORD = "pyflowd.json"
 USED = "used"

@@ -1,7 +1,7 @@
 """Jobs: slow work on environments, each in a process of its own that ends with us, whatever ends us.
 
-A job is told what to do by one line of JSON, and tells by lines what happens, and what came out of it, at last. When its
-standard input ends, so does it, with all that it started.
+A job is told what to do by one line of JSON, and tells by lines what happens and, at last, what came out of it. When
+its standard input ends, so does it, with all that it started.
 """
 
 import asyncio

@@ -205,14 +205,6 @@ class Server:
                 self._feed(CheckAsked(session=session, request=request_id, submission=submission_of(request)))
             case requests.ConvertGraph():
                 self._convert(session, request_id, request)
-            case requests.WarmEnvironment():
-                environment = EnvironmentId(self._environments.python(request.environment))
-                self._feed(WarmAsked(session=session, request=request_id, environment=environment))
-            case requests.CoolEnvironment():
-                python = self._environments.python(request.environment)
-                self._feed(CoolAsked(session=session, request=request_id, python=python))
-            case requests.ChangeEnvironment():
-                self._feed(ChangeAsked(session=session, request=request_id, change=request))
             case requests.Examine():
                 self._reports.examine(partial(self._reply, session, request_id))
             case requests.CancelRun():
@@ -222,10 +214,25 @@ class Server:
             case requests.Ack():
                 self.outbox.ack(session, request.run, request.seq)
                 self._loop.call_soon(self.end_turn)
+            case _ if not self._take_of_environments(session, request_id, request):
+                self._reply(session, request_id, self._answer_at_once(session, request))
+
+    def _take_of_environments(self, session: SessionId, request_id: int, request: requests.Request) -> bool:
+        """Whether it is about environments."""
+        match request:
+            case requests.WarmEnvironment():
+                environment = EnvironmentId(self._environments.python(request.environment))
+                self._feed(WarmAsked(session=session, request=request_id, environment=environment))
+            case requests.CoolEnvironment():
+                python = self._environments.python(request.environment)
+                self._feed(CoolAsked(session=session, request=request_id, python=python))
+            case requests.ChangeEnvironment():
+                self._feed(ChangeAsked(session=session, request=request_id, change=request))
             case _ if isinstance(request, EnvironmentRequest):
                 self._environments(request, partial(self._reply, session, request_id))
             case _:
-                self._reply(session, request_id, self._answer_at_once(session, request))
+                return False
+        return True
 
     def _reply(self, session: SessionId, request_id: int | None, reply: replies.Reply) -> None:
         self._queue(session, encode_reply(request_id, reply))

@@ -19,7 +19,8 @@ from pyflowd.sandbox.sandboxes import Sandbox, Sandboxes, SandboxRefused
 from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
-from pyflowd.shell.zygote_process import Superior, ZygoteProcess
+from pyflowd.shell.preload import Preload
+from pyflowd.shell.zygote_process import Start, Superior, ZygoteProcess
 from pyflowd.worker_side import frames, orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
@@ -52,15 +53,18 @@ class Zygotes:
         self._poller = poller
         self._feed = feed
         self._processes: dict[ZygoteId, ZygoteProcess] = {}
+        self._preloads: dict[ZygoteId, Preload] = {}
 
     def start(self, effect: effects.StartZygote) -> None:
         """Start a fork server."""
+        self._preloads[effect.zygote] = Preload.of(effect.preload)
         self._start(effect, partial(self._sandboxes.first, effect.environment))
 
     def end(self, effect: effects.EndZygote) -> None:
         """End a fork server whose workers have nothing to do."""
         process = self._processes.pop(effect.zygote)
         process.discard()
+        del self._preloads[effect.zygote]
         log.info("a zygote was let go: %s", process.environment)
 
     def _start(self, effect: effects.StartZygote, choose: Callable[[], Sandbox]) -> None:
@@ -68,15 +72,16 @@ class Zygotes:
         try:
             sandbox = choose()
         except SandboxRefused as refusal:
-            self._feed(ZygoteLost(zygote=effect.zygote, reason=str(refusal)))
+            self._tell(ZygoteLost(zygote=effect.zygote, reason=str(refusal)))
             return
         fingerprint = self._fingerprints.of(sandbox.python)
         superior = self._superior(effect, sandbox)
         try:
-            process = ZygoteProcess(effect, fingerprint, sandbox, self._poller, self._feed, superior)
+            start = Start(effect.zygote, fingerprint, self._preloads[effect.zygote])
+            process = ZygoteProcess(start, sandbox, self._poller, self._tell, superior)
         except OSError as error:
             reason = f"{sandbox.python} cannot be started as a Python interpreter: {error.strerror}"
-            self._feed(ZygoteLost(zygote=effect.zygote, reason=reason))
+            self._tell(ZygoteLost(zygote=effect.zygote, reason=reason))
             return
         self._processes[effect.zygote] = process
         log.info("a zygote starts, %s: %s", sandbox.tier.name, effect.environment)
@@ -86,6 +91,8 @@ class Zygotes:
             judge=partial(self._sandboxes.judge, sandbox),
             unfit=partial(self._retreat, effect, sandbox),
             uncompiled=self._bytecode.compile_for,
+            spoilt=partial(self._restart, effect),
+            call_later=self._loop.call_later,
             has_run_out_of_memory=lambda worker: self.has_run_out_of_memory(worker),
         )
 
@@ -93,6 +100,20 @@ class Zygotes:
         del self._processes[effect.zygote]
         log.info("%s is not to be had for %s: %s", sandbox.tier.name, sandbox.environment, reason)
         self._start(effect, partial(self._sandboxes.lower, sandbox, reason, is_weak=is_weak))
+
+    def _restart(self, effect: effects.StartZygote, module: str, reason: str) -> None:
+        """A module keeps the fork server from coming up, or must not be in it: start it without."""
+        del self._processes[effect.zygote]
+        self._preloads[effect.zygote] = self._preloads[effect.zygote].without(module, reason)
+        log.warning("%s cannot be preloaded for %s: %s", module or "what was asked for", effect.environment, reason)
+        self._start(effect, partial(self._sandboxes.first, effect.environment))
+
+    def _tell(self, stimulus: Stimulus) -> None:
+        """What a fork server says; of one that is lost nothing is kept."""
+        if isinstance(stimulus, ZygoteLost):
+            self._processes.pop(stimulus.zygote, None)
+            del self._preloads[stimulus.zygote]
+        self._feed(stimulus)
 
     def fork(self, effect: effects.ForkWorkers) -> None:
         """Fork workers."""
@@ -135,8 +156,7 @@ class Zygotes:
 
     def pid_of(self, zygote: ZygoteId, worker: WorkerId) -> int | None:
         """The process id of a worker; None before it is known, and when it is gone."""
-        process = self._processes.get(zygote)
-        link = process.links.get(worker) if process else None
+        link = self._link(zygote, worker)
         return link.pid if link else None
 
     def close(self) -> None:
@@ -149,7 +169,7 @@ class Zygotes:
     def _send(
         self, zygote: ZygoteId, worker: WorkerId, order: "orders.Order", descriptors: list[int]
     ) -> WorkerLink | None:
-        link = self._processes[zygote].links.get(worker)
+        link = self._link(zygote, worker)
         if link is None:
             return None
         try:
@@ -160,6 +180,10 @@ class Zygotes:
             call = CallId(order[1])
             self._feed(CallFailed(worker=worker, call=call, error=info, usage=Usage()))
         return link
+
+    def _link(self, zygote: ZygoteId, worker: WorkerId) -> WorkerLink | None:
+        process = self._processes.get(zygote)
+        return process.links.get(worker) if process else None
 
     def _listen_soon(self, link: WorkerLink) -> None:
         """Most calls are over before anybody could have read their output as it came: those are spared the watching."""
@@ -173,7 +197,7 @@ class Zygotes:
             link.listen()
 
     def _signal(self, zygote: ZygoteId, worker: WorkerId, number: signal.Signals) -> None:
-        link = self._processes[zygote].links.get(worker)
+        link = self._link(zygote, worker)
         if link is not None:
             link.signal(number)
 
