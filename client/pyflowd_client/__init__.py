@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyflowd_client.aio import AsyncClient, AsyncRun, connect_async
     from pyflowd_client.blocking import Client, connect
+    from pyflowd_client.environments import AsyncEnvironments, Environments
     from pyflowd_client.errors import (
         DaemonLost,
         DaemonUnavailable,
@@ -23,19 +24,23 @@ if TYPE_CHECKING:
         PyflowdError,
         Refused,
         RequestUnsendable,
+        RequirementsFileError,
         RunFailed,
     )
     from pyflowd_client.protocol import events
     from pyflowd_client.protocol.requests import Permissions
     from pyflowd_client.record import Outputs
+    from pyflowd_client.requirements_file import read_requirements
     from pyflowd_client.run import Run
 
 __all__ = [
     "AsyncClient",
+    "AsyncEnvironments",
     "AsyncRun",
     "Client",
     "DaemonLost",
     "DaemonUnavailable",
+    "Environments",
     "GraphFileError",
     "LocationRefused",
     "Outputs",
@@ -44,14 +49,28 @@ __all__ = [
     "PyflowdError",
     "Refused",
     "RequestUnsendable",
+    "RequirementsFileError",
     "Run",
     "RunFailed",
     "connect",
     "connect_async",
     "events",
+    "read_requirements",
 ]
 
-_HOMES = tuple(f"{__name__}.{home}" for home in ("errors", "record", "run", "protocol.requests", "blocking", "aio"))
+_HOMES = tuple(
+    f"{__name__}.{home}"
+    for home in (
+        "errors",
+        "record",
+        "run",
+        "protocol.requests",
+        "environments",
+        "requirements_file",
+        "blocking",
+        "aio",
+    )
+)
 
 
 def __getattr__(name: str) -> object:

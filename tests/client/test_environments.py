@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pyflowd_client import read_requirements
 from pyflowd_client.aio import connect_async
 from pyflowd_client.blocking import Client, connect
 from pyflowd_client.environments import AsyncEnvironments, Environments
@@ -160,6 +161,13 @@ def test_a_graph_is_sent_along_where_it_is_compared(client: Client, daemon: Fake
     assert requests.LockEnvironment(document="numpy pandas", name="g.md") in daemon.asked
     with pytest.raises(GraphFileError, match="No such file"):
         client.environments.verify("science", tmp_path / "gone.md")
+
+
+def test_a_file_of_requirements_serves_as_well(client: Client, daemon: FakeDaemon, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("numpy\npandas\n")
+    client.run_document("greet", requirements=read_requirements(tmp_path / "requirements.txt")).result()
+    [submitted] = [request for request in daemon.asked if isinstance(request, requests.SubmitRun)]
+    assert submitted.environment == requests.EnvironmentChoice(requirements=("numpy", "pandas"))
 
 
 def test_what_names_nothing_is_refused(client: Client) -> None:

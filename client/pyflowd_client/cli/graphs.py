@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pyflowd_client.cli.choices import chosen_environment
 from pyflowd_client.cli.sessions import open_session
-from pyflowd_client.cli.values import one_line
+from pyflowd_client.cli.values import one_line, several_lines
 from pyflowd_client.errors import UsageRefused
 from pyflowd_client.protocol.codec import to_wire
 from pyflowd_client.protocol.errors import ExitStatus
@@ -63,4 +63,4 @@ def write_text(path: str | None, text: str) -> None:
 def _show_findings(findings: Iterable[Finding]) -> None:
     for finding in findings:
         where = f"{one_line(finding.title or finding.node or '')}: " if finding.title or finding.node else ""
-        print(f"{finding.severity}: {where}{finding.message} [{finding.code}]", file=sys.stderr)
+        print(several_lines(f"{finding.severity}: {where}{finding.message} [{finding.code}]"), file=sys.stderr)

@@ -97,7 +97,7 @@ class Report:
         if (event.severity != "error" and self._quiet) or (event.severity == "info" and not self._verbose):
             return
         where = f"{one_line(event.title or event.node)}: " if event.node else ""
-        self.line(f"{event.severity}: {where}{event.message} [{event.code}]")
+        self.line(several_lines(f"{event.severity}: {where}{event.message} [{event.code}]"))
 
     def _show_output(self, event: NodeOutput) -> None:
         if self._quiet:
