@@ -167,6 +167,17 @@ def test_a_change_to_a_package_that_is_installed_in_place_changes_it(
     assert of(python) != before
 
 
+def test_a_package_that_an_import_hook_finds_is_watched(python: str, of: Of, tmp_path: Path) -> None:
+    package = tmp_path / "project" / "src" / "package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    finder = f"from x import y\nMAPPING: dict[str, str] = {{'package': '{package}', 'gone': '/nowhere'}}\n"
+    (site_of(python) / "__editable___package_1_0_finder.py").write_text(finder)
+    before = of(python)
+    (package / "__init__.py").write_text("changed = True\n")
+    assert of(python) != before
+
+
 def test_one_change_right_after_another_is_seen_although_the_clock_of_files_is_coarse(python: str) -> None:
     one = Fingerprints()
     seen = set()
