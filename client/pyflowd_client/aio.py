@@ -27,6 +27,10 @@ from pyflowd_client.record import Outputs
 from pyflowd_client.run import RunHandle
 from pyflowd_client.submission import RunArguments, check, read_graph, submission
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyflowd_client.environments import AsyncEnvironments
+
 R = TypeVar("R", bound=replies.Reply)
 
 
@@ -92,8 +96,18 @@ class AsyncClient:
         self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]
     ) -> AsyncRun:
         """Execute the text of a graph; `name` would be its file's name, a hint for the format."""
-        accepted = await self.ask(submission(document, name, arguments), replies.RunAccepted)
-        return AsyncRun(self, accepted.run)
+        return await self.submit(submission(document, name, arguments))
+
+    async def submit(self, request: requests.SubmitRun | requests.ChangeEnvironment) -> AsyncRun:
+        """The run that a request begins."""
+        return AsyncRun(self, (await self.ask(request, replies.RunAccepted)).run)
+
+    @property
+    def environments(self) -> "AsyncEnvironments":
+        """The environments that the daemon keeps and finds: `await client.environments.list()`."""
+        from pyflowd_client.environments import AsyncEnvironments
+
+        return AsyncEnvironments(self)
 
     async def follow(self, run: str, from_seq: int = 1) -> AsyncRun:
         """A run that somebody submitted before, told from event `from_seq` on."""

@@ -22,6 +22,10 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.run import Run
 from pyflowd_client.submission import RunArguments, check, read_graph, submission
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyflowd_client.environments import Environments
+
 R = TypeVar("R", bound=replies.Reply)
 # As plain integers: the arithmetic of enum flags costs more than the calls.
 NOBLOCK, POLLIN = int(zmq.NOBLOCK), int(zmq.POLLIN)
@@ -51,8 +55,18 @@ class Client:
 
     def run_document(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> Run:
         """Execute the text of a graph; `name` would be its file's name, a hint for the format."""
-        accepted = self.ask(submission(document, name, arguments), replies.RunAccepted)
-        return Run(self, accepted.run)
+        return self.submit(submission(document, name, arguments))
+
+    def submit(self, request: requests.SubmitRun | requests.ChangeEnvironment) -> Run:
+        """The run that a request begins."""
+        return Run(self, self.ask(request, replies.RunAccepted).run)
+
+    @property
+    def environments(self) -> "Environments":
+        """The environments that the daemon keeps and finds: `client.environments.list()`."""
+        from pyflowd_client.environments import Environments  # not on the way of a command that only runs a graph
+
+        return Environments(self)
 
     def follow(self, run: str, from_seq: int = 1) -> Run:
         """A run that somebody submitted before, told from event `from_seq` on."""

@@ -18,7 +18,7 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
 from pyflowd_client.protocol.replies import Refused as RefusedReply
 from pyflowd_client.protocol.replies import Reply, RunAccepted, Welcome
-from pyflowd_client.protocol.requests import Ack, FollowRun, Hello, Request, SubmitRun
+from pyflowd_client.protocol.requests import Ack, ChangeEnvironment, FollowRun, Hello, Request, SubmitRun
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
 ACK_BYTES = 256 * 1024
@@ -144,7 +144,7 @@ class Conversation:
         if request_id is None or request is None:
             detail = f": {reply.error.message}" if isinstance(reply, RefusedReply) else ""
             raise ProtocolMismatch(f"the daemon answered a request that was not made{detail}.")
-        if isinstance(request, SubmitRun) and isinstance(reply, RunAccepted):
+        if isinstance(request, SubmitRun | ChangeEnvironment) and isinstance(reply, RunAccepted):
             self._followed[reply.run] = _Followed(1)
         if isinstance(request, FollowRun):
             self._settle_follow(request_id, request.run, reply)

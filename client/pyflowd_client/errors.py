@@ -47,6 +47,12 @@ class GraphFileError(PyflowdError):
     exit_status = ExitStatus.BAD_GRAPH
 
 
+class RequirementsFileError(PyflowdError):
+    """A file of requirements that cannot be read, or has something in it that cannot be passed on."""
+
+    exit_status = ExitStatus.USAGE
+
+
 class UsageRefused(PyflowdError):
     """A command line that makes no sense."""
 

@@ -63,6 +63,20 @@ class Location:
         return user_state_path("pyflowd", appauthor=False)
 
     @property
+    def learnt(self) -> "Path":
+        """The file that says what the nodes of each environment import."""
+        return self.state / "learnt.json"
+
+    @property
+    def environments(self) -> "Path":
+        """The folder of the environments that the daemon makes. Nodes see theirs: it lies in no folder of ours."""
+        if self._chosen:
+            return self.socket.with_name(self.socket.name + ".environments")
+        from platformdirs import user_data_path
+
+        return user_data_path("pyflowd", appauthor=False) / "environments"
+
+    @property
     def log(self) -> "Path":
         """The file where an automatically started daemon says what it does."""
         return self.state / "daemon.log"

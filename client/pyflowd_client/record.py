@@ -11,6 +11,8 @@ from pyflowd_client.protocol.codec import EventRecord, ProtocolError
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.events import (
     Diagnostic,
+    EnvironmentProgress,
+    EnvironmentReady,
     Event,
     NodeFinished,
     NodeOutput,
@@ -22,7 +24,9 @@ from pyflowd_client.protocol.events import (
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, NodeState, RunState
 
-_PASSING = frozenset({NodeStarted.NAME, NodeOutput.NAME, NodeProgress.NAME, Diagnostic.NAME})
+_PASSING = frozenset(
+    kind.NAME for kind in (NodeStarted, NodeOutput, NodeProgress, Diagnostic, EnvironmentProgress, EnvironmentReady)
+)
 _VERDICTS = {
     RunState.QUEUED: "the run has not begun",
     RunState.RUNNING: "the run is not over",

@@ -6,19 +6,30 @@ It reads the graph's file as text and nothing more: what the text means is the d
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
-from pyflowd_client.protocol.requests import CheckGraph, Permissions, RunOptions, SubmitRun
+from pyflowd_client.protocol.requests import (
+    NO_CHOICE,
+    CheckGraph,
+    EnvironmentChoice,
+    Permissions,
+    RunOptions,
+    SubmitRun,
+)
 
 
 class RunArguments(TypedDict, total=False):
     """How a run is carried out; all may be left out.
 
     inputs: "NODE.PIN" -> a value that json can write; NODE is a node's id or its title, if no other node has it.
-    python: path of an interpreter or of a virtual environment; None means the daemon's default.
+    python: path of an interpreter or of a virtual environment, or which versions will do ("3.11", ">=3.10"); None
+    leaves that to the graph, and then to the daemon.
+    environment: the name of an environment that was created before; it goes with neither `python` nor `requirements`.
+    requirements: what nodes need besides what the graph requires, such as ("numpy>=2", "./geometry").
+    allow_builds: packages may be built from source, which runs their code as you, in no sandbox.
     seed: makes random numbers the same in every run.
     timeout_s: seconds that each node may take. run_timeout_s: seconds that the whole run may take.
     cpu_s: whole seconds of CPU time that each process of a node may use. memory_bytes: memory that each node may use.
@@ -35,6 +46,9 @@ class RunArguments(TypedDict, total=False):
 
     inputs: Mapping[str, Any]
     python: str | os.PathLike[str] | None
+    environment: str | None
+    requirements: Sequence[str]
+    allow_builds: bool
     seed: int | None
     timeout_s: float | None
     run_timeout_s: float | None
@@ -97,11 +111,12 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
     return SubmitRun(
         document=document,
         name=name,
-        python=interpreter_path(arguments.get("python")),
+        python=interpreter_choice(arguments),
         inputs=encode_inputs(arguments.get("inputs") or {}),
         options=RunOptions(**options),
         permissions=with_absolute_paths(arguments.get("permissions") or Permissions()),
         workdir=None if (workdir := arguments.get("workdir")) is None else absolute_path(workdir),
+        environment=environment_choice(arguments),
     )
 
 
@@ -110,14 +125,32 @@ def check(document: str, name: str | None, arguments: RunArguments) -> CheckGrap
     return CheckGraph(
         document=document,
         name=name,
-        python=interpreter_path(arguments.get("python")),
+        python=interpreter_choice(arguments),
         inputs=encode_inputs(arguments.get("inputs") or {}),
+        environment=environment_choice(arguments),
     )
 
 
-def interpreter_path(python: str | os.PathLike[str] | None) -> str | None:
-    """Absolute, since the daemon has another working directory; links stay, since a virtual environment is one."""
-    return None if python is None else os.path.abspath(os.path.expanduser(python))
+def interpreter_choice(arguments: RunArguments) -> str | None:
+    """Which versions will do, or an absolute path."""
+    if arguments.get("python") is None:
+        return None
+    from pyflowd_client.requirements import interpreter  # reading takes patterns, which most runs do without
+
+    return interpreter(arguments["python"])
+
+
+def environment_choice(arguments: RunArguments) -> EnvironmentChoice:
+    """What the nodes shall run in, beyond what the graph says itself. ValueError for an empty name."""
+    name = arguments.get("environment")
+    if name == "":
+        raise ValueError("environment: an empty text names no environment")
+    requirements, allow_builds = arguments.get("requirements") or (), arguments.get("allow_builds", False)
+    if name is None and not requirements and not allow_builds:
+        return NO_CHOICE
+    from pyflowd_client.requirements import absolute_requirements
+
+    return EnvironmentChoice(name=name, requirements=absolute_requirements(requirements), allow_builds=allow_builds)
 
 
 def with_absolute_paths(permissions: Permissions) -> Permissions:

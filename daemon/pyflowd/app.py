@@ -21,7 +21,11 @@ from pyflowd.core import effects
 from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.stimuli import EnvironmentWanted, StopAsked
+from pyflowd.environments.fingerprint import Fingerprints
 from pyflowd.environments.interpreter import default_interpreter, find_interpreter
+from pyflowd.environments.learnt_file import LearntFile
+from pyflowd.environments.store import EnvironmentStore
+from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd.sandbox.cgroups import take_over
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.sandboxes import Sandboxes
@@ -34,6 +38,9 @@ from pyflowd_client.location import Location
 
 if TYPE_CHECKING:
     from pyflowd.examiner import Examiner
+    from pyflowd.shell.environment_answers import EnvironmentAnswers
+    from pyflowd.shell.environments import Environments
+    from pyflowd.shell.jobs import Jobs
     from pyflowd.shell.planner import Planner
     from pyflowd.shell.server import Server
     from pyflowd_client.protocol.replies import Examined
@@ -90,9 +97,12 @@ class _Daemon:
         self._parts = parts
         self._loop = asyncio.get_running_loop()
         self._python = find_interpreter(settings.python) if settings.python else default_interpreter()
+        folder = settings.environments.folder
+        self._store = EnvironmentStore(Path(folder) if folder else location.environments, self._python)
         self._wall_offset_s = time.time() - time.monotonic()
         policy = settings.policy(leaves_when_idle=leaves_when_idle)
-        self._controller = ExecutionController(policy, run_prefix=_run_prefix(), wall_offset_s=self._wall_offset_s)
+        self._learnt = LearntFile(location.learnt)
+        self._controller = ExecutionController(policy, _run_prefix(), self._wall_offset_s, self._learnt.read())
         self._driver = Driver(self._controller, self._loop)
         parts.callback(log.info, "left")
         self._groups = take_over()
@@ -104,25 +114,46 @@ class _Daemon:
         sandboxes = Sandboxes(
             settings.sandbox, settings.limits, scratch, (*_hidden(location), str(scratch)), self._memory
         )
-        self._zygotes = Zygotes(sandboxes, poller, self._loop, self._driver.feed)
+        self._fingerprints = Fingerprints()
+        self._zygotes = Zygotes(sandboxes, self._fingerprints, poller, self._loop, self._driver.feed)
         parts.callback(self._zygotes.close)
 
     def warm(self) -> None:
         """Start the default environment's zygote. Whatever follows from it waits for the loop, and so for `listen`."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._driver.feed, StopAsked(drain=False))
-        self._driver.connect({effects.StartZygote: self._zygotes.start}, {}, lambda: None, self._end_after_bug)
-        self._driver.feed(EnvironmentWanted(environment=EnvironmentId(self._python)))
+        performers: Performers = {effects.StartZygote: self._zygotes.start, effects.KeepLearnt: self._learnt.keep}
+        self._driver.connect(performers, {}, lambda: None, self._end_after_bug)
+        self._driver.feed(EnvironmentWanted(environment=EnvironmentId(self._first_python())))
+
+    def _first_python(self) -> str:
+        """The interpreter of nodes for which nobody says otherwise, as far as it is there."""
+        name = self._settings.environments.name
+        named = self._store.find(EnvironmentSpec(name=name)) if name else None
+        return self._python if named is None else str(named)
 
     def listen(self) -> None:
         """Import the rest, build it and connect it."""
+        from pyflowd.shell.environment_answers import EnvironmentAnswers
         from pyflowd.shell.planner import Planner
         from pyflowd.shell.wards import Wards
+        from pyflowd.shell.warmth import Warmth
         from pyflowd.shell.watch import Watch
 
         planner = Planner(self._loop, self._driver.feed)
         self._parts.callback(planner.close)
-        server = self._new_server(planner)
+        environments, jobs = self._new_environments()
+        warmth = Warmth(self._controller, environments, self._zygotes.pid_of, self._loop, self._driver.feed)
+        self._parts.callback(warmth.close)
+        answers = EnvironmentAnswers(
+            environments.store,
+            self._settings.environments,
+            jobs,
+            self._controller.pool,
+            self._controller.learnt,
+            warmth.measure,
+        )
+        server = self._new_server(planner, answers)
         wards = Wards(self._groups)
         self._zygotes.has_run_out_of_memory = wards.has_run_out_of_memory
         watch = Watch(self._controller, self._zygotes.pid_of, self._loop, self._driver.feed, wards)
@@ -131,13 +162,29 @@ class _Daemon:
         def after_turn() -> None:
             server.end_turn()
             watch.arm()
+            warmth.arm()
 
-        performers, tellers = _performers(self._zygotes, planner), _tellers(server, self.leave)
+        performers = _performers(self._zygotes, planner, environments)
+        performers[effects.KeepLearnt] = self._learnt.keep
+        tellers = _tellers(server, self.leave)
         self._driver.connect(performers, tellers, after_turn, self._end_after_bug)
         self._parts.callback(self._driver.close)
         self._parts.callback(server.flush)
+        for stimulus in environments.wanted(self._settings.environments.warm):
+            self._driver.feed(stimulus)
 
-    def _new_server(self, planner: "Planner") -> "Server":
+    def _new_environments(self) -> "tuple[Environments, Jobs]":
+        from pyflowd.shell.environments import Environments
+        from pyflowd.shell.jobs import Jobs
+
+        settings = self._settings.environments
+        common = {"root": str(self._store.root), "manager": settings.manager, "default_python": self._python}
+        jobs = Jobs(common, self._loop)
+        self._parts.callback(jobs.close)
+        default = EnvironmentSpec(name=settings.name)
+        return Environments(self._store, jobs, self._fingerprints, default, self._python, self._driver.feed), jobs
+
+    def _new_server(self, planner: "Planner", environments: "EnvironmentAnswers") -> "Server":
         from pyflowd.shell.reports import Reports
         from pyflowd.shell.server import Server
         from pyflowd.status import StatusReport
@@ -146,11 +193,11 @@ class _Daemon:
         status = StatusReport(self._controller, self._zygotes.pid_of, address, self._wall_offset_s)
         server = Server(
             socket_path=address,
-            default_python=self._python,
             loop=self._loop,
             driver=self._driver,
             planner=planner,
             reports=Reports(status, self._examine),
+            environments=environments,
         )
         self._parts.callback(server.close)
         self._parts.callback(self._location.clear_socket)
@@ -173,8 +220,13 @@ class _Daemon:
         self.leave.set()
 
 
-def _performers(zygotes: Zygotes, planner: "Planner") -> Performers:
+def _performers(
+    zygotes: Zygotes, planner: "Planner", environments: "Environments"
+) -> dict[type[effects.Effect], Callable[[Any], None]]:
     return {
+        effects.ProvideEnvironment: environments.provide,
+        effects.ChangeEnvironment: environments.change,
+        effects.AbandonEnvironment: environments.abandon,
         effects.ReadGraph: planner.read,
         effects.BuildPlan: planner.build,
         effects.StartZygote: zygotes.start,

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pyflowd.core.machines import ZygoteState
 from pyflowd.core.profiles import profile_of
-from pyflowd.core.worker_pool import WorkerPool, Zygote
+from pyflowd.core.worker_pool import WorkerPool
+from pyflowd.core.zygotes import Zygote
 from pyflowd.doctor.examination import Examination
 from pyflowd.doctor.facts import Environment
 from pyflowd.sandbox.memory import TierMemory

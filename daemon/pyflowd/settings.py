@@ -1,8 +1,8 @@
 """Everything that can be set, read once at start. Flags win over the settings file, which wins over defaults.
 
 The file is TOML: `$XDG_CONFIG_HOME/pyflowd/config.toml` (`/etc/xdg/pyflowd/config.toml` for a system service), with
-the names of this class as keys; `limits`, `caps`, `permissions` and `sandbox` are tables. An unknown key, or a value of
-the wrong kind, is an error: a misspelt limit must not be ignored in silence.
+the names of this class as keys; `limits`, `caps`, `permissions`, `sandbox` and `environments` are tables. An unknown
+key, or a value of the wrong kind, is an error: a misspelt limit must not be ignored in silence.
 """
 
 import math
@@ -16,6 +16,7 @@ from typing import Any
 from pyflowd.core.execution_controller import Policy
 from pyflowd.core.limits import Limits, PoolLimits
 from pyflowd.core.permissions import PermissionCaps, path_problem
+from pyflowd.environments.settings import MANAGERS, EnvironmentSettings
 from pyflowd.sandbox.sandboxes import SandboxSettings
 from pyflowd.sandbox.tiers import Tier
 from pyflowd_client.protocol.requests import LIMITS
@@ -23,7 +24,7 @@ from pyflowd_client.protocol.requests import LIMITS
 TIERS = tuple(Tier.__members__)
 PERMISSIONS: dict[str, type] = {"net": bool, "read": list, "write": list, "env": list, "all": bool}
 SANDBOX: dict[str, type] = {"minimum_tier": str, "maximum_tier": str, "node_user": str}
-TABLES = ("limits", "caps", "permissions", "sandbox")
+TABLES = ("limits", "caps", "permissions", "sandbox", "environments")
 
 
 class SettingsError(ValueError):
@@ -39,6 +40,7 @@ class Settings:
     limits: what a run and its nodes may use unless a client asks for something else.
     caps: the most that a client may ask for, by the names of `limits`.
     permissions: the most that a client may grant to nodes.
+    environments: which there are, and how long they are kept.
     leave_after_s: how long an automatically started daemon stays without runs and clients.
     """
 
@@ -49,6 +51,7 @@ class Settings:
     caps: Mapping[str, float] = field(default_factory=dict)
     permissions: PermissionCaps = field(default_factory=PermissionCaps)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     leave_after_s: float = 600.0
     log_level: str = "info"
 
@@ -56,7 +59,14 @@ class Settings:
         """The figures for the core."""
         running = self.running or 2 * (os.cpu_count() or 1)
         return Policy(
-            pool=PoolLimits(running=running, spares=self.spares, reserve=self.spares // 8),
+            pool=PoolLimits(
+                running=running,
+                spares=self.spares,
+                reserve=self.spares // 8,
+                retire_s=self.environments.idle_s,
+                environments=self.environments.most,
+                memory_bytes=self.environments.memory_bytes or _memory_bytes() // 4,
+            ),
             call=self.limits,
             caps=self.caps,
             permissions=self.permissions,
@@ -74,10 +84,18 @@ def read_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
         limits[name] = cap if default is None else min(default, cap)
     permissions = _permissions(values.pop("permissions", {}), place)
     sandbox = _sandbox(values.pop("sandbox", {}), place)
+    environments = _environments(values.pop("environments", {}), place)
     values |= {name: value for name, value in flags.items() if value is not None}
     kinds = {item.name: type(item.default) for item in fields(Settings) if item.name not in TABLES}
     checked = {name: _checked(name, value, _kind(name, kinds, place)) for name, value in values.items()}
-    return Settings(limits=Limits(**limits), caps=caps, permissions=permissions, sandbox=sandbox, **checked)
+    return Settings(
+        limits=Limits(**limits),
+        caps=caps,
+        permissions=permissions,
+        sandbox=sandbox,
+        environments=environments,
+        **checked,
+    )
 
 
 def _read(path: Path | None) -> dict[str, Any]:
@@ -136,6 +154,41 @@ def _sandbox(values: Any, place: str) -> SandboxSettings:
     if not sandbox.node_user:
         raise SettingsError("setting `sandbox.node_user` must name a user")
     return sandbox
+
+
+def _environments(values: Any, place: str) -> EnvironmentSettings:
+    if not isinstance(values, dict):
+        raise SettingsError(f"{place}`environments` must be a table")
+    kinds = {item.name: type(item.default) for item in fields(EnvironmentSettings) if item.name != "warm"}
+    plain = {name: value for name, value in values.items() if name != "warm"}
+    settings = _table("environments", plain, kinds, place)
+    if settings.get("manager", "auto") not in MANAGERS:
+        raise SettingsError(f"setting `environments.manager` must be one of {', '.join(MANAGERS)}")
+    if settings.get("folder") and not os.path.isabs(settings["folder"]):
+        raise SettingsError("setting `environments.folder` must be an absolute path")
+    return EnvironmentSettings(warm=_warm(values.get("warm", {}), place), **settings)
+
+
+def _warm(values: Any, place: str) -> dict[str, tuple[str, ...]]:
+    """`[environments.warm]`: a table for each, which may have `preload`."""
+    if not isinstance(values, dict) or not all(isinstance(value, dict) for value in values.values()):
+        raise SettingsError(f"{place}`environments.warm` must be a table of tables")
+    warm = {}
+    for name, value in values.items():
+        preload = _table(f"environments.warm.{name}", value, {"preload": list}, place).get("preload", [])
+        if not all(isinstance(module, str) and _is_module(module) for module in preload):
+            raise SettingsError(f"setting `environments.warm.{name}.preload` must be a list of names of modules")
+        warm[name] = tuple(preload)
+    return warm
+
+
+def _is_module(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _memory_bytes() -> int:
+    """What the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _kind(name: str, kinds: Mapping[str, type], place: str) -> type:

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pyflowd import __version__
 from pyflowd.core.calls import NodeWork
 from pyflowd.core.execution_controller import ExecutionController
-from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.ids import WorkerId, ZygoteId
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.runs import Run
-from pyflowd.core.worker_pool import Worker, Zygote
+from pyflowd.core.worker_pool import Worker
+from pyflowd.core.zygotes import Zygote
 from pyflowd_client.protocol import replies
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
-PidOf = Callable[[EnvironmentId, WorkerId], int | None]
+PidOf = Callable[[ZygoteId, WorkerId], int | None]
 UNKNOWN_TIER = "unknown"  # before the first fork server is warm
 
 
@@ -63,7 +64,7 @@ class StatusReport:
         if isinstance(work, NodeWork) and run is not None and run.executor is not None:
             node = run.executor.plan.nodes[work.node].id
         return replies.WorkerStatus(
-            pid=self._pid_of(worker.environment, worker.id),
+            pid=self._pid_of(worker.zygote.id, worker.id),
             state=worker.state.value,
             python=profile_of(worker.environment).python,
             run=run.id if run else None,

@@ -1,9 +1,6 @@
 """pyflowctl as its users meet it: what goes to which stream, and the status it ends with."""
 
 import json
-import os
-import pty
-import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +12,7 @@ from pyflowd_client import __version__
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from support.client_commands import COMMAND, Pyflowctl
 from support.client_peer import FakeDaemon, start_process
+from support.terminals import on_terminal
 
 
 @pytest.fixture
@@ -261,18 +259,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(running: "Runner", graph:
 def test_on_a_terminal_nodes_are_shown_at_work_and_outputs_as_they_read(
     daemon: FakeDaemon, environment: dict[str, str], graph: GraphFile
 ) -> None:
-    screen, terminal = pty.openpty()
-    command = [*COMMAND, "run", graph("mutter")]
-    environment |= {"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "100", "LINES": "30"}
-    process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
-    os.close(terminal)
-    shown = ""
-    try:
-        while data := os.read(screen, 65536):
-            shown += data.decode()
-    except OSError:  # what Linux answers when the other side is closed
-        pass
-    os.close(screen)
-    assert process.wait(10) == 0
-    assert "\x1b[2J" not in shown
-    assert "One | beginning" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    shown = on_terminal([*COMMAND, "run", graph("mutter")], environment)
+    assert shown.status == 0
+    assert "\x1b[2J" not in shown.raw
+    assert "One | beginning" in shown.text

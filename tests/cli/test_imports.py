@@ -27,11 +27,16 @@ NOT_ON_THE_WAY = {
     "orjson",
     "pathlib",
     "platformdirs",
+    "pyflowd_client.cli.env_arguments",
+    "pyflowd_client.environments",
+    "pyflowd_client.requirements",
+    "pyflowd_client.requirements_file",
     "rich",
     "shutil",
     "socket",
     "subprocess",
     "tempfile",
+    "urllib.parse",
     "zmq.asyncio",
 }
 if sys.version_info >= (3, 14):

@@ -2,7 +2,16 @@
 
 import pytest
 
-from pyflowd_client.cli.values import LONGEST_VALUE, counted, one_line, shown_size, shown_time, shown_value
+from pyflowd_client.cli.values import (
+    LONGEST_VALUE,
+    counted,
+    one_line,
+    several_lines,
+    shown_age,
+    shown_size,
+    shown_time,
+    shown_value,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +63,23 @@ def test_counts_know_their_plural() -> None:
 
 def test_a_title_cannot_move_the_cursor() -> None:
     assert one_line("a\x1b[2J\nb\u00fc") == "a?[2J?b\u00fc"
+
+
+def test_a_text_of_others_keeps_its_lines() -> None:
+    assert several_lines("a\x1b[2J\n  b\r\n") == "a?[2J\n  b?\n"
+
+
+@pytest.mark.parametrize(
+    ("age_s", "shown"),
+    [
+        (-5, "just now"),
+        (59, "just now"),
+        (60, "1 minute ago"),
+        (3 * 3600 + 1, "3 hours ago"),
+        (86400, "1 day ago"),
+        (40 * 86400, "1 month ago"),
+        (800 * 86400, "2 years ago"),
+    ],
+)
+def test_ages_have_their_largest_unit(age_s: float, shown: str) -> None:
+    assert shown_age(age_s) == shown

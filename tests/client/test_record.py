@@ -86,12 +86,14 @@ def test_skimming_events_and_taking_them_amounts_to_the_same() -> None:
     usage = {"duration_s": 0.1, "cpu_s": 0.1, "peak_memory_bytes": 1}
     error = {"code": "exception", "message": "it broke"}
     story = [
-        event(1, "run_started", graph="g", nodes=2, last=["b"]),
-        event(2, "node_started", node="a", title="A"),
-        event(3, "node_finished", node="a", title="A", state="done", outputs={"x": 1}, **usage),
-        event(4, "node_finished", node="b", title="B", state="failed", error=error, **usage),
-        event(5, "node_dreamt"),
-        event(6, "run_finished", state="failed", duration_s=0.2),
+        event(1, "environment_progress", message="resolving"),
+        event(2, "environment_ready", environment="e", python="/p", packages=2, duration_s=0.1),
+        event(3, "run_started", graph="g", nodes=2, last=["b"]),
+        event(4, "node_started", node="a", title="A"),
+        event(5, "node_finished", node="a", title="A", state="done", outputs={"x": 1}, **usage),
+        event(6, "node_finished", node="b", title="B", state="failed", error=error, **usage),
+        event(7, "node_dreamt"),
+        event(8, "run_finished", state="failed", duration_s=0.2),
     ]
     skimmed, taken = RunRecord(), RunRecord()
     for one in story:

@@ -9,8 +9,9 @@ import pytest
 from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
-from pyflowd_client.protocol.requests import Permissions, RunOptions
-from pyflowd_client.submission import encode_inputs, interpreter_path, read_graph, submission, with_absolute_paths
+from pyflowd_client.protocol.requests import EnvironmentChoice, Permissions, RunOptions
+from pyflowd_client.requirements import interpreter
+from pyflowd_client.submission import RunArguments, check, encode_inputs, read_graph, submission, with_absolute_paths
 
 
 def test_a_graph_file_is_read_with_its_name_and_without_a_byte_order_mark(tmp_path: Path) -> None:
@@ -62,13 +63,33 @@ def test_an_input_that_is_not_json_is_named() -> None:
         encode_inputs({"Loader.when": circle})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "choice"),
+    [
+        ({}, EnvironmentChoice()),
+        ({"environment": None, "requirements": (), "allow_builds": False}, EnvironmentChoice()),
+        ({"environment": "science"}, EnvironmentChoice(name="science")),
+        ({"requirements": ["numpy>=2", " pandas "]}, EnvironmentChoice(requirements=("numpy>=2", "pandas"))),
+        ({"allow_builds": True}, EnvironmentChoice(allow_builds=True)),
+    ],
+)
+def test_what_nodes_run_in_is_said_to_run_and_check_alike(arguments: RunArguments, choice: EnvironmentChoice) -> None:
+    assert submission("d", None, arguments).environment == choice
+    assert check("d", None, arguments).environment == choice
+
+
+def test_an_environment_without_a_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="names no environment"):
+        submission("d", None, {"environment": ""})
+
+
 def test_an_interpreter_is_absolute_and_its_links_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "python").symlink_to("/usr/bin/env")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert interpreter_path("./python") == str(tmp_path / "python")
-    assert interpreter_path("~/python") == str(tmp_path / "python")
-    assert interpreter_path(None) is None
+    assert interpreter("./python") == str(tmp_path / "python")
+    assert interpreter("~/python") == str(tmp_path / "python")
+    assert interpreter(None) is None
 
 
 def test_options_left_out_have_the_protocols_defaults_and_none_means_no_limit() -> None:

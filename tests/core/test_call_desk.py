@@ -4,7 +4,7 @@ from pyflowd.core import effects
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, InspectionWork
 from pyflowd.core.deadlines import Deadlines
-from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.ids import EnvironmentId, ZygoteId
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.worker_pool import Worker, WorkerPool
 
@@ -18,8 +18,10 @@ class Office:
     def __init__(self) -> None:
         self.asked: list[object] = []
         pool = WorkerPool(LIMITS, Graces())
-        pool.warming(HERE, 0.0)
-        pool.warmed(HERE, 1, "3.11", 0.0)
+        zygote = pool.book.warming(HERE, 0.0)
+        assert zygote is not None
+        pool.book.warmed(zygote)
+        pool.warmed(zygote, 1, "3.11", 0.0)
         self.desk = CallDesk(pool, Deadlines(), Graces(), self.asked.append)
 
     def assign(self, now: float) -> list[object]:
@@ -36,7 +38,7 @@ class Office:
 
 
 def forks(*workers: int, rehearse: bool) -> effects.ForkWorkers:
-    return effects.ForkWorkers(environment=HERE, workers=workers, rehearse=rehearse)  # type: ignore[arg-type]
+    return effects.ForkWorkers(zygote=ZygoteId(1), workers=workers, rehearse=rehearse)  # type: ignore[arg-type]
 
 
 def test_a_worker_is_asked_for_before_its_call_is_sent() -> None:

@@ -181,7 +181,7 @@ def test_values_are_given_back_when_the_environment_is_lost_in_the_middle() -> N
     request = world.submit(shape(3, {(0, 1)}))
     world.answer(world.busy()[0])
     for _ in range(2):
-        world.lose_zygote(PYTHON)
+        world.lose_zygote(world.controller.pool.zygotes[PYTHON].id)
     assert isinstance(world.events[world.run_of(request)][-1], events.RunFinished)
     assert [payload.closed for payload in world.payloads if payload.closed != 1] == []
 

@@ -8,8 +8,9 @@ from pyflowd.core import stimuli
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.machines import ZygoteState
 from pyflowd.core.usage import Observation, Usage
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from support.world import BROKEN, PYTHON, SESSION, World, shape
+from support.world import BROKEN, PYTHON, SESSION, World, requiring, shape
 
 ENVIRONMENTS = st.sampled_from([PYTHON, EnvironmentId("/opt/python")])
 
@@ -46,9 +47,7 @@ class ControllerMachine(RuleBasedStateMachine):
     @rule()
     def check_a_graph(self) -> None:
         self.world.requests += 1
-        submission = stimuli.Submission(
-            document=shape(2, {(0, 1)}), name=None, key="checked", environment=PYTHON, inputs={}
-        )
+        submission = stimuli.Submission(document=shape(2, {(0, 1)}), name=None, key="checked", inputs={})
         self.world.feed(stimuli.CheckAsked(session=SESSION, request=self.world.requests, submission=submission))
 
     @rule()
@@ -63,9 +62,9 @@ class ControllerMachine(RuleBasedStateMachine):
     @rule()
     def fail_to_fork(self) -> None:
         worker = self.world.forking.pop(0)
-        environment = self.world.processes.pop(worker).environment
+        zygote = self.world.processes.pop(worker).zygote
         self.world.ended[worker] += 1
-        self.world.feed(stimuli.ForkFailed(environment=environment, workers=(worker,), message="no memory"))
+        self.world.feed(stimuli.ForkFailed(zygote=zygote, workers=(worker,), message="no memory"))
 
     @precondition(lambda self: self.world.busy())
     @rule(data=st.data())
@@ -99,7 +98,61 @@ class ControllerMachine(RuleBasedStateMachine):
     def lose_zygote(self, environment: EnvironmentId) -> None:
         zygote = self.world.controller.pool.zygotes.get(environment)
         if zygote is not None and zygote.state in (ZygoteState.WARM, ZygoteState.WARMING):
-            self.world.lose_zygote(environment)
+            self.world.lose_zygote(zygote.id)
+
+    @rule(fingerprint=st.sampled_from(["1", "2", "3"]), seen=st.booleans())
+    def change_packages(self, fingerprint: str, seen: bool) -> None:
+        self.world.fingerprint = fingerprint
+        if seen:
+            self.world.feed(stimuli.EnvironmentLookedAt(python=PYTHON, fingerprint=fingerprint))
+
+    @rule(names=st.sets(st.sampled_from(["numpy", "pandas", "torch"])), broken=st.booleans())
+    def import_something(self, names: set[str], broken: bool) -> None:
+        """What nodes import from now on; some of it cannot be imported beforehand."""
+        self.world.imports = tuple((name, 0.1) for name in sorted(names))
+        self.world.broken = {"torch": "starts a thread"} if broken else {}
+
+    @rule(package=st.sampled_from(["numpy", "nowhere"]))
+    def submit_what_must_be_built(self, package: str) -> None:
+        self.world.submit(requiring(package))
+
+    @rule()
+    def build(self) -> None:
+        self.world.build()
+
+    @precondition(lambda self: self.world.building)
+    @rule()
+    def fail_to_build(self) -> None:
+        spec = self.world.building.pop(0)
+        error = ErrorInfo(code=ErrorCode.ENVIRONMENT, message="no such package")
+        self.world.feed(stimuli.EnvironmentRefused(spec=spec, error=error))
+
+    @precondition(lambda self: self.world.building)
+    @rule()
+    def tell_progress(self) -> None:
+        self.world.feed(stimuli.EnvironmentProgressed(job=self.world.building[0], message="downloading"))
+
+    @rule()
+    def change_a_named_environment(self) -> None:
+        self.world.change("install", "science")
+
+    @precondition(lambda self: self.world.changing)
+    @rule()
+    def be_done_with_a_change(self) -> None:
+        self.world.changed()
+
+    @rule()
+    def warm_and_cool(self) -> None:
+        for kind in (stimuli.WarmAsked, stimuli.CoolAsked):
+            self.world.requests += 1
+            where = {"environment": PYTHON} if kind is stimuli.WarmAsked else {"python": PYTHON}
+            self.world.feed(kind(session=SESSION, request=self.world.requests, **where))
+
+    @rule(size_bytes=st.sampled_from([0, 10**6, 10**9]), short_bytes=st.sampled_from([0, 10**9]))
+    def measure_memory(self, size_bytes: int, short_bytes: int) -> None:
+        living = self.world.controller.pool.book.living
+        measured = stimuli.MemoryMeasured(memory_bytes=dict.fromkeys(living, size_bytes), short_bytes=short_bytes)
+        self.world.feed(measured)
 
     @rule(number=st.integers(1, 8))
     def cancel(self, number: int) -> None:

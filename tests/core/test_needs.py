@@ -4,12 +4,13 @@ import pytest
 
 from pyflowd.core.needs import missing, needed
 from pyflowd.core.permissions import normal, profile
+from pyflowd.core.profiles import NOWHERE
 from pyflowd.graph.diagnostics import MOST_OF_A_KIND, DiagnosticCode, Severity
 from pyflowd.graph.needs import Need, NeedKind
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions
-from support.world import PYTHON, World, shape
+from support.world import World, shape
 
 NET = Need(kind=NeedKind.NET)
 TOKEN = Need(kind=NeedKind.ENV, target="TOKEN")
@@ -96,8 +97,8 @@ def test_a_run_is_warned_before_it_starts_of_what_it_alone_lacks() -> None:
     told = []
     for permissions, workdir in ((NO_PERMISSIONS, None), (Permissions(net=True), "/work")):
         granted = normal(permissions, workdir)
-        environment = profile(PYTHON, granted, workdir).id
-        request = world.submit(document, environment=environment, permissions=granted)
+        wanted = profile(NOWHERE, granted, workdir).id
+        request = world.submit(document, profile=wanted, permissions=granted)
         world.settle()
         story = world.events[world.run_of(request)]
         told.append([event.code for event in story if isinstance(event, events.Diagnostic)])

@@ -4,9 +4,18 @@ from pyflowd.core.calls import Call, InspectionWork
 from pyflowd.core.ids import CallId, EnvironmentId
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
+from pyflowd.core.zygotes import Zygote
 
 HERE = EnvironmentId("/usr/bin/python3")
 LIMITS = PoolLimits(running=4, spares=8, reserve=1, quiet_s=0.003, first_spares_s=0.1)
+
+
+def warm(pool: WorkerPool, environment: EnvironmentId, now: float) -> Zygote:
+    zygote = pool.book.warming(environment, now)
+    assert zygote is not None
+    pool.book.warmed(zygote)
+    pool.warmed(zygote, 1, "3.11", now)
+    return zygote
 
 
 class Shop:
@@ -16,8 +25,7 @@ class Shop:
         self.pool = WorkerPool(LIMITS, Graces())
         self.now = 10.0
         self.calls = 0
-        self.pool.warming(HERE, self.now)
-        self.pool.warmed(HERE, 1, "3.11", self.now)
+        self.zygote = warm(self.pool, HERE, self.now)
 
     def assign(self, after_s: float = 0.0) -> Assignments:
         self.now += after_s
@@ -26,7 +34,7 @@ class Shop:
         return made
 
     def forks(self, after_s: float = 0.0) -> int:
-        return len(self.assign(after_s).forks.get(HERE, []))
+        return len(self.assign(after_s).forks.get(self.zygote.id, []))
 
     def enqueue(self, calls: int = 1) -> None:
         for _ in range(calls):
@@ -42,6 +50,11 @@ class Shop:
 
     def answer(self, worker: Worker) -> None:
         self.pool.answered(worker, self.now)
+
+
+def paused(shop: Shop) -> float:
+    shop.pool.pause_refill(shop.zygote, shop.now)
+    return shop.zygote.refill_at
 
 
 def filled() -> Shop:
@@ -77,17 +90,16 @@ def test_in_the_midst_of_work_the_last_ones_are_replaced_all_at_once() -> None:
 def test_the_work_of_others_is_not_disturbed_for_an_environment_that_nobody_uses() -> None:
     shop = filled()
     other = EnvironmentId("/opt/other")
-    shop.pool.warming(other, shop.now)
-    shop.pool.warmed(other, 2, "3.12", shop.now)
+    second = warm(shop.pool, other, shop.now)
     worker = shop.call()
     assert not shop.assign(LIMITS.first_spares_s).forks
     shop.answer(worker)
-    assert len(shop.assign(LIMITS.quiet_s).forks[other]) == LIMITS.spares
+    assert len(shop.assign(LIMITS.quiet_s).forks[second.id]) == LIMITS.spares
 
 
 def test_the_youngest_idle_spare_is_used_first_and_of_those_that_start_the_oldest() -> None:
     shop = Shop()
-    [*workers] = shop.assign(LIMITS.first_spares_s).forks[HERE]
+    [*workers] = shop.assign(LIMITS.first_spares_s).forks[shop.zygote.id]
     for worker_id in workers[:3]:
         shop.pool.forked(worker_id)
     used = []
@@ -100,11 +112,11 @@ def test_the_youngest_idle_spare_is_used_first_and_of_those_that_start_the_oldes
 
 def test_spares_that_keep_dying_are_replaced_less_and_less_often() -> None:
     shop = filled()
-    waits = [shop.pool.pause_refill(HERE, shop.now).refill_at - shop.now for _ in range(30)]
+    waits = [paused(shop) - shop.now for _ in range(30)]
     assert waits[:3] == [1.0, 2.0, 4.0]
     assert waits[-1] == Graces().backoff_most_s
     shop.answer(shop.call())
-    assert shop.pool.pause_refill(HERE, shop.now).refill_at == shop.now + 1.0
+    assert paused(shop) == shop.now + 1.0
 
 
 def test_while_calls_wait_one_is_forked_ahead_for_each_and_none_rehearses() -> None:
@@ -112,7 +124,7 @@ def test_while_calls_wait_one_is_forked_ahead_for_each_and_none_rehearses() -> N
     shop.now += LIMITS.first_spares_s
     shop.enqueue(LIMITS.running + 3)
     made = shop.assign()
-    assert (len(made.calls), len(made.forks[HERE])) == (LIMITS.running, LIMITS.running + 3)
+    assert (len(made.calls), len(made.forks[shop.zygote.id])) == (LIMITS.running, LIMITS.running + 3)
     assert made.in_hurry
     assert not shop.assign().forks
 
@@ -122,5 +134,5 @@ def test_no_more_are_forked_ahead_in_a_row_than_the_limit() -> None:
     shop.now += LIMITS.first_spares_s
     shop.enqueue(LIMITS.running + 1000)
     made = shop.assign()
-    assert len(made.forks[HERE]) == LIMITS.running + LIMITS.ahead
+    assert len(made.forks[shop.zygote.id]) == LIMITS.running + LIMITS.ahead
     shop.pool.check()

@@ -10,7 +10,7 @@ import pytest
 
 from pyflowd_client import Refused, RunFailed
 from pyflowd_client.blocking import Client
-from pyflowd_client.protocol.errors import ErrorCode
+from pyflowd_client.protocol.errors import ErrorCode, ExitStatus
 from pyflowd_client.protocol.events import Diagnostic, NodeFinished, NodeOutput, NodeProgress, RunFinished, RunStarted
 from pyflowd_client.protocol.states import NodeState, RunState
 from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl
@@ -159,8 +159,11 @@ def test_a_run_goes_on_when_its_client_leaves(daemon: RunningDaemon) -> None:
 
 
 def test_an_unknown_interpreter_is_refused_by_name(client: Client) -> None:
+    with pytest.raises(RunFailed, match="nowhere") as failure:
+        client.run_document(graph(ADD), python="/nowhere/python").result()
+    assert failure.value.exit_status is ExitStatus.CONFIGURATION
     with pytest.raises(Refused, match="nowhere"):
-        client.run_document(graph(ADD), python="/nowhere/python")
+        client.check(graph(ADD), python="/nowhere/python")
 
 
 def test_a_program_that_is_no_interpreter_is_an_environment_error(client: Client) -> None:

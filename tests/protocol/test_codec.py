@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyflowd_client.protocol import codec, events, requests
+from pyflowd_client.protocol import codec, events, replies, requests
 from pyflowd_client.protocol.codec import EventRecord, ProtocolError
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.states import NodeState
@@ -31,6 +31,9 @@ def refusal(message: object) -> ProtocolError:
         ({"inputs": []}, "`inputs`: must be an object"),
         ({"options": {"seed": True}}, "`options`: field `seed`: must be int, not bool"),
         ({"options": {"network": True}}, "`options`: unknown field: network"),
+        ({"environment": "science"}, "`environment`: must be an object, not str"),
+        ({"environment": {"requirements": ["a", 1]}}, "`environment`: field `requirements`: must be str, not int"),
+        ({"environment": {"index": "u"}}, "`environment`: unknown field: index"),
     ],
 )
 def test_a_field_that_does_not_fit_is_named_and_the_request_can_be_answered(change: dict[str, Any], words: str) -> None:
@@ -55,6 +58,40 @@ def test_null_means_no_limit_and_nothing_means_the_default() -> None:
     assert isinstance(limited, requests.SubmitRun)
     assert isinstance(unlimited, requests.SubmitRun)
     assert (limited.options.max_value_bytes, unlimited.options.max_value_bytes) == (1_000_000, None)
+
+
+@pytest.mark.parametrize(
+    ("choice", "wire"),
+    [
+        (requests.NO_CHOICE, None),
+        (requests.EnvironmentChoice(requirements=()), None),
+        (requests.EnvironmentChoice(name="science"), {"name": "science"}),
+        (requests.EnvironmentChoice(requirements=("a", "b>=2")), {"requirements": ["a", "b>=2"]}),
+        (requests.EnvironmentChoice(allow_builds=True), {"allow_builds": True}),
+    ],
+)
+def test_of_a_choice_of_environment_only_what_was_chosen_travels(
+    choice: requests.EnvironmentChoice, wire: dict[str, Any] | None
+) -> None:
+    for kind in (requests.SubmitRun, requests.CheckGraph):
+        request = kind(document="d", environment=choice)
+        written = codec.encode_request(3, request)
+        assert json.loads(written).get("environment") == wire
+        assert codec.decode_request(written) == (3, request)
+
+
+def test_messages_in_messages_come_back_as_what_they_were() -> None:
+    server = replies.ForkServer(
+        state="warm",
+        preloaded=(replies.Preloaded(module="numpy", seconds=0.1), replies.Preloaded(module="json", seconds=0.0)),
+        not_preloaded=(replies.NotPreloaded(module="this", reason="it printed"),),
+    )
+    reply = replies.EnvironmentShown(
+        environment=replies.EnvironmentSummary(id="a", kind="named", python="/p", requirements=("numpy",)),
+        packages=(replies.Package(name="numpy", version="2"),),
+        fork_servers=(server, replies.ForkServer(state="cold")),
+    )
+    assert codec.decode_from_daemon(codec.encode_reply(1, reply)) == (1, reply)
 
 
 def read(text: str) -> list[EventRecord]:

@@ -8,8 +8,17 @@ import pytest
 from pyflowd_client.protocol.codec import decode_from_daemon, decode_request
 from pyflowd_client.protocol.errors import ErrorCode, exit_status
 from pyflowd_client.protocol.events import EVENTS
-from pyflowd_client.protocol.replies import REPLIES
-from pyflowd_client.protocol.requests import REQUESTS, Permissions, RunOptions
+from pyflowd_client.protocol.message import Message
+from pyflowd_client.protocol.replies import (
+    REPLIES,
+    DetectedEnvironment,
+    EnvironmentSummary,
+    ForkServer,
+    NotPreloaded,
+    Package,
+    Preloaded,
+)
+from pyflowd_client.protocol.requests import REQUESTS, EnvironmentChoice, Permissions, RunOptions
 from pyflowd_client.protocol.states import Health, NodeState, RunState
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
@@ -31,8 +40,16 @@ def test_every_message_has_a_row_with_all_its_fields(messages: dict[str, type]) 
 
 
 def test_every_option_and_state_is_told() -> None:
-    for word in (*RunOptions.FIELDS, *Permissions.FIELDS, *RunState, *NodeState, *Health):
+    options = (*RunOptions.FIELDS, *Permissions.FIELDS, *EnvironmentChoice.FIELDS)
+    for word in (*options, *RunState, *NodeState, *Health):
         assert f"`{word}`" in DOCUMENT
+
+
+@pytest.mark.parametrize(
+    "kind", [DetectedEnvironment, EnvironmentSummary, Package, ForkServer, Preloaded, NotPreloaded]
+)
+def test_what_is_listed_about_environments_is_told_field_by_field(kind: type[Message]) -> None:
+    assert f"`{{{', '.join(kind.FIELDS)}}}`" in DOCUMENT
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))

@@ -5,12 +5,12 @@ from typing import Any, cast
 
 from pyflowd.core.effects import CloseRun, Effect, KillWorker
 from pyflowd.core.execution_controller import ExecutionController
-from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.ids import WorkerId, ZygoteId
 from pyflowd.core.stimuli import SessionsCounted, Stimulus
 from pyflowd.shell.driver import Driver
 from pyflowd_client.protocol.ids import RunId
 
-TELL, DO = CloseRun(run=RunId("r")), KillWorker(environment=EnvironmentId("e"), worker=WorkerId(1))
+TELL, DO = CloseRun(run=RunId("r")), KillWorker(zygote=ZygoteId(1), worker=WorkerId(1))
 
 
 class Script:

@@ -24,8 +24,12 @@ from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.limits import WINDOW_BYTES, WINDOW_EVENTS
 from pyflowd_client.protocol.states import NodeState, RunState
+from support import environment_answers
 
-Story = Callable[["Teller", requests.SubmitRun], None]
+Story = Callable[["Teller", Any], None]
+
+FOLDER = str(Path(__file__).parents[1])  # where Python finds this package, for those who start this as a program
+COMMAND = [sys.executable, "-m", "support.client_peer"]
 
 
 class Teller:
@@ -130,6 +134,15 @@ def mutter(teller: Teller, request: requests.SubmitRun) -> None:
     teller.end(RunState.SUCCEEDED)
 
 
+def build(teller: Teller, request: requests.SubmitRun) -> None:
+    """An environment is made, less well than one could wish; then a node says hello."""
+    teller.tell(events.EnvironmentProgress, message="resolving\x1b[2J")
+    teller.tell(events.EnvironmentProgress, message="installing numpy")
+    ready = {"environment": environment_answers.DIGEST, "python": "/py", "packages": 2, "duration_s": 1.5}
+    teller.tell(events.EnvironmentReady, **ready, warnings=("torch could not be installed:\x1b[2J no wheel",))
+    greet(teller, request)
+
+
 def flood(teller: Teller, request: requests.SubmitRun) -> None:
     """As many lines of output, and as long, as the document says."""
     count, size = map(int, request.document.split()[1:])
@@ -153,8 +166,22 @@ def extremes(teller: Teller, request: requests.SubmitRun) -> None:
 
 
 STORIES: dict[str, Story] = {
-    story.__name__: story for story in (greet, fail, deny, refuse, hang, ignore, mutter, flood, extremes)
+    story.__name__: story for story in (greet, fail, deny, refuse, hang, ignore, mutter, build, flood, extremes)
 }
+
+
+def change(teller: Teller, request: requests.ChangeEnvironment) -> None:
+    """An environment changes: `endless` never ends, and what is called `broken` cannot be had."""
+    teller.tell(events.EnvironmentProgress, message=f"resolving {', '.join(request.requirements)}")
+    if request.name == "endless":
+        return
+    if request.name == "broken":
+        message = "nothing fits:\n  a\x1b[2J needs b<1\n  c needs b>2"
+        teller.end(RunState.FAILED, ErrorInfo(code=ErrorCode.ENVIRONMENT, message=message, hint="ask for less"))
+        return
+    ready = {"environment": request.name, "python": "/py", "packages": 12, "duration_s": 1.5}
+    teller.tell(events.EnvironmentReady, **ready, warnings=("torch was left out",))
+    teller.end(RunState.SUCCEEDED)
 
 
 class Follower:
@@ -236,16 +263,12 @@ class FakeDaemon:
                 return replies.Welcome(protocol=request.protocol, version="0-fake", pid=os.getpid())
             case requests.SubmitRun():
                 return self._submit(client, request)
+            case requests.ChangeEnvironment():
+                return self._begin(client, change, request)
             case requests.FollowRun():
                 return self._follow(client, request)
             case requests.CancelRun():
                 return self._cancel(request)
-            case requests.GetStatus():
-                return self._status()
-            case requests.CheckGraph():
-                return self._check(request)
-            case requests.ConvertGraph():
-                return replies.GraphConverted(document=f"{request.to} of {request.document}")
             case requests.Ack():
                 follower = self._followers[client, request.run]
                 follower.acked = max(follower.acked, request.seq)
@@ -254,7 +277,17 @@ class FakeDaemon:
                 self._is_stopping = True
             case requests.Goodbye():
                 return None  # nobody waits for it, and libzmq 4.3.5 may never close a socket that answers who leaves
-        return replies.Done()
+        return self._prepared(request) or environment_answers.answer(request) or replies.Done()
+
+    def _prepared(self, request: requests.Request) -> replies.Reply | None:
+        match request:
+            case requests.GetStatus():
+                return self._status()
+            case requests.CheckGraph():
+                return self._check(request)
+            case requests.ConvertGraph():
+                return replies.GraphConverted(document=f"{request.to} of {request.document}")
+        return None
 
     def _submit(self, client: bytes, request: requests.SubmitRun) -> replies.Reply:
         name = (request.document.split() or [""])[0]
@@ -262,9 +295,12 @@ class FakeDaemon:
             os._exit(9)
         if name not in STORIES:
             return replies.Refused(error=ErrorInfo(code=ErrorCode.BAD_GRAPH, message=f"no story is called {name!r}"))
+        return self._begin(client, STORIES[name], request)
+
+    def _begin(self, client: bytes, story: Story, request: requests.Request) -> replies.Reply:
         run = RunId(f"run-{len(self._runs) + 1}")
         self._runs[run] = teller = Teller(run)
-        STORIES[name](teller, request)
+        story(teller, request)
         self._followers[client, run] = Follower(0)
         return replies.RunAccepted(run=run)
 
@@ -344,8 +380,8 @@ def start_process(path: Path) -> "subprocess.Popen[bytes]":
     """A fake daemon that can be killed, listening when this returns."""
     ready, ready_fd = os.pipe()
     with os.fdopen(ready, "rb") as pipe:
-        command = [sys.executable, __file__, "--socket", str(path), "--ready-fd", str(ready_fd)]
-        process = subprocess.Popen(command, pass_fds=[ready_fd])
+        command = [*COMMAND, "--socket", str(path), "--ready-fd", str(ready_fd)]
+        process = subprocess.Popen(command, pass_fds=[ready_fd], env=os.environ | {"PYTHONPATH": FOLDER})
         os.close(ready_fd)
         assert pipe.read(1) == b"."
     return process

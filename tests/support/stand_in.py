@@ -9,7 +9,7 @@ import pytest
 
 from support import client_peer
 
-PEER = f'exec {sys.executable} {client_peer.__file__} "$@"'
+PEER = f'PYTHONPATH={client_peer.FOLDER} exec {" ".join(client_peer.COMMAND)} "$@"'
 
 
 @pytest.fixture

@@ -3,23 +3,29 @@
 No mock: documents are really read and planned; processes are entries in dicts that a test lets answer, or die.
 """
 
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pyflowd.core import effects, stimuli
-from pyflowd.core.execution_controller import ExecutionController, Policy
-from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
+from pyflowd.core.execution_controller import NOTHING_LEARNT, ExecutionController, Policy
+from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId, ZygoteId
+from pyflowd.core.learnt_imports import Learnt
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.permissions import PermissionCaps
+from pyflowd.core.profiles import NOWHERE
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.document import read_document
+from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd.graph.interface import CodeInterface, CodeProblem, InputPin, OutputPin
+from pyflowd.graph.placement import Placement, place
 from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions, RunOptions
+from pyflowd_client.protocol.requests import NO_PERMISSIONS, ChangeEnvironment, Permissions, RunOptions
 from pyflowd_client.protocol.states import FINAL_RUN_STATES
 from support.daemons import graph
 
@@ -48,7 +54,7 @@ class Payload:
 class Process:
     """One worker, as far as the controller can tell."""
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     pid: int | None = None
     call: effects.SendCall | effects.SendInspection | None = None
     signals: list[str] = field(default_factory=list)
@@ -64,15 +70,17 @@ class World:
         spares: int = 2,
         leave_after_s: float | None = None,
         permissions: PermissionCaps | None = None,
+        memory_bytes: int | None = None,
+        learnt: Mapping[str, Learnt] = NOTHING_LEARNT,
     ) -> None:
         policy = Policy(
-            pool=PoolLimits(running=running, spares=spares, reserve=1),
+            pool=PoolLimits(running=running, spares=spares, reserve=1, memory_bytes=memory_bytes),
             call=Limits(timeout_s=10.0),
             graces=Graces(),
             permissions=permissions or PermissionCaps(),
             leave_after_s=leave_after_s,
         )
-        self.controller = ExecutionController(policy, run_prefix="r")
+        self.controller = ExecutionController(policy, run_prefix="r", learnt=learnt)
         self.now = 0.0
         self._queue: list[stimuli.Stimulus] = []
         self.requests = 0
@@ -80,7 +88,16 @@ class World:
         self.events: dict[RunId, list[events.Event]] = {}
         self.processes: dict[WorkerId, Process] = {}
         self.forking: list[WorkerId] = []
-        self.warming: list[EnvironmentId] = []
+        self.warming: list[ZygoteId] = []
+        self.fingerprint = "1"
+        self.kept: dict[str, Learnt] = {}
+        self.built: set[EnvironmentSpec] = set()
+        self.building: list[EnvironmentSpec] = []
+        self.changing: list[RunId] = []
+        self.imports: tuple[tuple[str, float], ...] = ()
+        self.broken: dict[str, str] = {}
+        self.preloads: dict[ZygoteId, tuple[str, ...]] = {}
+        self.version = "3.11.7"
         self.payloads: list[Payload] = []
         self.asked_for: Counter[WorkerId] = Counter()
         self.ended: Counter[WorkerId] = Counter()
@@ -102,6 +119,7 @@ class World:
         inputs: dict[str, str] | None = None,
         environment: EnvironmentId = PYTHON,
         permissions: Permissions = NO_PERMISSIONS,
+        profile: EnvironmentId = NOWHERE,
         **options: object,
     ) -> int:
         """A client submits a graph; the number of its request."""
@@ -109,8 +127,9 @@ class World:
         submission = stimuli.Submission(
             document=document,
             name="g.json",
-            key=document,
-            environment=environment,
+            key=f"{document}\0{environment}",
+            python=None if environment == PYTHON else environment,
+            profile=profile,
             inputs=inputs or {},
             permissions=permissions,
             variables=tuple(permissions.env.items()),
@@ -131,10 +150,50 @@ class World:
         assert isinstance(reply, replies.RunAccepted)
         return reply.run
 
+    def provide(self, spec: EnvironmentSpec, made: stimuli.Made | None = None) -> None:
+        """An environment is there: that of an interpreter, or one that was built."""
+        python = f"/built/{spec.digest}/bin/python" if spec.is_built else spec.python or PYTHON
+        self.feed(stimuli.EnvironmentProvided(spec=spec, python=python, fingerprint=self.fingerprint, made=made))
+
+    def build(self) -> None:
+        """All that is being built is built."""
+        while self.building:
+            spec = self.building.pop(0)
+            self.built.add(spec)
+            self.provide(spec, stimuli.Made(packages=1, duration_s=2.0))
+
+    def change(self, action: str, name: str) -> int:
+        """A client wants a named environment made or changed; the number of its request."""
+        self.requests += 1
+        asked = ChangeEnvironment(action=action, name=name, requirements=("numpy",))
+        self.feed(stimuli.ChangeAsked(session=SESSION, request=self.requests, change=asked))
+        return self.requests
+
+    def changed(self) -> None:
+        """All changes of named environments are done."""
+        while self.changing:
+            made = stimuli.Made(packages=3, duration_s=1.0, warnings=("no torch",))
+            self.feed(
+                stimuli.EnvironmentChanged(
+                    run=self.changing.pop(0), python="/named/science", fingerprint="1", made=made
+                )
+            )
+
     def warm(self) -> None:
         """Zygotes come up."""
         while self.warming:
-            self.feed(stimuli.ZygoteWarmed(environment=self.warming.pop(0), pid=1, version="3.11.7"))
+            zygote = self.warming.pop(0)
+            wanted = self.preloads[zygote]
+            self.feed(
+                stimuli.ZygoteWarmed(
+                    zygote=zygote,
+                    pid=1,
+                    version=self.version,
+                    fingerprint=self.fingerprint,
+                    preloaded=tuple((name, 0.5) for name in wanted if name not in self.broken),
+                    not_preloaded=tuple((name, self.broken[name]) for name in wanted if name in self.broken),
+                )
+            )
 
     def fork(self) -> None:
         """Processes come to life."""
@@ -143,7 +202,7 @@ class World:
             process = self.processes.get(worker)
             if process is not None:
                 process.pid = 1000 + worker
-                self.feed(stimuli.WorkersForked(environment=process.environment, workers=(worker,)))
+                self.feed(stimuli.WorkersForked(workers=(worker,)))
 
     def busy(self) -> list[WorkerId]:
         """The workers that have something to answer."""
@@ -161,6 +220,7 @@ class World:
                     outputs=tuple(zip(call.outputs, values, strict=True)),
                     warnings=(),
                     usage=Usage(cpu_s=0.1, peak_memory_bytes=1),
+                    imports=self.imports,
                 )
             )
         elif call is not None:
@@ -183,16 +243,16 @@ class World:
         self.ended[worker] += 1
         self.feed(stimuli.WorkerExited(worker=worker, status=status, usage=Usage()))
 
-    def lose_zygote(self, environment: EnvironmentId) -> None:
+    def lose_zygote(self, zygote: ZygoteId) -> None:
         """A fork server ends, whatever it was doing."""
-        for worker in [w for w, process in self.processes.items() if process.environment == environment]:
+        for worker in [w for w, process in self.processes.items() if process.zygote == zygote]:
             if worker in self.forking:
                 self.forking.remove(worker)
             del self.processes[worker]
             self.ended[worker] += 1
-        if environment in self.warming:
-            self.warming.remove(environment)
-        self.feed(stimuli.ZygoteLost(environment=environment, reason="gone"))
+        if zygote in self.warming:
+            self.warming.remove(zygote)
+        self.feed(stimuli.ZygoteLost(zygote=zygote, reason="gone"))
 
     def wait(self, span_s: float) -> None:
         """Time passes, deadlines ring."""
@@ -205,6 +265,8 @@ class World:
     def settle(self) -> None:
         """Everything goes well from here on: nothing may be left to do."""
         for _ in range(10_000):
+            self.build()
+            self.changed()
             self.warm()
             self.fork()
             for worker, process in list(self.processes.items()):
@@ -245,7 +307,7 @@ class World:
             assert len(finished) == sum(event.nodes for event in started)
 
     def _spares(self) -> set[WorkerId]:
-        return {worker for zygote in self.controller.pool.zygotes.values() for worker in zygote.spares}
+        return {worker for zygote in self.controller.pool.book.alive() for worker in zygote.spares}
 
     def _value(self, text: bytes) -> Value:
         payload = Payload(text)
@@ -260,28 +322,36 @@ class World:
                 self.events.setdefault(effect.event.run, []).append(effect.event)
             case effects.ReadGraph():
                 reading = read_document(effect.document, effect.name)
+                placement = place(reading.graph, effect.choice, effect.python) if reading.graph else Placement()
                 self.feed(
                     stimuli.GraphRead(
-                        key=effect.key,
-                        environment=effect.environment,
-                        graph=reading.graph,
-                        diagnostics=reading.diagnostics,
+                        key=effect.key, graph=reading.graph, placement=placement, diagnostics=reading.diagnostics
                     )
                 )
+            case effects.ProvideEnvironment():
+                if effect.spec.is_built and effect.spec not in self.built:
+                    self.building.append(effect.spec)
+                else:
+                    self.provide(effect.spec)
+            case effects.ChangeEnvironment():
+                self.changing.append(effect.run)
+            case effects.AbandonEnvironment():
+                if isinstance(effect.job, EnvironmentSpec):
+                    self.building.remove(effect.job)
+                elif effect.job in self.changing:
+                    self.changing.remove(effect.job)
+            case effects.KeepLearnt():
+                self.kept[effect.python] = effect.learnt
             case effects.BuildPlan():
-                planning = build_plan(effect.graph, effect.interfaces)
-                self.feed(
-                    stimuli.PlanBuilt(
-                        key=effect.key,
-                        environment=effect.environment,
-                        plan=planning.plan,
-                        diagnostics=planning.diagnostics,
-                    )
-                )
+                planning = build_plan(effect.graph, effect.interfaces, placement=effect.placement)
+                self.feed(stimuli.PlanBuilt(key=effect.key, plan=planning.plan, diagnostics=planning.diagnostics))
             case effects.StartZygote():
-                self.warming.append(effect.environment)
+                self.warming.append(effect.zygote)
+                self.preloads[effect.zygote] = effect.preload
             case effects.EndZygote():
-                for worker in [w for w, one in self.processes.items() if one.environment == effect.environment]:
+                if effect.zygote in self.warming:
+                    self.warming.remove(effect.zygote)
+                for worker in [w for w, one in self.processes.items() if one.zygote == effect.zygote]:
                     assert self.processes[worker].call is None
                     if worker in self.forking:
                         self.forking.remove(worker)
@@ -290,7 +360,7 @@ class World:
             case effects.ForkWorkers():
                 for worker in effect.workers:
                     self.asked_for[worker] += 1
-                    self.processes[worker] = Process(effect.environment)
+                    self.processes[worker] = Process(effect.zygote)
                     self.forking.append(worker)
             case effects.SendCall() | effects.SendInspection():
                 assert self.processes[effect.worker].call is None
@@ -326,3 +396,8 @@ def shape(count: int, edges: set[tuple[int, int]]) -> str:
         taken.add(target)
         wired.append((f"n{source}", pins[0], f"n{target}", pins[1]))
     return graph(*[GOOD] * count, edges=tuple(wired))
+
+
+def requiring(*packages: str) -> str:
+    """A graph with one node, which needs packages."""
+    return shape(1, set()).removesuffix("}") + f', "requirements": {json.dumps(packages)}}}'

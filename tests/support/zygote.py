@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 import pyflowd.worker_side
-from pyflowd.shell.links import read_pid
+from pyflowd.shell.process_facts import read_pid
 from pyflowd.worker_side import frames, orders
 from pyflowd.worker_side.confinement import FLOOR
 
@@ -164,9 +164,29 @@ class Zygote:
                 user=user,
             )
         orders.send_start(self.control, self.scratch, FLOOR, preload)
-        self.warm, [pidfd] = self.receive()
-        self.pid = read_pid(pidfd)
-        os.close(pidfd)
+        self.before_warm: list[dict[str, Any]] = []
+        try:
+            self.pid = self._receive_confined()
+            self.warm = self._receive_warm()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _receive_confined(self) -> int:
+        header, [pidfd] = self.receive()
+        assert header["kind"] == "confined"
+        try:
+            return read_pid(pidfd)
+        finally:
+            os.close(pidfd)
+
+    def _receive_warm(self) -> dict[str, Any]:
+        """The frame that says so, or that it is spoilt; the names of modules that it imports come before."""
+        while True:
+            header, _ = self.receive()
+            if header["kind"] != "preloading":
+                return header
+            self.before_warm.append(header)
 
     def __enter__(self) -> Zygote:
         return self

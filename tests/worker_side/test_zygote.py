@@ -12,7 +12,6 @@ from support.zygote import ENVIRONMENT, WORKER_SIDE, Zygote, find_interpreters, 
 
 OWN = find_interpreters()[0]
 STAY = "import time\n@node_entry\ndef f():\n    progress(0)\n    time.sleep(60)\n"
-TRIVIAL = "import sys\nknown = set(sys.modules)\n@node_entry\ndef f() -> list:\n    return sorted(known)\n"
 
 
 def test_a_zygote_says_what_it_is(anywhere: Zygote) -> None:
@@ -126,15 +125,6 @@ def test_workers_die_with_a_zygote_that_was_killed() -> None:
         assert wait_gone(spare.pid)
     finally:
         zygote.__exit__()
-
-
-def test_preloaded_modules_are_there_in_every_worker_and_failures_are_told() -> None:
-    with Zygote(OWN, ["decimal", "no_such_module"]) as zygote:
-        ((name, seconds),) = zygote.warm["preloaded"]
-        assert (name, seconds > 0) == ("decimal", True)
-        ((missing, message),) = zygote.warm["preload_failed"]
-        assert (missing, message) == ("no_such_module", "ModuleNotFoundError: No module named 'no_such_module'")
-        assert '"decimal"' in run_node(zygote, TRIVIAL).outputs["output_1"]
 
 
 def test_a_trivial_node_imports_nothing(anywhere: Zygote) -> None:

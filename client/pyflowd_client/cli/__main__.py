@@ -10,18 +10,9 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TextIO
 
-from pyflowd_client.cli.arguments import (
-    CollectInputs,
-    count,
-    existing_folder,
-    existing_path,
-    node_input,
-    seconds,
-    size_bytes,
-    size_or_all,
-    variable,
-    whole_number,
-)
+from pyflowd_client.cli.parser import Parser, common_options
+from pyflowd_client.cli.run_arguments import CHECK, RUN, add_check, add_graph, add_run
+from pyflowd_client.cli.values import several_lines
 from pyflowd_client.errors import PyflowdError
 from pyflowd_client.protocol.errors import ExitStatus
 
@@ -33,27 +24,11 @@ Execute PyFlowGraph node graphs: every node in a fresh process of its own.
   pyflowctl run graph.md                              run a graph, show what its last nodes give
   pyflowctl run graph.md --input 'Load.path="a.csv"'  give a value to an input
   pyflowctl run graph.md --json | jq .event           one event per line, for programs
+  pyflowctl run graph.md --with 'pandas>=2'           with a package, which is installed if need be
   pyflowctl check graph.md                            say what is wrong with a graph
+  pyflowctl env list                                  see the environments that are kept
   pyflowctl status                                    see what the daemon does
   pyflowctl doctor                                    see how safe it is here, and what is out of order
-"""
-RUN = """\
-Execute a graph and show what its last nodes give. A daemon is started if none runs.
-
-  pyflowctl run graph.md
-  pyflowctl run graph.md --input 'Load.path="a.csv"' --input 'Split.parts=4'
-  pyflowctl run graph.md --python .venv --timeout 60 --memory 2G
-  pyflowctl run graph.md --workdir . --allow-write results --allow-net
-  pyflowctl run - --json < graph.md
-
-Ends with 0 when all nodes are done, 1 when a node failed, 65 when the graph has errors,
-69 when there is no daemon, 124 when a node took too long, 130 when cancelled.
-"""
-CHECK = """\
-Read a graph as `run` would, without executing it: what is wrong, and in which order its nodes would run.
-
-  pyflowctl check graph.md
-  pyflowctl check graph.md --python .venv --json
 """
 CONVERT = """\
 Write a graph in another format: FlowSpec Markdown (md) or JSON.
@@ -63,6 +38,16 @@ Write a graph in another format: FlowSpec Markdown (md) or JSON.
 """
 
 
+ENV = """\
+See, make and keep the environments that nodes run in: an interpreter with packages.
+
+  pyflowctl env detect                           see the Pythons of this machine
+  pyflowctl env create science numpy 'pandas>=2' make one that has a name
+  pyflowctl run graph.md --env science           run a graph in it
+  pyflowctl env show science                     see what it has, and how warm it is
+
+ENV is a name, the beginning of an id as `pyflowctl env list` shows it, or a path (something with a / in it).
+"""
 DOCTOR = """\
 Say how well nodes are kept from what is not theirs on this machine, what is missing for more, what that
 exposes and which command enables it; and whether the rest is in order. Runs a node of its own to see.
@@ -75,26 +60,11 @@ Ends with 0 when nothing needs attention, else with 1.
 """
 
 
-class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Shows descriptions as they were written. Its width is fixed: asking for the terminal's imports shutil."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=100)
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser of pyflowctl."""
-
-    def __init__(self, **options: object) -> None:
-        super().__init__(formatter_class=HelpFormatter, **options)  # type: ignore[arg-type]
-
-
 def build_parser() -> Parser:
     """All commands. `command` in the result names the function that carries one out, as module:function."""
     parser = Parser(prog="pyflowctl", description=DESCRIPTION)
     parser.add_argument("--socket", metavar="PATH", help="where the daemon listens (default: $PYFLOWD_SOCKET)")
-    common = Parser(add_help=False)
-    common.add_argument("--socket", metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    common = common_options(Parser)
     commands = parser.add_subparsers(prog="pyflowctl", metavar="COMMAND", required=True, title="commands")
 
     def command(name: str, home: str, description: str, summary: str) -> argparse.ArgumentParser:
@@ -104,9 +74,12 @@ def build_parser() -> Parser:
         added.set_defaults(command=f"{home}:{name}")
         return added
 
-    _add_run(command("run", "runs", RUN, "execute a graph"))
-    _add_check(command("check", "graphs", CHECK, "say what is wrong with a graph, without executing it"))
+    add_run(command("run", "runs", RUN, "execute a graph"))
+    add_check(command("check", "graphs", CHECK, "say what is wrong with a graph, without executing it"))
     _add_convert(command("convert", "graphs", CONVERT, "write a graph in another format"))
+    commands.add_parser(
+        "env", description=ENV, help="the environments that nodes run in", parents=[common], fill=_fill_env
+    )
     status = command("status", "daemons", "Show what the daemon does. Does not start one.", "show what the daemon does")
     status.add_argument("--json", action="store_true", help="one JSON object")
     doctor = command("doctor", "doctor", DOCTOR, "say how safe nodes are here, and what is out of order")
@@ -121,91 +94,14 @@ def build_parser() -> Parser:
     return parser
 
 
-def _add_graph(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("graph", metavar="GRAPH", help="a graph file, FlowSpec Markdown or JSON; - is standard input")
+def _fill_env(env: Parser) -> None:
+    from pyflowd_client.cli.env_arguments import fill  # a dozen commands, which most command lines do without
 
-
-def _add_environment(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--input",
-        metavar="NODE.PIN=JSON",
-        dest="inputs",
-        type=node_input,
-        action=CollectInputs,
-        default={},
-        help="a value for an input; NODE is a node's title or id. Repeatable",
-    )
-    parser.add_argument("--python", metavar="PATH", help="interpreter or virtual environment to run the nodes in")
-
-
-def _add_run(run: argparse.ArgumentParser) -> None:
-    _add_graph(run)
-    _add_environment(run)
-    run.add_argument("--seed", metavar="N", type=whole_number, help="make random numbers the same in every run")
-    run.add_argument(
-        "--max-value",
-        metavar="SIZE|all",
-        type=size_or_all,
-        default=1_000_000,
-        help="show larger values as a note of their type and size (default: 1 MB)",
-    )
-    run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
-    _add_permissions(run.add_argument_group("permissions", "Up to what the daemon's settings allow."))
-    _add_limits(run.add_argument_group("limits", "Up to what the daemon's settings allow."))
-    form = run.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
-    form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
-    form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
-
-
-def _add_permissions(permissions: argparse._ArgumentGroup) -> None:
-    add = permissions.add_argument
-    add("--allow-net", action="store_true", help="let nodes use the network, and the sockets of other programs")
-    for flag, metavar, kind, what in (
-        ("--allow-read", "PATH", existing_path, "let nodes read a file, or a folder and all below it"),
-        ("--allow-write", "PATH", existing_path, "let nodes read and write it"),
-        ("--allow-env", "NAME", variable, "let nodes see a variable as it is set here"),
-    ):
-        add(flag, metavar=metavar, type=kind, action="append", default=[], help=f"{what}. Repeatable")
-    add(
-        "--allow-all",
-        action="store_true",
-        help="let nodes do all that you may, and see all variables that are set here",
-    )
-    add("--workdir", metavar="DIR", type=existing_folder, help="the folder that nodes start in, which they may read")
-
-
-def _add_limits(limits: argparse._ArgumentGroup) -> None:
-    limits.add_argument("--timeout", metavar="S", type=seconds, help="seconds that each node may take")
-    limits.add_argument("--run-timeout", metavar="S", type=seconds, help="seconds that the whole run may take")
-    limits.add_argument(
-        "--cpu-time", metavar="S", type=count, help="whole seconds of CPU time that each process of a node may use"
-    )
-    limits.add_argument("--memory", metavar="SIZE", type=size_bytes, help="memory that each node may use, such as 2G")
-    limits.add_argument(
-        "--max-output", metavar="SIZE", type=size_bytes, help="output of each node, of which else only the end is kept"
-    )
-    limits.add_argument(
-        "--max-open-files", metavar="N", type=count, help="files that each process of a node may have open"
-    )
-    limits.add_argument("--max-file-size", metavar="SIZE", type=size_bytes, help="how long a file may become")
-    limits.add_argument(
-        "--max-processes", metavar="N", type=count, help="processes and threads that each node may have at once"
-    )
-    limits.add_argument(
-        "--max-scratch", metavar="SIZE", type=size_bytes, help="what each node may keep in its scratch folder"
-    )
-    limits.add_argument("--max-scratch-files", metavar="N", type=count, help="files that each node may keep there")
-
-
-def _add_check(check: argparse.ArgumentParser) -> None:
-    _add_graph(check)
-    _add_environment(check)
-    check.add_argument("--json", action="store_true", help="one JSON object")
+    fill(env)
 
 
 def _add_convert(convert: argparse.ArgumentParser) -> None:
-    _add_graph(convert)
+    add_graph(convert)
     convert.add_argument("--to", choices=["md", "json"], help="the format (default: by the name given with -o)")
     convert.add_argument("-o", "--output", metavar="FILE", help="write there, not to standard output")
 
@@ -245,7 +141,7 @@ def _prepare_streams() -> None:
 
 def _complain(text: str) -> None:
     with suppress(OSError):
-        print(f"pyflowctl: {text}", file=sys.stderr)
+        print(f"pyflowctl: {several_lines(text)}", file=sys.stderr)
         return
     _discard(sys.stderr)
 

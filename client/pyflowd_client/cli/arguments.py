@@ -82,6 +82,57 @@ def variable(text: str) -> str:
     return text
 
 
+def requirement(text: str) -> str:
+    """A package, with versions perhaps: `numpy`, `numpy>=2`, `./geometry`, `geometry @ https://...`."""
+    from pyflowd_client.requirements import local_path
+
+    stripped = text.strip()
+    if not stripped:
+        raise argparse.ArgumentTypeError("an empty text names no package")
+    if stripped.startswith("-"):
+        raise argparse.ArgumentTypeError(f"{text!r} is an option of pip, not a package; write numpy or 'numpy>=2'")
+    path = local_path(stripped)
+    if path is not None and not os.path.exists(os.path.expanduser(path)):
+        raise argparse.ArgumentTypeError(f"{text!r} would be a package in a path that does not exist")
+    return stripped
+
+
+def interpreter_or_versions(text: str) -> str:
+    """`3.12`, `>=3.10`, or the path of an interpreter or an environment."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("write a version such as 3.12 or '>=3.10', or the path of an interpreter")
+    return text
+
+
+def name_of_environment(text: str) -> str:
+    """The name of an environment, which is no path."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an environment needs a name")
+    if "/" in text or text in (".", ".."):
+        raise argparse.ArgumentTypeError(f"{text!r} is a path, not the name of an environment")
+    return text
+
+
+def which_environment(text: str) -> str:
+    """A name or the beginning of an id as it is, a path as an absolute one."""
+    from pyflowd_client.requirements import address
+
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty text names no environment; see `pyflowctl env list`")
+    return address(text)
+
+
+def days(text: str) -> float:
+    """A number of days, in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days")
+    return value * 86400
+
+
 def node_input(text: str) -> tuple[str, Any]:
     """`NODE.PIN=JSON` as the pin and its value."""
     pin, equals, written = text.partition("=")

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 
+from pyflowd_client.cli.choices import chosen_environment
 from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.cli.values import one_line
 from pyflowd_client.errors import UsageRefused
@@ -20,8 +21,9 @@ FORMATS = {".md": "md", ".json": "json"}
 def check(options: argparse.Namespace) -> ExitStatus:
     """Say what is wrong with a graph, and in which order its nodes would run."""
     document, name = read_document(options.graph)
+    environment = chosen_environment(options)
     with open_session(options.socket) as client:
-        checked = client.check(document, name=name, inputs=options.inputs, python=options.python)
+        checked = client.check(document, name=name, inputs=options.inputs, **environment)
     if options.json:
         print(json.dumps(to_wire(checked), ensure_ascii=False))
         return ExitStatus.DONE if checked.runnable else ExitStatus.BAD_GRAPH
@@ -42,15 +44,20 @@ def convert(options: argparse.Namespace) -> ExitStatus:
     with open_session(options.socket) as client:
         converted = client.convert(document, to, name=name)
     _show_findings(converted.findings)
-    if options.output is None or options.output == "-":
-        sys.stdout.write(converted.document)
-        return ExitStatus.DONE
-    try:
-        with open(options.output, "w", encoding="utf-8", newline="\n") as file:
-            file.write(converted.document)
-    except OSError as error:
-        raise UsageRefused(f"cannot write {options.output}: {error.strerror}.") from None
+    write_text(options.output, converted.document)
     return ExitStatus.DONE
+
+
+def write_text(path: str | None, text: str) -> None:
+    """To standard output when there is no path, or when it is `-`."""
+    if path is None or path == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageRefused(f"cannot write {path}: {error.strerror}.") from None
 
 
 def _show_findings(findings: Iterable[Finding]) -> None:

@@ -8,9 +8,19 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from pyflowd_client.cli.report import Report
+from pyflowd_client.cli.tables import cut
 from pyflowd_client.cli.values import one_line
 from pyflowd_client.protocol.errors import ErrorInfo
-from pyflowd_client.protocol.events import Event, NodeFinished, NodeProgress, NodeStarted
+from pyflowd_client.protocol.events import (
+    EnvironmentProgress,
+    EnvironmentReady,
+    Event,
+    NodeFinished,
+    NodeProgress,
+    NodeStarted,
+    RunFinished,
+    RunStarted,
+)
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.record import RunRecord
 
@@ -31,6 +41,7 @@ class LiveReport(Report):
     def __init__(self, record: RunRecord, *, quiet: bool = False, verbose: bool = False) -> None:
         super().__init__(record, quiet=quiet, verbose=verbose)
         self._working: dict[NodeId, TaskID] = {}
+        self._building: TaskID | None = None  # an environment, which nodes wait for
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.fields[title]}", markup=False),
@@ -44,6 +55,11 @@ class LiveReport(Report):
 
     def show(self, event: Event) -> None:
         """One more event."""
+        if isinstance(event, EnvironmentProgress):
+            self._show_building(one_line(event.message))
+            return
+        if isinstance(event, EnvironmentReady | RunStarted | RunFinished):
+            self._end_building()
         if isinstance(event, NodeStarted):
             title = one_line(event.title)[:TITLE_WIDTH]
             self._working[event.node] = self._progress.add_task("", total=None, title=title, message="")
@@ -53,6 +69,19 @@ class LiveReport(Report):
         super().show(event)
         if isinstance(event, NodeFinished) and event.node in self._working:
             self._progress.remove_task(self._working.pop(event.node))
+
+    def _show_building(self, message: str) -> None:
+        """The newest word on the environment takes the place of the one before; a long one would take the clock's."""
+        message = cut(message, self._progress.console.width - TITLE_WIDTH)
+        if self._building is None:
+            self._building = self._progress.add_task("", total=None, title="environment", message=message)
+        else:
+            self._progress.update(self._building, message=message)
+
+    def _end_building(self) -> None:
+        if self._building is not None:
+            self._progress.remove_task(self._building)
+            self._building = None
 
     def finish(self) -> None:
         """The run is over: the working lines go, and what the last nodes give is printed."""
@@ -87,4 +116,4 @@ class LiveReport(Report):
         self._progress.console.print(Text(f"{title} failed: ", style="bold red") + Text(error.message))
         if error.traceback:
             self._progress.console.print(Text("\n".join(f"  {line}" for line in error.traceback.rstrip().split("\n"))))
-        self._show_hint(error)
+        self.show_hint(error)

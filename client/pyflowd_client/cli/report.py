@@ -2,11 +2,12 @@
 
 import sys
 
-from pyflowd_client.cli.values import counted, one_line, shown_size, shown_time, shown_value
+from pyflowd_client.cli.values import counted, one_line, several_lines, shown_size, shown_time, shown_value
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.events import (
     Diagnostic,
     EnvironmentProgress,
+    EnvironmentReady,
     Event,
     EventsLost,
     NodeFinished,
@@ -35,7 +36,12 @@ class Report:
             case Diagnostic():
                 self._show_diagnostic(event)
             case EnvironmentProgress():
-                self.note(event.message)
+                self.note(one_line(event.message))
+            case EnvironmentReady():
+                self.note(
+                    f"environment ready: {counted(event.packages, 'package')}, after {shown_time(event.duration_s)}"
+                )
+                self.show_warnings(event)
             case NodeStarted() if self._verbose:
                 self.note(f"{one_line(event.title)} began")
             case NodeOutput():
@@ -82,6 +88,11 @@ class Report:
         """What the node is called."""
         return self._record.titles.get(node, node)
 
+    def show_warnings(self, event: EnvironmentReady) -> None:
+        """What an environment has to do without."""
+        for warning in event.warnings:
+            self.note(f"warning: {several_lines(warning)}")
+
     def _show_diagnostic(self, event: Diagnostic) -> None:
         if (event.severity != "error" and self._quiet) or (event.severity == "info" and not self._verbose):
             return
@@ -118,16 +129,17 @@ class Report:
         self.line(f"{title} failed: {error.message}")
         if error.traceback:
             self.line("\n".join(f"  {line}" for line in error.traceback.rstrip().split("\n")))
-        self._show_hint(error)
+        self.show_hint(error)
 
-    def _show_hint(self, error: ErrorInfo) -> None:
+    def show_hint(self, error: ErrorInfo) -> None:
+        """What would allow what was denied."""
         if error.hint:
             self.line(f"hint: {one_line(error.hint)}")
 
     def _show_end(self, event: RunFinished) -> None:
         if event.error is not None:
-            self.line(f"{self._record.verdict()} [{event.error.code}]")
-            self._show_hint(event.error)
+            self.line(several_lines(f"{self._record.verdict()} [{event.error.code}]"))
+            self.show_hint(event.error)
             return
         if event.state is RunState.SUCCEEDED and not self._verbose:
             return

@@ -53,6 +53,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def shown_age(age_s: float) -> str:
+    """`3 days ago`: the largest unit, for people who look back."""
+    for unit, length in (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60)):
+        if age_s >= length:
+            return f"{counted(int(age_s // length), unit)} ago"
+    return "just now"
+
+
+def several_lines(text: str) -> str:
+    """A text of others, with its lines, that cannot move the cursor."""
+    return "\n".join(map(one_line, text.split("\n")))
+
+
 def one_line(text: str) -> str:
     """A title that cannot move the cursor."""
     return "".join(char if char.isprintable() else "?" for char in text)

@@ -30,7 +30,7 @@ class ErrorCode(StrEnum):
     CANCELLED = "cancelled"
     SKIPPED = "skipped"  # something it depends on did not finish
     # the environment
-    ENVIRONMENT = "environment"  # the interpreter cannot be started or used
+    ENVIRONMENT = "environment"  # it is not there, cannot be made, or cannot be started or used
     WORKER_LOST = "worker_lost"  # the process died before the node began
     # the graph
     BAD_GRAPH = "bad_graph"

@@ -18,7 +18,7 @@ class Welcome(Message):
 
 
 class RunAccepted(Message):
-    """The run exists; its events follow, from sequence number 1."""
+    """The run exists; its events follow, from sequence number 1. Answer to submit_run and change_environment."""
 
     NAME: ClassVar[str] = "run_accepted"
     run: RunId
@@ -71,7 +71,7 @@ class Following(Message):
 
 
 class Done(Message):
-    """The request was carried out (cancel_run, stop_daemon, goodbye)."""
+    """The request was carried out: cancel_run, stop_daemon, goodbye; remove_, warm_ and cool_environment."""
 
     NAME: ClassVar[str] = "done"
 
@@ -158,9 +158,9 @@ class Examined(Message):
 class DetectedEnvironment(Message):
     """An interpreter or an environment on this machine.
 
-    kind: "interpreter", "venv" or "conda". source: how it was found, in a word or two ("PATH", "pyenv", "uv",
-    "VIRTUAL_ENV", ".venv", "venvs", "conda"). fingerprint: changes when its packages do. problem: why no node can run
-    in it; None when nothing is known against it.
+    kind: "interpreter", "venv" or "conda".
+    source: how it was found, in a word or two ("PATH", "pyenv", "uv", "VIRTUAL_ENV", ".venv", "venvs", "conda").
+    fingerprint: changes when its packages do. problem: why no node can run in it; None when nothing speaks against it.
     """
 
     kind: str
@@ -228,7 +228,11 @@ class NotPreloaded(Message):
 
 
 class ForkServer(Message):
-    """A warm interpreter that nodes are forked from. `memory_bytes`: of it and its spares, shared pages counted once."""
+    """A warm interpreter that nodes are forked from.
+
+    permissions: what its nodes may do beyond what every node may, in words; None when that is nothing.
+    memory_bytes: of it and its spares, shared pages counted once.
+    """
 
     state: str
     pid: int | None = None

@@ -61,9 +61,10 @@ class CallDesk:
 
     def interrupt(self, call: Call, verdict: ErrorInfo) -> None:
         """End a running call; if the interrupt does not, the grace deadline kills it."""
-        if call.verdict is None and call.worker is not None:
+        worker = None if call.worker is None else self._pool.workers.get(call.worker)
+        if call.verdict is None and worker is not None:
             call.verdict, call.is_interrupted = verdict, True
-            self._emit(effects.InterruptWorker(environment=call.environment, worker=call.worker))
+            self._emit(effects.InterruptWorker(zygote=worker.zygote.id, worker=worker.id))
             self._deadlines.set(call, self.now + self._graces.interrupt_s)
 
     def interrupt_group(self, group: Hashable, verdict: ErrorInfo) -> None:
@@ -107,7 +108,7 @@ class CallDesk:
         """End a worker, if it still is."""
         worker = self._pool.workers.get(worker_id)
         if worker is not None:
-            self._emit(effects.KillWorker(environment=worker.environment, worker=worker_id))
+            self._emit(effects.KillWorker(zygote=worker.zygote.id, worker=worker_id))
 
     def overdue(self, call: Call) -> None:
         """A call took too long: first it is interrupted, then killed."""
@@ -117,9 +118,8 @@ class CallDesk:
             self.kill(call.worker)
 
     def _fork(self, made: Assignments) -> None:
-        for environment, workers in made.forks.items():
-            fork = effects.ForkWorkers(environment=environment, workers=tuple(workers), rehearse=not made.in_hurry)
-            self._emit(fork)
+        for zygote, workers in made.forks.items():
+            self._emit(effects.ForkWorkers(zygote=zygote, workers=tuple(workers), rehearse=not made.in_hurry))
 
     def _forget(self, call: Call) -> None:
         self._deadlines.clear(call)

@@ -13,12 +13,13 @@ class Occasion(Enum):
     """What is waited for that is no thing.
 
     QUIET: nobody has worked for a moment. IDLE: nobody has needed the daemon for a while. RETIRE: an environment may
-    not have been used for long.
+    not have been used for long. HEIRS: fork servers shall be followed by others that know more.
     """
 
     QUIET = "quiet"
     IDLE = "idle"
     RETIRE = "retire"
+    HEIRS = "heirs"
 
     __hash__ = object.__hash__
 

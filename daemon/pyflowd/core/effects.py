@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
+from pyflowd.core.ids import CallId, EnvironmentId, PreparationKey, SessionId, WorkerId, ZygoteId
+from pyflowd.core.learnt_imports import Learnt
 from pyflowd.core.limits import Limits
 from pyflowd.core.permissions import Variables
 from pyflowd.core.records import record
 from pyflowd.core.values import Payload
+from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd.graph.interface import CodeHash, CodeInterface
 from pyflowd.graph.model import Graph
+from pyflowd.graph.placement import Placement
+from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.events import Event
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.replies import Reply
@@ -48,36 +52,72 @@ class CloseRun:
 
 @record
 class ReadGraph:
-    """Read a document; ends in GraphRead."""
+    """Read a document, and say where its nodes run for whoever chose so; ends in GraphRead."""
 
     key: str
-    environment: EnvironmentId
     document: str
     name: str | None
+    python: str | None
+    choice: requests.EnvironmentChoice
+
+
+@record
+class ProvideEnvironment:
+    """Find an environment, or make it; ends in EnvironmentProvided or EnvironmentRefused."""
+
+    spec: EnvironmentSpec
+
+
+@record
+class ChangeEnvironment:
+    """Create, or change, a named environment; ends in EnvironmentChanged or ChangeFailed."""
+
+    run: RunId
+    change: requests.ChangeEnvironment
+
+
+@record
+class AbandonEnvironment:
+    """Nobody waits any more for what is being made or changed; it may have ended just now."""
+
+    job: EnvironmentSpec | RunId
+
+
+@record
+class KeepLearnt:
+    """Write down what the nodes of an interpreter import."""
+
+    python: str
+    learnt: Learnt
 
 
 @record
 class BuildPlan:
     """Plan a graph; ends in PlanBuilt."""
 
-    key: str
-    environment: EnvironmentId
+    key: PreparationKey
     graph: Graph
+    placement: Placement
     interfaces: Mapping[CodeHash, CodeInterface]
 
 
 @record
 class StartZygote:
-    """Start the fork server of an environment; ends in ZygoteWarmed or ZygoteLost."""
+    """Start a fork server for an environment; ends in ZygoteWarmed or ZygoteLost.
 
+    preload: the modules that it shall import if it can, in this order.
+    """
+
+    zygote: ZygoteId
     environment: EnvironmentId
+    preload: tuple[str, ...] = ()
 
 
 @record
 class EndZygote:
-    """End the fork server of an environment with its workers, none of which has anything to do."""
+    """End a fork server with its workers, none of which has anything to do."""
 
-    environment: EnvironmentId
+    zygote: ZygoteId
 
 
 @record
@@ -87,7 +127,7 @@ class ForkWorkers:
     rehearse: those without a call shall get themselves ready for one; in a hurry that only takes time from the others.
     """
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     workers: tuple[WorkerId, ...]
     rehearse: bool = True
 
@@ -99,7 +139,7 @@ class SendCall:
     lingers: once it has answered the worker waits to be dismissed, so that its end is in nobody's way; else it leaves.
     """
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     worker: WorkerId
     call: CallId
     title: str
@@ -117,7 +157,7 @@ class SendCall:
 class SendInspection:
     """Give a worker sources to read and compile."""
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     worker: WorkerId
     call: CallId
     sources: tuple[str, ...]
@@ -129,7 +169,7 @@ class SendInspection:
 class InterruptWorker:
     """Send SIGINT: the node's code sees KeyboardInterrupt."""
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     worker: WorkerId
 
 
@@ -137,7 +177,7 @@ class InterruptWorker:
 class KillWorker:
     """Send SIGKILL; its group and whatever it left behind go with it."""
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     worker: WorkerId
 
 
@@ -159,6 +199,10 @@ Effect = (
     | Publish
     | CloseRun
     | ReadGraph
+    | ProvideEnvironment
+    | ChangeEnvironment
+    | AbandonEnvironment
+    | KeepLearnt
     | BuildPlan
     | StartZygote
     | EndZygote

@@ -4,7 +4,7 @@ It owns the runs, the preparations, the calls and the pool, and is the one place
 nothing itself: no clock, no descriptor, no thread. Two calls of `handle` with the same history give the same effects.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,26 +12,32 @@ from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
+from pyflowd.core.environment_desk import EnvironmentDesk
 from pyflowd.core.herald import Herald, node_of
-from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId
+from pyflowd.core.ids import EnvironmentId, PreparationKey, WorkerId
 from pyflowd.core.judgement import check_result
+from pyflowd.core.learnt_imports import Learnt, LearntImports
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
 from pyflowd.core.machines import SPARE_STATES, WorkerState
 from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.preparation import Prepared
-from pyflowd.core.preparer import Key, Preparer
+from pyflowd.core.preparer import Preparer
+from pyflowd.core.profiles import profile_of
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.run_conductor import RunConductor
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
+from pyflowd.core.waiters import CheckWaiter, Waiter
 from pyflowd.core.worker_pool import Worker, WorkerPool
+from pyflowd.core.zygote_keeper import ZygoteKeeper
+from pyflowd.core.zygotes import Zygote
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import RunState
 
 INSPECTION_ATTEMPTS = 3
-RETIRE_PAUSE_S = 30.0  # between two looks at environments that are not free yet
+NOTHING_LEARNT: Mapping[str, Learnt] = {}
 INSPECTION_LIMITS = Limits(timeout_s=60.0)
 
 
@@ -52,30 +58,31 @@ class Policy:
     leave_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckWaiter:
-    """A client that waits for the result of a check."""
-
-    session: SessionId
-    request: int
-    inputs: dict[str, str]
-
-
-Waiter = RunId | CheckWaiter
-
-
 class ExecutionController:
     """Everything the daemon has decided, and what it does next."""
 
-    def __init__(self, policy: Policy, run_prefix: str, wall_offset_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        run_prefix: str,
+        wall_offset_s: float = 0.0,
+        learnt: Mapping[str, Learnt] = NOTHING_LEARNT,
+    ) -> None:
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
         self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions)
         self._herald = Herald(self._emit, wall_offset_s)
-        self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared)
+        self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._deadlines = Deadlines()
         self._desk = CallDesk(self.pool, self._deadlines, policy.graces, self._emit)
         self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
+        self.learnt = LearntImports(learnt, self._keep_learnt)
+        self._keeper = ZygoteKeeper(self.pool, self._desk, self._deadlines, self.learnt, self._emit)
+        self._keeper.on_changed, self._keeper.on_lost = self._environment_changed, self._call_lost
+        self._keeper.on_doomed = self._doom
+        self._environments = EnvironmentDesk(
+            self._book, self._herald, self._preparer, self._keeper, self._conductor, self._emit
+        )
         self._now = 0.0
         self._out: list[effects.Effect] = []
         self._sessions = 0
@@ -87,14 +94,21 @@ class ExecutionController:
             stimuli.CheckAsked: self._check,
             stimuli.CancelAsked: self._cancel,
             stimuli.StopAsked: self._stop,
+            stimuli.ChangeAsked: self._environments.change,
             stimuli.GraphRead: self._preparer.graph_read,
+            stimuli.EnvironmentProvided: self._environments.provided,
+            stimuli.EnvironmentProgressed: self._environments.progressed,
+            stimuli.EnvironmentRefused: self._environments.refused,
+            stimuli.EnvironmentChanged: self._environments.changed,
+            stimuli.ChangeFailed: self._environments.failed,
+            stimuli.EnvironmentLookedAt: self._environments.looked_at,
             stimuli.PlanBuilt: self._preparer.plan_built,
-            stimuli.ZygoteWarmed: self._zygote_warmed,
-            stimuli.ZygoteLost: self._zygote_lost,
+            stimuli.ZygoteWarmed: self._keeper.warmed,
+            stimuli.ZygoteLost: self._keeper.lost,
             stimuli.WorkersForked: self._forked,
             stimuli.ForkFailed: self._fork_failed,
             stimuli.WorkerExited: self._exited,
-            stimuli.CallDone: self._conductor.done,
+            stimuli.CallDone: self._done,
             stimuli.CallFailed: self._failed,
             stimuli.CallProgressed: self._progressed,
             stimuli.CodeInspected: self._inspected,
@@ -102,7 +116,10 @@ class ExecutionController:
             stimuli.WorkerWrote: self._wrote,
             stimuli.WorkersObserved: self._observed,
             stimuli.SessionsCounted: self._counted,
-            stimuli.EnvironmentWanted: self._wanted,
+            stimuli.MemoryMeasured: self._keeper.measured,
+            stimuli.EnvironmentWanted: lambda wanted: self._keeper.keep(wanted.environment, wanted.preload),
+            stimuli.WarmAsked: self._environments.warm,
+            stimuli.CoolAsked: self._environments.cool,
             stimuli.DeadlinePassed: self._deadline,
         }
 
@@ -114,10 +131,11 @@ class ExecutionController:
     def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
         """What to do about what has happened, in this order."""
         self._now = self._herald.now = self._desk.now = self._conductor.now = now
+        self._keeper.now = self._environments.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
             environment, _ = self._doomed.popitem()
-            self._lose_environment(environment, self.pool.refusal(environment) or "")
+            self._lose_environment(environment, self.pool.book.refusal(environment) or "")
         self._desk.assign(self._begin)
         self._consider_leaving()
         out, self._out = self._out, []
@@ -142,11 +160,11 @@ class ExecutionController:
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
         self._conductor.bound(run)
-        self._prepare(asked.submission, run.id)
+        self._preparer.prepare(asked.submission, run.id)
 
     def _check(self, asked: stimuli.CheckAsked) -> None:
-        waiter = CheckWaiter(asked.session, asked.request, dict(asked.submission.inputs))
-        self._prepare(asked.submission, waiter)
+        waiter = CheckWaiter(asked.session, asked.request, tuple(asked.submission.inputs.items()))
+        self._preparer.prepare(asked.submission, waiter)
 
     def _cancel(self, asked: stimuli.CancelAsked) -> None:
         run = self.runs.get(asked.run)
@@ -155,7 +173,12 @@ class ExecutionController:
             self._herald.refuse(asked.session, asked.request, error)
             return
         self._herald.answer(asked.session, asked.request, replies.Done())
-        self._conductor.end(run, verdicts.cancelled())
+        self._end(run, verdicts.cancelled())
+
+    def _end(self, run: Run, verdict: ErrorInfo) -> None:
+        self._conductor.end(run, verdict)
+        if run.is_over:
+            self._environments.leave(run)
 
     def _stop(self, asked: stimuli.StopAsked) -> None:
         self.pool.closed = self._book.closed = True
@@ -163,33 +186,20 @@ class ExecutionController:
             self._herald.answer(asked.session, asked.request, replies.Done())
         if not asked.drain:
             for run in list(self._book.active.values()):
-                self._conductor.end(run, verdicts.cancelled())
+                self._end(run, verdicts.cancelled())
 
     def _counted(self, counted: stimuli.SessionsCounted) -> None:
         self._sessions = counted.sessions
 
-    def _wanted(self, wanted: stimuli.EnvironmentWanted) -> None:
-        self._need(wanted.environment)
-        self.pool.zygote(wanted.environment).is_kept = True
-
     # -- preparing
-
-    def _prepare(self, submission: stimuli.Submission, waiter: Waiter) -> None:
-        self._need(submission.environment)
-        refusal = self.pool.refusal(submission.environment)
-        if refusal is not None:
-            self._give_up(waiter, refusal)
-        else:
-            self._preparer.prepare(submission, waiter)
 
     def _prepared(self, waiter: Waiter, prepared: Prepared) -> None:
         if isinstance(waiter, CheckWaiter):
-            self._herald.answer(waiter.session, waiter.request, check_result(prepared, waiter.inputs))
+            self._herald.answer(waiter.session, waiter.request, check_result(prepared, dict(waiter.inputs)))
         elif not self.runs[waiter].is_over:
             self._conductor.start(self.runs[waiter], prepared)
 
-    def _give_up(self, waiter: Waiter, reason: str) -> None:
-        error = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=reason)
+    def _give_up(self, waiter: Waiter, error: ErrorInfo) -> None:
         if isinstance(waiter, CheckWaiter):
             self._herald.refuse(waiter.session, waiter.request, error)
         elif not self.runs[waiter].is_over:
@@ -204,11 +214,14 @@ class ExecutionController:
 
     def _enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits) -> None:
         self._desk.enqueue(environment, group, work, limits)
-        self._need(environment)
-        if self.pool.refusal(environment) is not None:
-            self._doomed[environment] = None
+        self._keeper.need(environment)
+        if self.pool.book.refusal(environment) is not None:
+            self._doom(environment)
 
-    def _enqueue_inspection(self, environment: EnvironmentId, key: Key, work: InspectionWork) -> None:
+    def _doom(self, environment: EnvironmentId) -> None:
+        self._doomed[environment] = None
+
+    def _enqueue_inspection(self, environment: EnvironmentId, key: PreparationKey, work: InspectionWork) -> None:
         self._enqueue(environment, key, work, INSPECTION_LIMITS)
 
     def _begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
@@ -217,7 +230,12 @@ class ExecutionController:
         else:
             self._preparer.send(call, call.work, worker)
 
+    def _done(self, done: stimuli.CallDone) -> None:
+        self._keeper.learn(self.pool.workers.get(done.worker), done.imports)
+        self._conductor.done(done)
+
     def _failed(self, failed: stimuli.CallFailed) -> None:
+        self._keeper.learn(self.pool.workers.get(failed.worker), failed.imports)
         call = self._desk.settle(failed.worker, failed.call, NodeWork, InspectionWork)
         if call is None:
             return
@@ -245,7 +263,7 @@ class ExecutionController:
             return
         self._desk.drop(call.group)
         for waiter in self._preparer.abandon(call.group):
-            self._give_up(waiter, error.message)
+            self._give_up(waiter, ErrorInfo(code=ErrorCode.ENVIRONMENT, message=error.message))
 
     def _progressed(self, progressed: stimuli.CallProgressed) -> None:
         run, call = self._speaker(progressed.worker)
@@ -287,42 +305,19 @@ class ExecutionController:
 
     # -- workers and zygotes
 
-    def _need(self, environment: EnvironmentId) -> None:
-        if self.pool.warming(environment, self._now):
-            self._emit(effects.StartZygote(environment=environment))
-            self._retire()
+    def _environment_changed(self, environment: EnvironmentId, is_another: bool) -> None:
+        """What was found in an environment is out of date; what another interpreter compiled cannot be executed."""
+        self._preparer.forget(environment)
+        if is_another:
+            message = f"{profile_of(environment).python} is another Python than when the run began; run it again."
+            self._conductor.lose(environment, ErrorInfo(code=ErrorCode.ENVIRONMENT, message=message))
 
-    def _retire(self) -> None:
-        """Let go of the environments that are not needed, and look again when others may not be."""
-        for environment in self.pool.unneeded(self._now):
-            for worker_id in self.pool.retire(environment):
-                self._desk.lose(worker_id)
-            del self.pool.zygotes[environment]
-            self._preparer.forget(environment)
-            self._emit(effects.EndZygote(environment=environment))
-        used = [zygote.used_at for zygote in self.pool.zygotes.values() if not zygote.is_kept]
-        if used:
-            due = min(used) + self._policy.pool.retire_s
-            self._deadlines.set(Occasion.RETIRE, max(due, self._now + RETIRE_PAUSE_S))
+    def _call_lost(self, call: Call, reason: str) -> None:
+        message = f"The node's process was lost with its environment's fork server: {reason}"
+        self._fail(call, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
 
-    def _zygote_warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
-        self._preparer.forget(warmed.environment)
-        zygote = self.pool.warmed(warmed.environment, warmed.pid, warmed.version, self._now)
-        zygote.tier, zygote.lacks = warmed.tier, warmed.lacks
-        self._deadlines.set(zygote, zygote.refill_at)
-        self._retire()
-
-    def _zygote_lost(self, lost: stimuli.ZygoteLost) -> None:
-        environment = lost.environment
-        for worker_id in self.pool.zygote_lost(environment, lost.reason, self._now):
-            call = self._desk.lose(worker_id)
-            if call is not None:
-                message = f"The node's process was lost with its environment's fork server: {lost.reason}"
-                self._fail(call, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
-        if any(self.pool.waiting(environment)):
-            self._need(environment)
-        if self.pool.refusal(environment) is not None:
-            self._doomed[environment] = None
+    def _keep_learnt(self, python: str, learnt: Learnt) -> None:
+        self._emit(effects.KeepLearnt(python=python, learnt=learnt))
 
     def _lose_environment(self, environment: EnvironmentId, reason: str) -> None:
         """An environment that cannot be used ends whatever waits for it."""
@@ -330,15 +325,18 @@ class ExecutionController:
         for key, waiters in self._preparer.lose(environment).items():
             self._desk.drop(key)
             for waiter in waiters:
-                self._give_up(waiter, reason)
+                self._give_up(waiter, error)
         self._conductor.lose(environment, error)
+        self._environments.lose(environment, error)
 
     def _forked(self, forked: stimuli.WorkersForked) -> None:
         for worker_id in forked.workers:
             self.pool.forked(worker_id)
 
     def _fork_failed(self, failed: stimuli.ForkFailed) -> None:
-        self._pause_refill(failed.environment)
+        zygote = self.pool.book.living.get(failed.zygote)
+        if zygote is not None:
+            self._pause_refill(zygote)
         message = f"No process could be started for the node: {failed.message}"
         for worker_id in failed.workers:
             self._lose_worker(worker_id, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
@@ -348,7 +346,7 @@ class ExecutionController:
         if worker is None:
             return
         if worker.state in SPARE_STATES:
-            self._pause_refill(worker.environment)
+            self._pause_refill(worker.zygote)
         limits = worker.call.limits if worker.call else self._policy.call
         if exited.out_of_memory:
             error = verdicts.out_of_memory(limits)
@@ -357,15 +355,17 @@ class ExecutionController:
         self._lose_worker(exited.worker, error, exited.usage)
 
     def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
+        zygote = self.pool.workers[worker_id].zygote
         call = self._desk.lose(worker_id)
         if call is not None:
             self._fail(call, call.verdict or error, usage.with_peaks(call.peaks))
+        self._keeper.left(zygote)
 
     def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
         self._desk.condemn(misbehaved.worker, misbehaved.reason)
 
-    def _pause_refill(self, environment: EnvironmentId) -> None:
-        zygote = self.pool.pause_refill(environment, self._now)
+    def _pause_refill(self, zygote: Zygote) -> None:
+        self.pool.pause_refill(zygote, self._now)
         self._deadlines.set(zygote, zygote.refill_at)
 
     # -- time
@@ -377,9 +377,11 @@ class ExecutionController:
             elif isinstance(key, Worker):
                 self._desk.kill(key.id)
             elif isinstance(key, Run):
-                self._conductor.end(key, verdicts.run_time_limit(key.limits))
+                self._end(key, verdicts.run_time_limit(key.limits))
             elif key is Occasion.RETIRE:
-                self._retire()
+                self._keeper.retire()
+            elif key is Occasion.HEIRS:
+                self._keeper.start_heirs()
             elif key is Occasion.IDLE:
                 self.pool.closed = self._book.closed = True
 

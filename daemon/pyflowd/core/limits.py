@@ -63,6 +63,7 @@ class PoolLimits:
     first_spares_s: after its start an environment first serves who has waited for it.
     retire_s: an environment that nobody has used for so long is let go, unless it is to be kept warm.
     environments: when there are more, those that are not at work are let go, the longest unused first.
+    memory_bytes: when their fork servers and spares need more, the same.
     """
 
     running: int = 4
@@ -73,6 +74,7 @@ class PoolLimits:
     first_spares_s: float = 0.03
     retire_s: float = 300.0
     environments: int = 12
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

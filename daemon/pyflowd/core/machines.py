@@ -7,7 +7,7 @@ move it refused. How a worker died is an outcome, not a state.
     run      queued > running > succeeded | failed | cancelled      (interrupted: told after a crash)
     node     waiting > ready > running > done | failed | cancelled ; waiting | ready > skipped | cancelled
     worker   starting > idle > busy > leaving > dead                 (a call may be queued before it started)
-    zygote   cold > warming > warm > dead > cold ; warming > backoff > warming | broken
+    zygote   cold > warming > warm > stale > dead ; warm > dead > warming > backoff > warming | broken
 """
 
 from collections.abc import Mapping
@@ -32,6 +32,7 @@ class ZygoteState(State):
     COLD = "cold"
     WARMING = "warming"
     WARM = "warm"
+    STALE = "stale"
     BACKOFF = "backoff"
     BROKEN = "broken"
     DEAD = "dead"
@@ -59,9 +60,12 @@ WORKER_MOVES: Final[Table[WorkerState]] = {
 }
 ZYGOTE_MOVES: Final[Table[ZygoteState]] = {
     ZygoteState.COLD: frozenset({ZygoteState.WARMING}),
-    ZygoteState.WARMING: frozenset({ZygoteState.WARM, ZygoteState.BACKOFF, ZygoteState.BROKEN}),
+    ZygoteState.WARMING: frozenset(
+        {ZygoteState.WARM, ZygoteState.BACKOFF, ZygoteState.BROKEN, ZygoteState.STALE, ZygoteState.DEAD}
+    ),
     ZygoteState.BACKOFF: frozenset({ZygoteState.WARMING}),
-    ZygoteState.WARM: frozenset({ZygoteState.DEAD}),
+    ZygoteState.WARM: frozenset({ZygoteState.STALE, ZygoteState.DEAD}),
+    ZygoteState.STALE: frozenset({ZygoteState.DEAD}),
     ZygoteState.DEAD: frozenset({ZygoteState.WARMING}),
 }
 

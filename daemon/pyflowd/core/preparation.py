@@ -1,7 +1,7 @@
-"""What stands between a document and its plan: reading it, inspecting its code, planning it. And what is remembered.
+"""What stands between a document and its plan: reading it, having its environments, inspecting its code, planning it.
 
-A document is read once, a source is inspected once per environment, a plan is built once per document and
-environment; equal graphs submitted at the same time share one preparation.
+And what is remembered: a source is inspected once per environment, a plan is built once per document and environments;
+equal graphs submitted at the same time share one preparation.
 """
 
 from collections import OrderedDict
@@ -10,25 +10,31 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
-from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.ids import EnvironmentId, PreparationKey
+from pyflowd.core.stimuli import Submission
 from pyflowd.graph.diagnostics import Diagnostic
+from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd.graph.interface import CodeHash, CodeInterface
 from pyflowd.graph.model import Graph
+from pyflowd.graph.placement import Placement
 from pyflowd.graph.plan import Plan
 
 INSPECTION_CODES = 64
 INSPECTION_BYTES = 200_000
+PLACEMENTS_KEPT = 1000
 PLANS_KEPT = 64
 PLAN_BYTES_KEPT = 32_000_000
 CODES_KEPT = 20_000
 
 W = TypeVar("W")
+PlanKey = tuple[str, tuple[EnvironmentId, ...]]
 
 
 class Stage(Enum):
     """What a preparation waits for."""
 
     READING = "reading"
+    PROVIDING = "providing"
     INSPECTING = "inspecting"
     PLANNING = "planning"
 
@@ -43,53 +49,91 @@ class InspectedCode:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A finished preparation; no plan when the graph is refused."""
+    """A finished preparation; no plan when the graph is refused. environments: as the plan's nodes number them."""
 
     plan: Plan | None
     diagnostics: tuple[Diagnostic, ...]
+    environments: tuple[EnvironmentId, ...] = ()
     codes: Mapping[CodeHash, InspectedCode] = field(default_factory=dict)
     size_bytes: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Preparation(Generic[W]):
-    """One document on its way to a plan; `waiters` want to know."""
+    """One document on its way to a plan; `waiters` want to know.
 
-    key: str
-    environment: EnvironmentId
+    provided: the interpreters of the specs that its nodes run in, as far as they are there.
+    environments: those with what nodes are permitted, once all are there.
+    """
+
+    submission: Submission
     stage: Stage = Stage.READING
     waiters: list[W] = field(default_factory=list)
     graph: Graph | None = None
+    placement: Placement | None = None
+    provided: dict[EnvironmentSpec, str] = field(default_factory=dict)
+    environments: tuple[EnvironmentId, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     sources: dict[CodeHash, str] = field(default_factory=dict)
     titles: dict[CodeHash, str] = field(default_factory=dict)
+    places: dict[CodeHash, EnvironmentId] = field(default_factory=dict)
     codes: dict[CodeHash, InspectedCode] = field(default_factory=dict)
-    size_bytes: int = 0
 
     @property
-    def missing(self) -> list[CodeHash]:
-        """The sources that nobody has looked at yet."""
-        return [code for code in self.sources if code not in self.codes]
+    def key(self) -> PreparationKey:
+        """Equal keys mean the same way to the same plan."""
+        return self.submission.key, self.submission.profile
+
+    @property
+    def size_bytes(self) -> int:
+        """About what a plan of it takes."""
+        return len(self.submission.document)
+
+    @property
+    def wanted(self) -> list[EnvironmentSpec]:
+        """The environments that are not there yet."""
+        specs = self.placement.specs if self.placement else ()
+        return [spec for spec in specs if spec not in self.provided]
+
+    def missing(self, environment: EnvironmentId) -> list[CodeHash]:
+        """The sources of an environment that nobody has looked at yet."""
+        return [code for code, place in self.places.items() if place == environment and code not in self.codes]
+
+    @property
+    def is_inspected(self) -> bool:
+        """Whether all sources were looked at."""
+        return len(self.codes) == len(self.sources)
 
 
 class Memory:
     """Plans and inspected code that were made before, least recently used first out."""
 
     def __init__(self) -> None:
-        self._plans: OrderedDict[tuple[str, EnvironmentId], Prepared] = OrderedDict()
+        self._placements: OrderedDict[str, Placement] = OrderedDict()
+        self._plans: OrderedDict[PlanKey, Prepared] = OrderedDict()
         self._plan_bytes = 0
         self._codes: dict[EnvironmentId, OrderedDict[CodeHash, InspectedCode]] = {}
 
-    def plan(self, key: str, environment: EnvironmentId) -> Prepared | None:
+    def placement(self, key: str) -> Placement | None:
+        """Where the nodes of a graph run, if that is remembered."""
+        return self._placements.get(key)
+
+    def keep_placement(self, key: str, placement: Placement) -> None:
+        """Remember where the nodes of a graph run."""
+        self._placements[key] = placement
+        if len(self._placements) > PLACEMENTS_KEPT:
+            self._placements.popitem(last=False)
+
+    def plan(self, key: str, environments: tuple[EnvironmentId, ...]) -> Prepared | None:
         """A finished preparation, if one is remembered."""
-        found = self._plans.get((key, environment))
+        found = self._plans.get((key, environments))
         if found is not None:
-            self._plans.move_to_end((key, environment))
+            self._plans.move_to_end((key, environments))
         return found
 
-    def keep_plan(self, key: str, environment: EnvironmentId, prepared: Prepared) -> None:
+    def keep_plan(self, key: str, prepared: Prepared) -> None:
         """Remember a finished preparation."""
-        self._plans[(key, environment)] = prepared
+        self._plans[(key, prepared.environments)] = prepared
         self._plan_bytes += prepared.size_bytes
         while len(self._plans) > 1 and (len(self._plans) > PLANS_KEPT or self._plan_bytes > PLAN_BYTES_KEPT):
             self._plan_bytes -= self._plans.popitem(last=False)[1].size_bytes
@@ -109,7 +153,7 @@ class Memory:
     def forget(self, environment: EnvironmentId) -> None:
         """Another interpreter may stand there now: nothing that was found in the environment counts."""
         self._codes.pop(environment, None)
-        for key in [key for key in self._plans if key[1] == environment]:
+        for key in [key for key in self._plans if environment in key[1]]:
             self._plan_bytes -= self._plans.pop(key).size_bytes
 
 

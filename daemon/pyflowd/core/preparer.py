@@ -1,7 +1,7 @@
-"""Preparer: brings documents to their plans, one step at a time: reading, inspecting, planning.
+"""Preparer: brings documents to their plans, one step at a time: reading, environments, inspecting, planning.
 
 It holds the preparations under way and what was made before. Whoever waits for a plan is handed back, with it, to
-`on_prepared`. It knows nothing of runs and sessions.
+`on_prepared`; with the reason why there is none, to `on_failed`. It knows nothing of runs and sessions.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -9,14 +9,14 @@ from typing import Generic
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.calls import Call, InspectionWork
-from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.ids import EnvironmentId, PreparationKey
 from pyflowd.core.preparation import InspectedCode, Memory, Preparation, Prepared, Stage, W, chunks
+from pyflowd.core.profiles import in_python
 from pyflowd.core.worker_pool import Worker
 from pyflowd.graph.diagnostics import DiagnosticCode
-from pyflowd.graph.interface import CodeHash, CodeInterface, CodeProblem, code_hash
+from pyflowd.graph.environment_specs import EnvironmentSpec
+from pyflowd.graph.interface import CodeHash, CodeInterface, CodeProblem
 from pyflowd_client.protocol.errors import ErrorInfo
-
-Key = tuple[str, EnvironmentId]
 
 
 class Preparer(Generic[W]):
@@ -25,14 +25,17 @@ class Preparer(Generic[W]):
     def __init__(
         self,
         emit: Callable[[effects.Effect], None],
-        enqueue: Callable[[EnvironmentId, Key, InspectionWork], None],
+        enqueue: Callable[[EnvironmentId, PreparationKey, InspectionWork], None],
         on_prepared: Callable[[W, Prepared], None],
+        on_failed: Callable[[W, ErrorInfo], None],
     ) -> None:
         self._emit = emit
         self._enqueue = enqueue
         self._on_prepared = on_prepared
+        self._on_failed = on_failed
         self._memory = Memory()
-        self._under_way: dict[Key, Preparation[W]] = {}
+        self._under_way: dict[PreparationKey, Preparation[W]] = {}
+        self._wanted: dict[EnvironmentSpec, list[Preparation[W]]] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -40,69 +43,88 @@ class Preparer(Generic[W]):
         return not self._under_way
 
     def prepare(self, submission: stimuli.Submission, waiter: W) -> None:
-        """Get the plan of a document; at once, if it is remembered."""
-        key = (submission.key, submission.environment)
-        prepared = self._memory.plan(*key)
-        if prepared is not None:
-            self._on_prepared(waiter, prepared)
+        """Get the plan of a document; what is remembered is used, once its environments were found as they were."""
+        key = (submission.key, submission.profile)
+        preparation = self._under_way.get(key)
+        if preparation is not None:
+            preparation.waiters.append(waiter)
             return
-        if key not in self._under_way:
-            self._under_way[key] = Preparation(*key, size_bytes=len(submission.document))
-            self._emit(
-                effects.ReadGraph(
-                    key=submission.key,
-                    environment=submission.environment,
-                    document=submission.document,
-                    name=submission.name,
-                )
-            )
-        self._under_way[key].waiters.append(waiter)
+        preparation = self._under_way[key] = Preparation(submission, waiters=[waiter])
+        preparation.placement = self._memory.placement(submission.key)
+        if preparation.placement is None:
+            self._read(preparation)
+        else:
+            self._provide(preparation)
 
     def forget(self, environment: EnvironmentId) -> None:
         """Nothing that was found in an environment counts any more."""
         self._memory.forget(environment)
 
-    def lose(self, environment: EnvironmentId) -> dict[Key, list[W]]:
+    def waiters(self, spec: EnvironmentSpec) -> list[W]:
+        """Who waits for an environment to be there."""
+        return [waiter for preparation in self._wanted.get(spec, ()) for waiter in preparation.waiters]
+
+    def lose(self, environment: EnvironmentId) -> dict[PreparationKey, list[W]]:
         """An environment cannot be used: the preparations that end with it, and who waited for them."""
-        keys = [key for key in self._under_way if key[1] == environment]
-        return {key: self._under_way.pop(key).waiters for key in keys}
+        lost = [key for key, preparation in self._under_way.items() if environment in preparation.environments]
+        return {key: self._under_way.pop(key).waiters for key in lost}
 
     def abandon(self, key: Hashable) -> list[W]:
         """A preparation cannot go on: who waited for it."""
         preparation = self._under_way.pop(key, None)  # type: ignore[call-overload]
         return preparation.waiters if preparation else []
 
+    def leave(self, waiter: W) -> None:
+        """Somebody does not wait any more. What is made for nobody else is given up."""
+        for preparation in list(self._under_way.values()):
+            if waiter in preparation.waiters:
+                preparation.waiters.remove(waiter)
+                if not preparation.waiters and preparation.stage is Stage.PROVIDING:
+                    del self._under_way[preparation.key]
+                    self._want_no_more(preparation)
+
     def graph_read(self, read: stimuli.GraphRead) -> None:
-        """The document was read; next is its code."""
-        preparation = self._under_way.get((read.key, read.environment))
-        if preparation is None:
-            return
+        """The document was read; next are its environments."""
+        for preparation in [one for (key, _), one in self._under_way.items() if key == read.key]:
+            if preparation.stage is Stage.READING:
+                self._take_graph(preparation, read)
+
+    def _take_graph(self, preparation: Preparation[W], read: stimuli.GraphRead) -> None:
         preparation.diagnostics = read.diagnostics
-        if read.graph is None:
-            self._finish(preparation, Prepared(None, read.diagnostics))
+        if read.graph is None or read.placement.refusals:
+            self._finish(preparation, Prepared(None, read.diagnostics + read.placement.diagnostics))
             return
-        preparation.graph = read.graph
-        for node in read.graph.nodes:
-            if not node.is_reroute:
-                code = code_hash(node.code)
-                preparation.sources[code] = node.code
-                preparation.titles[code] = node.title
-                known = self._memory.code(read.environment, code)
-                if known is not None:
-                    preparation.codes[code] = known
-        preparation.stage = Stage.INSPECTING
-        self._inspect(preparation, chunks(preparation.missing, preparation.sources))
+        preparation.graph, preparation.placement = read.graph, read.placement
+        self._memory.keep_placement(read.key, read.placement)
+        self._provide(preparation)
+
+    def provided(self, provided: stimuli.EnvironmentProvided) -> None:
+        """An environment is there."""
+        for preparation in self._wanted.pop(provided.spec, ()):
+            preparation.provided[provided.spec] = provided.python
+            if not preparation.wanted:
+                self._go_on(preparation)
+
+    def refused(self, refused: stimuli.EnvironmentRefused) -> None:
+        """An environment cannot be had: whoever needs it is told why."""
+        for preparation in self._wanted.pop(refused.spec, ()):
+            del self._under_way[preparation.key]
+            self._want_no_more(preparation)
+            for waiter in preparation.waiters:
+                self._on_failed(waiter, refused.error)
 
     def plan_built(self, built: stimuli.PlanBuilt) -> None:
         """The plan stands, or the graph is refused."""
-        preparation = self._under_way.get((built.key, built.environment))
+        preparation = self._under_way.get(built.key)
         if preparation is None:
             return
         refusals = built.diagnostics if built.plan is None else ()  # those of a plan come with its binding
         diagnostics = preparation.diagnostics + refusals
-        prepared = Prepared(built.plan, diagnostics, preparation.codes, preparation.size_bytes)
+        prepared = Prepared(
+            built.plan, diagnostics, preparation.environments, preparation.codes, preparation.size_bytes
+        )
         if not any(code.interface.may_change for code in preparation.codes.values()):
-            self._memory.keep_plan(built.key, built.environment, prepared)
+            self._memory.keep_plan(preparation.submission.key, prepared)
         self._finish(preparation, prepared)
 
     def send(self, call: Call, work: InspectionWork, worker: Worker) -> None:
@@ -112,7 +134,7 @@ class Preparer(Generic[W]):
         titles = preparation.titles if preparation else {}
         self._emit(
             effects.SendInspection(
-                environment=call.environment,
+                zygote=worker.zygote.id,
                 worker=worker.id,
                 call=call.id,
                 sources=tuple(sources.get(code, "") for code in work.codes),
@@ -133,16 +155,79 @@ class Preparer(Generic[W]):
         """A source that kills the compiler is found by inspecting each of its portion alone."""
         preparation = self._of(call)
         if len(work.codes) > 1 and preparation is not None:
-            self._inspect(preparation, [(code,) for code in work.codes])
+            self._inspect(preparation, call.environment, [(code,) for code in work.codes])
             return
         problem = CodeProblem(code=DiagnosticCode.SYNTAX_ERROR, message=f"could not be compiled: {error.message}")
         self._keep(call, {work.codes[0]: InspectedCode(CodeInterface(problem=problem), b"")})
 
-    def _inspect(self, preparation: Preparation[W], portions: Iterable[tuple[CodeHash, ...]]) -> None:
-        key = (preparation.key, preparation.environment)
-        for codes in portions:
-            self._enqueue(preparation.environment, key, InspectionWork(codes))
+    def _read(self, preparation: Preparation[W]) -> None:
+        preparation.stage = Stage.READING
+        submission = preparation.submission
+        self._emit(
+            effects.ReadGraph(
+                key=submission.key,
+                document=submission.document,
+                name=submission.name,
+                python=submission.python,
+                choice=submission.choice,
+            )
+        )
+
+    def _provide(self, preparation: Preparation[W]) -> None:
+        preparation.stage = Stage.PROVIDING
+        for spec in preparation.wanted:
+            if spec not in self._wanted:
+                self._wanted[spec] = []
+                self._emit(effects.ProvideEnvironment(spec=spec))
+            self._wanted[spec].append(preparation)
+        if not preparation.wanted:
+            self._go_on(preparation)
+
+    def _want_no_more(self, preparation: Preparation[W]) -> None:
+        for spec in [spec for spec, waiting in self._wanted.items() if preparation in waiting]:
+            self._wanted[spec].remove(preparation)
+            if not self._wanted[spec]:
+                del self._wanted[spec]
+                self._emit(effects.AbandonEnvironment(job=spec))
+
+    def _go_on(self, preparation: Preparation[W]) -> None:
+        """All environments are there: use what is remembered, or look at the code."""
+        assert preparation.placement is not None
+        submission = preparation.submission
+        preparation.environments = tuple(
+            in_python(submission.profile, preparation.provided[spec]) for spec in preparation.placement.specs
+        )
+        prepared = self._memory.plan(submission.key, preparation.environments)
+        if prepared is not None:
+            self._finish(preparation, prepared)
+        elif preparation.graph is None:
+            self._read(preparation)
+        else:
+            self._inspect_all(preparation)
+
+    def _inspect_all(self, preparation: Preparation[W]) -> None:
+        assert preparation.graph is not None
+        assert preparation.placement is not None
+        preparation.stage = Stage.INSPECTING
+        hashes = preparation.placement.code_hashes(preparation.graph)
+        for node, code in zip(preparation.graph.nodes, hashes, strict=True):
+            if not node.is_reroute:
+                environment = preparation.environments[preparation.placement.of_node.get(node.id, 0)]
+                preparation.sources[code], preparation.titles[code] = node.code, node.title
+                preparation.places[code] = environment
+                known = self._memory.code(environment, code)
+                if known is not None:
+                    preparation.codes[code] = known
+        for environment in dict.fromkeys(preparation.environments):
+            missing = preparation.missing(environment)
+            self._inspect(preparation, environment, chunks(missing, preparation.sources))
         self._plan_if_inspected(preparation)
+
+    def _inspect(
+        self, preparation: Preparation[W], environment: EnvironmentId, portions: Iterable[tuple[CodeHash, ...]]
+    ) -> None:
+        for codes in portions:
+            self._enqueue(environment, preparation.key, InspectionWork(codes))
 
     def _keep(self, call: Call, found: dict[CodeHash, InspectedCode]) -> None:
         for code, inspected in found.items():
@@ -154,20 +239,22 @@ class Preparer(Generic[W]):
             self._plan_if_inspected(preparation)
 
     def _plan_if_inspected(self, preparation: Preparation[W]) -> None:
-        if preparation.missing or preparation.stage is not Stage.INSPECTING or preparation.graph is None:
+        if not preparation.is_inspected or preparation.stage is not Stage.INSPECTING:
             return
+        assert preparation.graph is not None
+        assert preparation.placement is not None
         preparation.stage = Stage.PLANNING
         self._emit(
             effects.BuildPlan(
                 key=preparation.key,
-                environment=preparation.environment,
                 graph=preparation.graph,
+                placement=preparation.placement,
                 interfaces={code: item.interface for code, item in preparation.codes.items()},
             )
         )
 
     def _finish(self, preparation: Preparation[W], prepared: Prepared) -> None:
-        del self._under_way[(preparation.key, preparation.environment)]
+        del self._under_way[preparation.key]
         for waiter in preparation.waiters:
             self._on_prepared(waiter, prepared)
 

@@ -6,6 +6,7 @@ what every node may, which is by far the most frequent.
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from pyflowd.core.ids import EnvironmentId
@@ -59,6 +60,14 @@ class Profile:
         return ", ".join(parts)
 
 
+NOWHERE = EnvironmentId("")  # the profile of nodes that are permitted nothing, in an interpreter not yet known
+
+
+def in_python(profile: EnvironmentId, python: str) -> EnvironmentId:
+    """The same profile, of an interpreter."""
+    return EnvironmentId(python) if profile == NOWHERE else replace(profile_of(profile), python=python).id
+
+
 def bounded(environment: EnvironmentId, limits: Limits) -> EnvironmentId:
     """The same for nodes with limits that a fork server has to be started with."""
     return replace(
@@ -69,6 +78,7 @@ def bounded(environment: EnvironmentId, limits: Limits) -> EnvironmentId:
     ).id
 
 
+@lru_cache(1024)
 def profile_of(environment: EnvironmentId) -> Profile:
     """The profile that an id stands for."""
     if not environment.startswith("{"):

@@ -11,12 +11,12 @@ from typing import Any
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.limits import Caps, Limits, asked_limits, limits_refusal
 from pyflowd.core.permissions import PermissionCaps
-from pyflowd.core.profiles import bounded
+from pyflowd.core.profiles import NOWHERE, bounded
 from pyflowd.core.runs import Run
 from pyflowd.core.stimuli import Submission
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.protocol.requests import NO_PERMISSIONS, ChangeEnvironment, RunOptions
 
 RUNS_REMEMBERED = 100
 RUNS_ACTIVE_MOST = 1000
@@ -41,21 +41,24 @@ class RunBook:
 
     def refusal(self, submission: Submission, options: RunOptions) -> ErrorInfo | None:
         """Why no such run can be opened now."""
+        refusal = self.capacity_refusal() or limits_refusal(asked_limits(options), self._caps)
+        return refusal or self._permission_caps.refusal(submission.permissions)
+
+    def capacity_refusal(self) -> ErrorInfo | None:
+        """Why no run at all can be opened now."""
         if self.closed:
             return ErrorInfo(code=ErrorCode.STOPPING, message="The daemon is stopping and takes no new runs.")
         if len(self.active) >= RUNS_ACTIVE_MOST:
             return ErrorInfo(code=ErrorCode.BUSY, message=f"{RUNS_ACTIVE_MOST} runs are under way; try again later.")
-        refusal = limits_refusal(asked_limits(options), self._caps)
-        return refusal or self._permission_caps.refusal(submission.permissions)
+        return None
 
     def open(self, submission: Submission, options: RunOptions, now: float) -> Run:
         """A new run."""
-        self._made += 1
         asked = asked_limits(options)
         run = Run(
-            id=RunId(f"{self._prefix}-{self._made}"),
+            id=self._next_id(),
             graph=submission.name or "",
-            environment=submission.environment,
+            profile=submission.profile,
             inputs=dict(submission.inputs),
             options=options,
             permissions=submission.permissions,
@@ -67,6 +70,28 @@ class RunBook:
         self.runs[run.id] = self.active[run.id] = run
         return run
 
+    def open_change(self, change: ChangeEnvironment, now: float) -> Run:
+        """A new run that executes nothing."""
+        run = Run(
+            id=self._next_id(),
+            graph=change.name,
+            profile=NOWHERE,
+            inputs={},
+            options=RunOptions(),
+            permissions=NO_PERMISSIONS,
+            variables=(),
+            asked={},
+            limits=self._limits,
+            submitted_at=now,
+            is_change=True,
+        )
+        self.runs[run.id] = self.active[run.id] = run
+        return run
+
+    def _next_id(self) -> RunId:
+        self._made += 1
+        return RunId(f"{self._prefix}-{self._made}")
+
     def granted(self, run: Run, declared: Mapping[str, float]) -> Limits:
         """The limits of a run, or of a node of it, that declares some: the client's wishes go before, caps bound it."""
         if not declared:
@@ -77,16 +102,16 @@ class RunBook:
         }
         return replace(run.limits, **given) if given else run.limits
 
-    def environment(self, run: Run, limits: Limits) -> EnvironmentId:
-        """Where a node of a run is executed: some limits need a fork server of their own."""
+    def environment(self, run: Run, number: int, limits: Limits) -> EnvironmentId:
+        """Where a node of a run is executed: in one of its environments, with limits that may need another profile."""
         usual = self._limits
         if (
             limits.scratch_bytes == usual.scratch_bytes
             and limits.scratch_files == usual.scratch_files
             and limits.processes == usual.processes
         ):
-            return run.environment
-        return bounded(run.environment, limits)
+            return run.environments[number]
+        return bounded(run.environments[number], limits)
 
     def close(self, run: Run) -> RunId | None:
         """The run is over. Returns a run that is forgotten for its sake."""

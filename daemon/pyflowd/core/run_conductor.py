@@ -57,7 +57,7 @@ class RunConductor:
         findings = judge(prepared, run.inputs)
         self._herald.diagnostics(run, findings.diagnostics)
         if prepared.plan is not None and prepared.plan.needs:
-            workdir = profile_of(run.environment).workdir
+            workdir = profile_of(run.profile).workdir
             self._herald.diagnostics(run, missing(prepared.plan.needs, run.permissions, workdir))
         refusal = findings.refusal(run.options.partial)
         if refusal is not None or findings.binding is None or prepared.plan is None:
@@ -67,7 +67,7 @@ class RunConductor:
         run.started_at = self.now
         run.limits = self._book.granted(run, prepared.plan.limits)
         self.bound(run)
-        run.codes = prepared.codes
+        run.codes, run.environments = prepared.codes, prepared.environments
         run.nodes = len(prepared.plan.nodes)
         run.executor = GraphExecutor(prepared.plan, findings.binding)
         nodes = prepared.plan.nodes
@@ -86,7 +86,7 @@ class RunConductor:
         self._herald.publish(run, events.NodeStarted, node=node.id, title=node.title)
         self._emit(
             effects.SendCall(
-                environment=call.environment,
+                zygote=worker.zygote.id,
                 worker=worker.id,
                 call=call.id,
                 title=node.title,
@@ -154,7 +154,7 @@ class RunConductor:
         """An environment cannot be used: the runs under way in it, or with nodes that wait for it, fail."""
         waiting = self._desk.groups_waiting(environment)
         for run in list(self._book.active.values()):
-            if (run.environment == environment or run.id in waiting) and run.executor is not None:
+            if (environment in run.environments or run.id in waiting) and run.executor is not None:
                 self._cancel_pending(run, run.executor, error)
                 self.finish(run, RunState.FAILED, error)
 
@@ -174,8 +174,10 @@ class RunConductor:
     def _enqueue_nodes(self, run: Run, ready: Iterable[int]) -> None:
         assert run.executor is not None
         for index in ready:
-            limits = self._book.granted(run, run.executor.plan.nodes[index].limits)
-            self._enqueue(self._book.environment(run, limits), run.id, NodeWork(run.id, index), limits)
+            node = run.executor.plan.nodes[index]
+            limits = self._book.granted(run, node.limits)
+            environment = self._book.environment(run, node.environment, limits)
+            self._enqueue(environment, run.id, NodeWork(run.id, index), limits)
 
     def _settle(self, run: Run) -> None:
         """Let go of what no node needs; end the run when its last node is over."""

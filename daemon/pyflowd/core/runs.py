@@ -20,12 +20,14 @@ from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 class Run:
     """One execution of one graph. Times are monotonic seconds; `executor` is there once the plan is.
 
+    `profile` is what its nodes are permitted, `environments` where they run, once that is known.
     `asked` are the limits that its client named. `verdict` is set when we end it before all its nodes are over.
+    `is_change`: no nodes are executed, a named environment is made or changed.
     """
 
     id: RunId
     graph: str
-    environment: EnvironmentId
+    profile: EnvironmentId
     inputs: dict[str, str]
     options: RunOptions
     permissions: Permissions
@@ -35,12 +37,14 @@ class Run:
     submitted_at: float
     state: RunState = RunState.QUEUED
     started_at: float | None = None
+    environments: tuple[EnvironmentId, ...] = ()
     executor: GraphExecutor | None = None
     codes: Mapping[CodeHash, InspectedCode] = field(default_factory=dict)
     verdict: ErrorInfo | None = None
     last_seq: int = 0
     nodes: int = 0
     nodes_over: int = 0
+    is_change: bool = False
 
     @property
     def is_over(self) -> bool:

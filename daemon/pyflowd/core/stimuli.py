@@ -6,32 +6,39 @@ the call it names must be the one that worker carries out.
 
 from collections.abc import Mapping
 
-from pyflowd.core.ids import CallId, EnvironmentId, SessionId, WorkerId
+from pyflowd.core.ids import CallId, EnvironmentId, PreparationKey, SessionId, WorkerId, ZygoteId
 from pyflowd.core.permissions import Variables
+from pyflowd.core.profiles import NOWHERE
 from pyflowd.core.records import record
 from pyflowd.core.usage import Observation, Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import Diagnostic
+from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd.graph.interface import CodeInterface
 from pyflowd.graph.model import Graph
+from pyflowd.graph.placement import Placement
 from pyflowd.graph.plan import Plan
+from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions, RunOptions
+from pyflowd_client.protocol.requests import NO_CHOICE, NO_PERMISSIONS, EnvironmentChoice, Permissions, RunOptions
 
 
 @record
 class Submission:
-    """A graph as a client sent it. `key` is a hash of document and name: equal keys mean equal graphs.
+    """A graph as a client sent it. `key` is a hash of document, name and choice: equal keys mean equal graphs.
 
-    permissions: in normal form, and `environment` is the profile for them. variables: those of them that nodes see.
+    profile: what nodes are permitted, of an interpreter that is not known yet. permissions: the same in normal form.
+    variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
     """
 
     document: str
     name: str | None
     key: str
-    environment: EnvironmentId
     inputs: Mapping[str, str]
+    profile: EnvironmentId = NOWHERE
+    python: str | None = None
+    choice: EnvironmentChoice = NO_CHOICE
     permissions: Permissions = NO_PERMISSIONS
     variables: Variables = ()
 
@@ -74,49 +81,123 @@ class StopAsked:
 
 
 @record
+class ChangeAsked:
+    """A client wants a named environment made or changed, told as a run."""
+
+    session: SessionId
+    request: int
+    change: requests.ChangeEnvironment
+
+
+@record
 class GraphRead:
     """A document was read; no graph when it could not be."""
 
     key: str
-    environment: EnvironmentId
     graph: Graph | None
+    placement: Placement
     diagnostics: tuple[Diagnostic, ...]
 
 
 @record
-class PlanBuilt:
-    """A graph was planned for an environment; no plan when it is refused."""
+class Made:
+    """What was done to have an environment. packages: how many are in it. warnings: what could not be had."""
 
-    key: str
-    environment: EnvironmentId
+    packages: int
+    duration_s: float
+    warnings: tuple[str, ...] = ()
+
+
+@record
+class EnvironmentProvided:
+    """An environment is there. fingerprint: changes when what is installed in it does. made: None when it was there."""
+
+    spec: EnvironmentSpec
+    python: str
+    fingerprint: str
+    made: Made | None = None
+
+
+@record
+class EnvironmentProgressed:
+    """Something happens on the way to an environment."""
+
+    job: EnvironmentSpec | RunId
+    message: str
+
+
+@record
+class EnvironmentRefused:
+    """An environment is not there, and cannot be made."""
+
+    spec: EnvironmentSpec
+    error: ErrorInfo
+
+
+@record
+class EnvironmentChanged:
+    """A named environment was made or changed."""
+
+    run: RunId
+    python: str
+    fingerprint: str
+    made: Made
+
+
+@record
+class ChangeFailed:
+    """A named environment could not be made or changed."""
+
+    run: RunId
+    error: ErrorInfo
+
+
+@record
+class EnvironmentLookedAt:
+    """An environment has this fingerprint now; "" means that it is gone."""
+
+    python: str
+    fingerprint: str
+
+
+@record
+class PlanBuilt:
+    """A graph was planned; no plan when it is refused."""
+
+    key: PreparationKey
     plan: Plan | None
     diagnostics: tuple[Diagnostic, ...]
 
 
 @record
 class ZygoteWarmed:
-    """The fork server of an environment is ready. tier: of its sandbox. lacks: what protection it goes without."""
+    """A fork server is ready. tier: of its sandbox. lacks: what protection it goes without.
 
-    environment: EnvironmentId
+    fingerprint: of its environment before it started. preloaded: (module, seconds). not_preloaded: (module, reason).
+    """
+
+    zygote: ZygoteId
     pid: int
     version: str
     tier: str = ""
     lacks: tuple[str, ...] = ()
+    fingerprint: str = ""
+    preloaded: tuple[tuple[str, float], ...] = ()
+    not_preloaded: tuple[tuple[str, str], ...] = ()
 
 
 @record
 class ZygoteLost:
-    """The fork server ended, or never came up. Its workers are gone with it."""
+    """A fork server ended, or never came up. Its workers are gone with it."""
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     reason: str
 
 
 @record
 class WorkersForked:
-    """These workers exist now, with these process ids."""
+    """These workers exist now."""
 
-    environment: EnvironmentId
     workers: tuple[WorkerId, ...]
 
 
@@ -124,7 +205,7 @@ class WorkersForked:
 class ForkFailed:
     """These workers could not be made."""
 
-    environment: EnvironmentId
+    zygote: ZygoteId
     workers: tuple[WorkerId, ...]
     message: str
 
@@ -144,23 +225,25 @@ class WorkerExited:
 
 @record
 class CallDone:
-    """A node returned; outputs in declared order."""
+    """A node returned; outputs in declared order. imports: (module, seconds at least) of what it had to import."""
 
     worker: WorkerId
     call: CallId
     outputs: tuple[tuple[str, Value], ...]
     warnings: tuple[str, ...]
     usage: Usage
+    imports: tuple[tuple[str, float], ...] = ()
 
 
 @record
 class CallFailed:
-    """A node failed inside its worker, which could tell why."""
+    """A node failed inside its worker, which could tell why. imports: as of `CallDone`."""
 
     worker: WorkerId
     call: CallId
     error: ErrorInfo
     usage: Usage
+    imports: tuple[tuple[str, float], ...] = ()
 
 
 @record
@@ -215,10 +298,40 @@ class SessionsCounted:
 
 
 @record
+class MemoryMeasured:
+    """What fork servers need with their spares, bytes; shared pages are counted once. What the machine is short of."""
+
+    memory_bytes: Mapping[ZygoteId, int]
+    short_bytes: int = 0
+
+
+@record
 class EnvironmentWanted:
-    """An environment will be needed: warm it before anybody waits."""
+    """An environment will be needed: warm it before anybody waits, and keep it warm.
+
+    preload: the modules that its fork servers shall import, besides those that they learn.
+    """
 
     environment: EnvironmentId
+    preload: tuple[str, ...] = ()
+
+
+@record
+class WarmAsked:
+    """A client wants an environment warm, and to know when it is."""
+
+    session: SessionId
+    request: int
+    environment: EnvironmentId
+
+
+@record
+class CoolAsked:
+    """A client does not need an interpreter's fork servers any more: they go as soon as nothing runs in them."""
+
+    session: SessionId
+    request: int
+    python: str
 
 
 @record
@@ -231,7 +344,14 @@ Stimulus = (
     | CheckAsked
     | CancelAsked
     | StopAsked
+    | ChangeAsked
     | GraphRead
+    | EnvironmentProvided
+    | EnvironmentProgressed
+    | EnvironmentRefused
+    | EnvironmentChanged
+    | ChangeFailed
+    | EnvironmentLookedAt
     | PlanBuilt
     | ZygoteWarmed
     | ZygoteLost
@@ -246,6 +366,9 @@ Stimulus = (
     | WorkerWrote
     | WorkersObserved
     | SessionsCounted
+    | MemoryMeasured
     | EnvironmentWanted
+    | WarmAsked
+    | CoolAsked
     | DeadlinePassed
 )

@@ -13,54 +13,31 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 from pyflowd.core.calls import Call
-from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.ids import EnvironmentId, WorkerId, ZygoteId
 from pyflowd.core.limits import Graces, PoolLimits
-from pyflowd.core.machines import SPARE_STATES, WORKER_MOVES, ZYGOTE_MOVES, WorkerState, ZygoteState, move
+from pyflowd.core.machines import SPARE_STATES, WORKER_MOVES, WorkerState, ZygoteState, move
+from pyflowd.core.zygotes import Zygote, ZygoteBook
 
 PAUSES_COUNTED = 16
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One process. It holds at most one call, and none but in state busy."""
+    """One process, forked from a zygote. It holds at most one call, and none but in state busy."""
 
     id: WorkerId
-    environment: EnvironmentId
+    zygote: Zygote
     state: WorkerState = WorkerState.STARTING
     call: Call | None = None
+
+    @property
+    def environment(self) -> EnvironmentId:
+        """Where it runs nodes."""
+        return self.zygote.environment
 
     def to(self, target: WorkerState) -> None:
         """Move to another state."""
         self.state = move(WORKER_MOVES, "worker", self.id, self.state, target)
-
-
-@dataclass(slots=True, eq=False)
-class Zygote:
-    """The fork server of an environment.
-
-    `spares` are ids of its starting and idle workers, the next to be used last: that is the youngest of the idle, for
-    much of its memory still lies in the caches; when there is none, the oldest of the starting.
-    """
-
-    environment: EnvironmentId
-    state: ZygoteState = ZygoteState.COLD
-    pid: int | None = None
-    version: str | None = None
-    tier: str = ""
-    lacks: tuple[str, ...] = ()
-    spares: deque[WorkerId] = field(default_factory=deque)
-    failures: int = 0
-    reason: str = ""
-    retry_at: float = 0.0
-    refill_at: float = 0.0
-    pauses: int = 0
-    is_in_use: bool = False
-    used_at: float = 0.0
-    is_kept: bool = False
-
-    def to(self, target: ZygoteState) -> None:
-        """Move to another state."""
-        self.state = move(ZYGOTE_MOVES, "zygote", self.environment, self.state, target)
 
 
 @dataclass(slots=True)
@@ -71,7 +48,7 @@ class Assignments:
     in_hurry: more calls wait.
     """
 
-    forks: dict[EnvironmentId, list[WorkerId]] = field(default_factory=dict)
+    forks: dict[ZygoteId, list[WorkerId]] = field(default_factory=dict)
     calls: list[tuple[Call, Worker]] = field(default_factory=list)
     forks_first: bool = False
     in_hurry: bool = False
@@ -82,15 +59,21 @@ class WorkerPool:
 
     def __init__(self, limits: PoolLimits, graces: Graces) -> None:
         self.limits = limits
-        self.zygotes: dict[EnvironmentId, Zygote] = {}
+        self.book = ZygoteBook(graces)
         self.workers: dict[WorkerId, Worker] = {}
         self.running = 0
         self.closed = False
         self.quiet_at = 0.0
+        self.short_bytes = 0
         self._graces = graces
         self._queues: dict[Hashable, deque[Call]] = {}
         self._turns: deque[Hashable] = deque()
         self._last_id = 0
+
+    @property
+    def zygotes(self) -> dict[EnvironmentId, Zygote]:
+        """The current zygote of each environment."""
+        return self.book.current
 
     # -- calls
 
@@ -152,13 +135,13 @@ class WorkerPool:
         if zygote.spares:
             return self.workers[zygote.spares.pop()]
         made.forks_first = True
-        return self._new_worker(environment, made)
+        return self._new_worker(zygote, made)
 
-    def _new_worker(self, environment: EnvironmentId, made: Assignments) -> Worker:
+    def _new_worker(self, zygote: Zygote, made: Assignments) -> Worker:
         self._last_id += 1
-        worker = Worker(WorkerId(self._last_id), environment)
+        worker = Worker(WorkerId(self._last_id), zygote)
         self.workers[worker.id] = worker
-        made.forks.setdefault(environment, []).append(worker.id)
+        made.forks.setdefault(zygote.id, []).append(worker.id)
         return worker
 
     def _refill(self, made: Assignments, now: float) -> None:
@@ -173,7 +156,7 @@ class WorkerPool:
                 if made.in_hurry:
                     wanted = min(self.limits.ahead, self._count_waiting(zygote.environment))
                 for _ in range(wanted - len(zygote.spares)):
-                    zygote.spares.appendleft(self._new_worker(zygote.environment, made).id)
+                    zygote.spares.appendleft(self._new_worker(zygote, made).id)
 
     def _count_waiting(self, environment: EnvironmentId) -> int:
         return sum(len(queue) for queue in self._queues.values() if queue[0].environment == environment)
@@ -185,7 +168,7 @@ class WorkerPool:
         worker = self.workers[worker_id]
         if worker.state is WorkerState.STARTING:
             worker.to(WorkerState.IDLE)
-            spares = self.zygotes[worker.environment].spares
+            spares = worker.zygote.spares
             spares.remove(worker_id)
             spares.append(worker_id)
 
@@ -196,14 +179,14 @@ class WorkerPool:
         worker.to(WorkerState.LEAVING)
         self.running -= 1
         self.quiet_at = now + self.limits.quiet_s
-        self.zygotes[worker.environment].pauses = 0
+        worker.zygote.pauses = 0
         return call
 
     def died(self, worker_id: WorkerId) -> tuple[Worker, Call | None]:
         """The worker is dead: what it was, and the call it had not answered, if any."""
         worker = self.workers.pop(worker_id)
         if worker.state in SPARE_STATES:
-            self.zygotes[worker.environment].spares.remove(worker_id)
+            worker.zygote.spares.remove(worker_id)
         if worker.state is WorkerState.BUSY:
             self.running -= 1
         worker.to(WorkerState.DEAD)
@@ -212,75 +195,49 @@ class WorkerPool:
 
     # -- zygotes
 
-    def zygote(self, environment: EnvironmentId) -> Zygote:
-        """The record of an environment's zygote, cold when it is new."""
-        zygote = self.zygotes.get(environment)
-        if zygote is None:
-            zygote = self.zygotes[environment] = Zygote(environment)
-        return zygote
-
-    def warming(self, environment: EnvironmentId, now: float) -> bool:
-        """An environment is needed: True when its zygote must be started now."""
-        zygote = self.zygote(environment)
-        is_due = zygote.state is ZygoteState.BACKOFF and now >= zygote.retry_at
-        if not is_due and zygote.state not in (ZygoteState.COLD, ZygoteState.DEAD):
-            return False
-        zygote.to(ZygoteState.WARMING)
-        return True
-
-    def refusal(self, environment: EnvironmentId) -> str | None:
-        """Why this environment cannot be used now; None when it can, or may soon."""
-        zygote = self.zygote(environment)
-        return zygote.reason if zygote.state in (ZygoteState.BACKOFF, ZygoteState.BROKEN) else None
-
-    def warmed(self, environment: EnvironmentId, pid: int, version: str, now: float) -> Zygote:
-        """The zygote is up. Its `refill_at` is when it may fork its first spares."""
-        zygote = self.zygotes[environment]
-        zygote.to(ZygoteState.WARM)
+    def warmed(self, zygote: Zygote, pid: int, version: str, now: float) -> None:
+        """A zygote is up and used from now on. Its `refill_at` is when it may fork its first spares."""
         zygote.pid, zygote.version, zygote.failures, zygote.reason = pid, version, 0, ""
         zygote.refill_at = now + self.limits.first_spares_s
-        zygote.used_at = now
-        return zygote
+        zygote.used_at = max(zygote.used_at, now)
 
-    def unneeded(self, now: float) -> list[EnvironmentId]:
-        """The environments to let go: nobody has used them for long, or there are too many and nobody uses them now."""
+    def unneeded(self, now: float) -> list[Zygote]:
+        """The zygotes to let go: nobody has used them for long, or there are too many and nobody uses them now."""
         free = sorted(filter(self._is_free, self.zygotes.values()), key=lambda zygote: zygote.used_at)
-        alive = sum(zygote.state in (ZygoteState.WARM, ZygoteState.WARMING) for zygote in self.zygotes.values())
-        excess = max(0, alive - self.limits.environments)
+        excess = max(0, len(self.book.living) - self.limits.environments, self._beyond_budget(free))
         old = sum(now - zygote.used_at >= self.limits.retire_s for zygote in free)
-        return [zygote.environment for zygote in free[: max(excess, old)]]
+        return free[: max(excess, old)]
+
+    def _beyond_budget(self, free: list[Zygote]) -> int:
+        """How many of the free ones, the longest unused first, must go for the rest to fit into the memory there is."""
+        used = sum(zygote.memory_bytes or 0 for zygote in self.book.alive())
+        budget = self.limits.memory_bytes
+        excess = max(self.short_bytes, 0 if budget is None else used - budget)
+        count = 0
+        for zygote in free:
+            if excess <= 0:
+                break
+            excess -= zygote.memory_bytes or 0
+            count += 1
+        return count
 
     def _is_free(self, zygote: Zygote) -> bool:
         if zygote.state is not ZygoteState.WARM or zygote.is_kept or any(self.waiting(zygote.environment)):
             return False
-        workers = [worker for worker in self.workers.values() if worker.environment == zygote.environment]
-        return all(worker.state in SPARE_STATES for worker in workers)
+        return self.is_at_rest(zygote)
 
-    def retire(self, environment: EnvironmentId) -> list[WorkerId]:
-        """The environment is let go with its spares: which they are. It is known no more."""
-        self.zygotes[environment].to(ZygoteState.DEAD)
-        return [worker.id for worker in self.workers.values() if worker.environment == environment]
+    def is_at_rest(self, zygote: Zygote) -> bool:
+        """Whether none of its workers has, or had just now, anything to do."""
+        return all(worker.state in SPARE_STATES for worker in self.members(zygote))
 
-    def zygote_lost(self, environment: EnvironmentId, reason: str, now: float) -> list[WorkerId]:
-        """The zygote ended, and its workers with it: which they are."""
-        zygote = self.zygotes[environment]
-        zygote.pid, zygote.reason = None, reason
-        if zygote.state is ZygoteState.WARM:
-            zygote.to(ZygoteState.DEAD)
-        else:
-            zygote.failures += 1
-            broken = zygote.failures >= self._graces.failures_until_broken
-            zygote.to(ZygoteState.BROKEN if broken else ZygoteState.BACKOFF)
-            pause_s = self._graces.backoff_s * 2 ** (zygote.failures - 1)
-            zygote.retry_at = now + min(pause_s, self._graces.backoff_most_s)
-        return [worker.id for worker in self.workers.values() if worker.environment == environment]
+    def members(self, zygote: Zygote) -> list[Worker]:
+        """All workers that were forked from it, or are to be."""
+        return [worker for worker in self.workers.values() if worker.zygote is zygote]
 
-    def pause_refill(self, environment: EnvironmentId, now: float) -> Zygote:
+    def pause_refill(self, zygote: Zygote, now: float) -> None:
         """Spares die or cannot be forked: make no new ones before its `refill_at`, each time later."""
-        zygote = self.zygotes[environment]
         zygote.refill_at = now + min(self._graces.backoff_s * 2**zygote.pauses, self._graces.backoff_most_s)
         zygote.pauses = min(zygote.pauses + 1, PAUSES_COUNTED)
-        return zygote
 
     def check(self) -> None:
         """Our invariants; AssertionError when one is broken. For tests: it looks at everything."""
@@ -288,7 +245,8 @@ class WorkerPool:
         assert len(busy) == self.running <= self.limits.running
         assert all((worker.call is not None) == (worker.state is WorkerState.BUSY) for worker in self.workers.values())
         assert all(worker.call.worker == worker.id for worker in busy if worker.call)
-        spares = [worker_id for zygote in self.zygotes.values() for worker_id in zygote.spares]
+        spares = [worker_id for zygote in self.book.alive() for worker_id in zygote.spares]
+        assert all(worker.zygote.id in self.book.living for worker in self.workers.values())
         assert sorted(spares) == sorted(w.id for w in self.workers.values() if w.state in SPARE_STATES)
         assert set(self._turns) == set(self._queues)
         assert len(self._turns) == len(self._queues)

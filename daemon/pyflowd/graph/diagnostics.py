@@ -45,6 +45,12 @@ class DiagnosticCode(StrEnum):
     BAD_PERMISSIONS = "bad_permissions"  # the same
     NEEDS_PERMISSION = "needs_permission"  # for information: what the graph says it needs
     MISSING_PERMISSION = "missing_permission"  # it says it needs what was not granted
+    # what it runs in
+    BAD_DEPENDENCIES = "bad_dependencies"  # of the graph or of a node: what is required cannot be, or not by a graph
+    BAD_ENVIRONMENT = "bad_environment"  # it cannot be chosen so, by the graph, a node or the client
+    ENVIRONMENT_NEEDED = "environment_needed"  # for information: what the graph, or a node, runs in
+    SYSTEM_NEEDED = "system_needed"  # for information: what the graph needs besides, and nobody installs
+    DEPENDENCY_NOTES = "dependency_notes"  # for information: what its author says about that
     # a node's code
     SYNTAX_ERROR = "syntax_error"
     NO_ENTRY = "no_entry"

@@ -9,9 +9,14 @@ from pyflowd.graph.diagnostics import DiagnosticCode
 CodeHash = NewType("CodeHash", str)
 
 
-def code_hash(code: str) -> CodeHash:
-    """The name of a source text: 32 hexadecimal digits of its SHA-256."""
-    return CodeHash(hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()[:32])
+def code_hash(code: str, environment: str = "") -> CodeHash:
+    """The name of a source text: 32 hexadecimal digits of its SHA-256.
+
+    environment: the digest of what it runs in, where that is not the graph's own: another interpreter may read other
+    pins out of the same text, and makes other code of it.
+    """
+    name = hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return CodeHash(f"{name}-{environment}" if environment else name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

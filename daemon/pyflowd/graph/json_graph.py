@@ -96,16 +96,19 @@ class GraphReader:
         )
 
     def _dependencies(self, document: Json) -> Json | None:
-        stated: Json | None = self._field(document, "dependencies", {}, "the graph")
+        stated: Json = self._field(document, "dependencies", {}, "the graph")
         if document.get("dependencies") is None and document.get("requirements") is None:
             return None
-        dependencies = {**(stated or {}), **_only(document, "requirements")}
-        listed = dependencies.get("requirements", [])
-        if isinstance(listed, list) and all(isinstance(item, str) for item in listed):
-            return dependencies
+        within, beside = stated.get("requirements"), document.get("requirements")
+        lists = [value for value in (within, beside) if value is not None]
+        if not lists:
+            return _without(stated, ("requirements",))
+        if all(isinstance(value, list) and all(isinstance(item, str) for item in value) for value in lists):
+            listed = lists[0] if len(lists) == 1 else list(dict.fromkeys(item for value in lists for item in value))
+            return {**stated, "requirements": listed}
         message = 'The "requirements" are left out: they are not a list of texts. Write ["name", ...].'
         self._report(Severity.ERROR, DiagnosticCode.INVALID_FIELD, message)
-        return _without(dependencies, ("requirements",))
+        return _without(stated, ("requirements",))
 
     def _objects(self, document: Json, key: str) -> Iterator[tuple[int, Json]]:
         for number, item in enumerate(self._field(document, key, [], "the graph"), 1):

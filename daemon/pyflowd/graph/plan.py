@@ -39,6 +39,7 @@ class PlanNode:
     missing: the parameters that get no value although they need one.
     in_widgets: those of them that the editor's widgets have, and the document has not.
     limits: what it declares for itself, by the names of a request's options. needs: what it says it needs.
+    environment: an index into the specs of the graph's placement; 0 is the graph's own.
     problem: why it cannot run; if that is for its code, its pins are unknown.
     """
 
@@ -56,6 +57,7 @@ class PlanNode:
     limits: Mapping[str, float]
     needs: Needs
     problem: Diagnostic | None
+    environment: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class Plan:
 
     limits: what the graph declares for itself and its nodes, by the names of a request's options.
     needs: what the graph and its nodes say they need, each thing once.
+    sources: by the names of code, which differ where the same text runs in two environments.
     diagnostics: all there is to say whatever the client passes, problems of nodes included.
     """
 

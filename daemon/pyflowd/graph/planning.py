@@ -6,16 +6,17 @@ no names (duplicate ids).
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import networkx
 
 from pyflowd.graph.declared import limits_of_graph, limits_of_node
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
-from pyflowd.graph.interface import CodeHash, CodeInterface, code_hash
+from pyflowd.graph.interface import CodeHash, CodeInterface
 from pyflowd.graph.model import Graph, Node
 from pyflowd.graph.needs import HOME, merged, needs_of_graph, needs_of_node
+from pyflowd.graph.placement import NOWHERE_ELSE, Placement
 from pyflowd.graph.plan import MAX_TITLES, Plan, PlanInput, PlanNode, Source
 from pyflowd.graph.remarks import remarks_on
 from pyflowd.graph.wiring import REROUTE_PINS, Incoming, Wiring, pins_of
@@ -33,32 +34,42 @@ class Planning:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def code_sources(graph: Graph) -> dict[CodeHash, str]:
-    """Every source text of the graph once: what `build_plan` needs the interfaces of."""
-    return {code_hash(node.code): node.code for node in graph.nodes if not node.is_reroute}
+def code_sources(graph: Graph, placement: Placement = NOWHERE_ELSE) -> dict[CodeHash, str]:
+    """Every source text of the graph once per environment: what `build_plan` needs the interfaces of."""
+    hashes = placement.code_hashes(graph)
+    return {code: node.code for code, node in zip(hashes, graph.nodes, strict=True) if code}
 
 
-def build_plan(graph: Graph, interfaces: Mapping[CodeHash, CodeInterface], home: str = HOME) -> Planning:
+def build_plan(
+    graph: Graph,
+    interfaces: Mapping[CodeHash, CodeInterface],
+    home: str = HOME,
+    placement: Placement = NOWHERE_ELSE,
+) -> Planning:
     """Order the graph and connect its inputs. `interfaces` must have every code of `code_sources`.
 
-    home: the user's, in which paths that begin with "~" lie.
+    home: the user's, in which paths that begin with "~" lie. placement: where its nodes run; what that has to say is
+    among the diagnostics of the plan.
     """
     refusals = _refusals(graph)
-    if refusals:
-        return Planning(plan=None, diagnostics=refusals)
-    hashes = [CodeHash("") if node.is_reroute else code_hash(node.code) for node in graph.nodes]
+    if refusals or placement.refusals:
+        return Planning(plan=None, diagnostics=(*placement.diagnostics, *refusals))
+    hashes = placement.code_hashes(graph)
     pins = {code: pins_of(interfaces[code]) for code in hashes if code}
     wiring = Wiring(graph.nodes, graph.edges, [pins.get(code, REROUTE_PINS) for code in hashes])
     order = _order_of(len(graph.nodes), ((wire.source, wire.target) for wire in wiring.wires))
     try:
         sequence = list(networkx.lexicographical_topological_sort(order))
     except networkx.NetworkXUnfeasible:
-        return Planning(plan=None, diagnostics=(_cycle(order, graph.nodes), *wiring.diagnostics))
+        return Planning(
+            plan=None, diagnostics=(*placement.diagnostics, _cycle(order, graph.nodes), *wiring.diagnostics)
+        )
     incoming = wiring.resolve(sequence)
     runnable = [number for number in sequence if hashes[number]]
     draft = _Draft(graph.nodes, hashes, interfaces, incoming, {number: i for i, number in enumerate(runnable)}, home)
-    nodes = tuple(draft.node(number) for number in runnable)
-    problems = [node.problem for node in nodes if node.problem is not None]
+    nodes = tuple(_placed(draft.node(number), placement) for number in runnable)
+    known = placement.problems
+    problems = [node.problem for node in nodes if node.problem is not None and node.problem is not known.get(node.id)]
     remarks = DiagnosticLog()
     for node in nodes:
         for item in remarks_on(node, interfaces[node.code]):
@@ -69,10 +80,17 @@ def build_plan(graph: Graph, interfaces: Mapping[CodeHash, CodeInterface], home:
         sources={hashes[number]: graph.nodes[number].code for number in runnable},
         limits=limits_of_graph(graph)[0],
         needs=merged((*needs_of_graph(graph, home)[0], *(need for node in nodes for need in node.needs))),
-        diagnostics=(*wiring.diagnostics, *problems, *remarks),
+        diagnostics=(*placement.diagnostics, *wiring.diagnostics, *problems, *remarks),
         last=tuple(node.index for node in nodes if not node.successors),
     )
     return Planning(plan=plan, diagnostics=plan.diagnostics)
+
+
+def _placed(node: PlanNode, placement: Placement) -> PlanNode:
+    environment, problem = placement.of_node.get(node.id, 0), placement.problems.get(node.id)
+    if not environment and problem is None:
+        return node
+    return replace(node, environment=environment, problem=node.problem or problem)
 
 
 class _Draft:

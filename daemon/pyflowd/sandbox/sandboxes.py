@@ -5,6 +5,7 @@ new        -> T3 -> T2 -> T1 -> T0, until one withstands the attacks; none below
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from pyflowd.sandbox.terms import terms
 from pyflowd.sandbox.tiers import Tier, in_the_way, tier_of
 from pyflowd.sandbox.user_namespace import make_user_namespace, node_ids
 from pyflowd.sandbox.views import view
-from pyflowd.worker_side import frames, landlock
+from pyflowd.worker_side import binding, confinement, frames, landlock
 
 WORKER_SIDE = Path(frames.__file__).resolve().parent
 
@@ -69,7 +70,7 @@ class Sandbox:
     @property
     def is_wrapped(self) -> bool:
         """Whether process ids in it are others than outside."""
-        return bool(self.prefix)
+        return self.tier >= Tier.T2
 
 
 class SandboxRefused(Exception):  # noqa: N818 - nobody erred
@@ -203,12 +204,16 @@ class Sandboxes:
             )
             if user is not None:
                 os.chown(scratch, *user)
+        described = terms(tier, profile, seen, inside, user=user, landlock=landlock.version())
+        if tier is Tier.T1 and described["files"] is not None:
+            own = (str(scratch), confinement.WRITE)
+            prefix = binding.command(sys.executable, str(WORKER_SIDE), [*described["files"], own])
         return Sandbox(
             environment=environment,
             tier=tier,
             prefix=tuple(prefix),
             descriptors=descriptors,
-            terms=terms(tier, profile, seen, inside, user=user, landlock=landlock.version()),
+            terms=described,
             scratch=scratch,
             targets=None if is_known else self._new_targets(),
             reasons=reasons,

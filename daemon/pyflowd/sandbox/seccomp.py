@@ -2,6 +2,7 @@
 
     floor        what no node may do, and no zygote
     namespaces   what no node may do, but a zygote that makes namespaces for its nodes
+    mounts       what no such zygote may do either, for it imports packages: change a mount, or take one away
     others       what nodes may do to themselves alone, where they see other processes than their own
     network      sockets that are not Unix ones: for nodes that may not use the network
     sockets      sockets of any kind, pairs for datagrams: where Unix sockets of other programs are within reach
@@ -17,6 +18,7 @@ needs libseccomp.
 
 import errno
 import socket
+import struct
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,9 +47,17 @@ DENIED = {
     ),
 }
 OF_X86_ONLY = "ioperm iopl modify_ldt"
+# Newer than libseccomp, by the numbers that they have on every architecture: open_tree_attr.
+NEW_CALLS: Mapping[str, tuple[int, ...]] = {"mounts": (467,)}
+BPF_LOAD, BPF_JUMP_IF_EQUAL, BPF_RETURN = 0x20, 0x15, 0x06
+SECCOMP_RET_ERRNO = 0x50000
 NAMESPACES = (
     "chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree pivot_root setns umount2 unshare"
 )
+# What a zygote needs of these, to give each of its nodes namespaces and a file system of its own.
+OF_ZYGOTES = ("mount", "setns", "unshare")
+# Of a mount's flags only those that deny more: MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_UNBINDABLE .. MS_SHARED.
+MOUNT_FLAGS = (32, 4096, 8192, 16384, 1 << 17, 1 << 18, 1 << 19, 1 << 20)
 # Allowed for the caller itself, which says 0: (call, place of the argument that names another)
 ONLY_ITSELF = (
     ("ioprio_set", 1),
@@ -79,7 +89,17 @@ def compile_filter(name: str, architecture: str) -> bytes:
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)
-        return file.read()
+        return _denials(NEW_CALLS.get(name, ())) + file.read()
+
+
+def _denials(numbers: tuple[int, ...]) -> bytes:
+    """What to put before a program to deny calls by their numbers."""
+    instruction = struct.Struct("=HBBI")
+    program = b""
+    for number in numbers:
+        program += instruction.pack(BPF_LOAD, 0, 0, 0) + instruction.pack(BPF_JUMP_IF_EQUAL, 0, 1, number)
+        program += instruction.pack(BPF_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.EPERM)
+    return program
 
 
 def _deny_floor(pyseccomp: Any, rules: Any, architecture: str) -> None:
@@ -100,6 +120,15 @@ def _deny_namespaces(pyseccomp: Any, rules: Any, _: str) -> None:
     for flag in NEW_NAMESPACES:
         rules.add_rule(denial, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags lie in memory; libc then takes clone
+
+
+def _deny_mounts(pyseccomp: Any, rules: Any, _: str) -> None:
+    denial = pyseccomp.ERRNO(errno.EPERM)
+    for name in NAMESPACES.split():
+        if name not in OF_ZYGOTES:
+            rules.add_rule(denial, name)
+    for flag in MOUNT_FLAGS:
+        rules.add_rule(denial, "mount", pyseccomp.Arg(3, pyseccomp.MASKED_EQ, flag, flag))
 
 
 def _deny_others(pyseccomp: Any, rules: Any, _: str) -> None:
@@ -124,6 +153,7 @@ def _deny_sockets(pyseccomp: Any, rules: Any, _: str) -> None:
 RULES: Mapping[str, Callable[[Any, Any, str], None]] = {
     "floor": _deny_floor,
     "namespaces": _deny_namespaces,
+    "mounts": _deny_mounts,
     "others": _deny_others,
     "network": _deny_network,
     "sockets": _deny_sockets,

@@ -1,10 +1,9 @@
 """Frames from workers and zygotes, checked for shape, as stimuli. Whatever does not fit raises FrameError.
 
-Every byte comes from where hostile code runs. Nothing here believes more than types and counts.
+Every byte comes from where hostile code runs. Nothing here believes more than types and counts, see `shapes`.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,13 +13,12 @@ from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
 from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
+from pyflowd.shell.shapes import Header, imports_in, number_in, objects_in, optional_text, text_in, texts_in, whole_in
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
-Header = dict[str, Any]
 Hint = Callable[[Any], str | None]
-LONGEST_TEXT = 100_000
 NODE_ERRORS = frozenset(
     {
         ErrorCode.EXCEPTION,
@@ -51,12 +49,12 @@ def read_answer(
     read = _READERS.get(kind) if isinstance(kind, str) else None
     if read is None:
         raise FrameError("unknown kind of frame")
-    return read(worker, CallId(_whole(header, "call")), header, segments)
+    return read(worker, CallId(whole_in(header, "call")), header, segments)
 
 
 def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: list[Segment]) -> Stimulus:
-    call = CallId(_whole(header, "call"))
-    types = _texts(header, "types")
+    call = CallId(whole_in(header, "call"))
+    types = texts_in(header, "types")
     previews = header.get("previews") or [None] * len(types)  # none came: no value was too large to show
     if not isinstance(previews, list) or not len(outputs) == len(types) == len(previews) == len(segments):
         raise FrameError("other outputs than the node has")
@@ -64,15 +62,16 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         if segment.size <= INLINE_BYTES and not is_value(segment.read()):
             return _no_value(worker, call, name, header, segments)
     values = [
-        Value(payload=segment, type=kind, preview=_optional_text(preview))
+        Value(payload=segment, type=kind, preview=optional_text(preview))
         for segment, kind, preview in zip(segments, types, previews, strict=True)
     ]
     return CallDone(
         worker=worker,
         call=call,
         outputs=tuple(zip(outputs, values, strict=True)),
-        warnings=tuple(_texts(header, "warnings")) if "warnings" in header else (),
+        warnings=tuple(texts_in(header, "warnings")) if "warnings" in header else (),
         usage=_usage(header),
+        imports=imports_in(header),
     )
 
 
@@ -86,6 +85,7 @@ def _no_value(worker: WorkerId, call: CallId, name: str, header: Header, segment
         call=call,
         error=ErrorInfo(code=ErrorCode.NOT_JSON, message=message),
         usage=_usage(header),
+        imports=imports_in(header),
     )
 
 
@@ -95,31 +95,32 @@ def _failed(worker: WorkerId, header: Header, hint: Hint) -> Stimulus:
         raise FrameError("not an error a node may have")
     info = ErrorInfo(
         code=ErrorCode(error["code"]),
-        message=_text(error, "message"),
-        type=_optional_text(error.get("type")),
-        traceback=_optional_text(error.get("traceback")),
+        message=text_in(error, "message"),
+        type=optional_text(error.get("type")),
+        traceback=optional_text(error.get("traceback")),
         hint=hint(error["denied"]) if "denied" in error else None,
     )
     return CallFailed(
         worker=worker,
-        call=CallId(_whole(header, "call")),
+        call=CallId(whole_in(header, "call")),
         error=info,
         usage=_usage(header),
+        imports=imports_in(header),
     )
 
 
 def _usage(header: Header) -> Usage:
     scratch_bytes = header.get("scratch_bytes")
     return Usage(
-        cpu_s=_number(header, "cpu_s"),
-        peak_memory_bytes=_whole(header, "peak_memory_bytes"),
+        cpu_s=number_in(header, "cpu_s"),
+        peak_memory_bytes=whole_in(header, "peak_memory_bytes"),
         scratch_bytes=scratch_bytes if type(scratch_bytes) is int and scratch_bytes >= 0 else None,
     )
 
 
 def _progress(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
-    fraction = min(max(_number(header, "fraction"), 0.0), 1.0)
-    return CallProgressed(worker=worker, call=call, fraction=fraction, message=_text(header, "message"))
+    fraction = min(max(number_in(header, "fraction"), 0.0), 1.0)
+    return CallProgressed(worker=worker, call=call, fraction=fraction, message=text_in(header, "message"))
 
 
 def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
@@ -150,66 +151,26 @@ def _interface(item: Any) -> CodeInterface:
     problem = item.get("problem")
     return CodeInterface(
         inputs=tuple(
-            InputPin(name=_text(pin, "name"), type=_text(pin, "type"), required=pin.get("required") is True)
-            for pin in _objects(item, "inputs")
+            InputPin(name=text_in(pin, "name"), type=text_in(pin, "type"), required=pin.get("required") is True)
+            for pin in objects_in(item, "inputs")
         ),
-        outputs=tuple(OutputPin(name=_text(pin, "name"), type=_text(pin, "type")) for pin in _objects(item, "outputs")),
+        outputs=tuple(
+            OutputPin(name=text_in(pin, "name"), type=text_in(pin, "type")) for pin in objects_in(item, "outputs")
+        ),
         problem=_problem(problem) if isinstance(problem, dict) else None,
         remarks=tuple(
-            CodeRemark(kind=_text(remark, "kind"), name=_text(remark, "name"), line=_whole(remark, "line"))
-            for remark in _objects(item, "remarks")
+            CodeRemark(kind=text_in(remark, "kind"), name=text_in(remark, "name"), line=whole_in(remark, "line"))
+            for remark in objects_in(item, "remarks")
         ),
     )
 
 
 def _problem(item: Header) -> CodeProblem:
-    code = _text(item, "code")
+    code = text_in(item, "code")
     line = item.get("line")
     known = code in DiagnosticCode.__members__.values()
     return CodeProblem(
         code=code if known else DiagnosticCode.BAD_CODE,
-        message=_text(item, "message"),
+        message=text_in(item, "message"),
         line=line if type(line) is int else None,
     )
-
-
-def _objects(header: Header, name: str) -> list[Header]:
-    items = header.get(name)
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise FrameError(f"`{name}` is not a list of objects")
-    return items
-
-
-def _texts(header: Header, name: str) -> list[str]:
-    items = header.get(name)
-    if type(items) is not list:
-        raise FrameError(f"`{name}` is not a list")
-    for item in items:  # no generator: that would take longer than the look at the usual one or two
-        if type(item) is not str:
-            raise FrameError(f"`{name}` is not a list of texts")
-    return [item[:LONGEST_TEXT] for item in items]
-
-
-def _text(header: Header, name: str) -> str:
-    text = header.get(name)
-    if not isinstance(text, str):
-        raise FrameError(f"`{name}` is not a text")
-    return text[:LONGEST_TEXT]
-
-
-def _optional_text(text: Any) -> str | None:
-    return text[:LONGEST_TEXT] if isinstance(text, str) else None
-
-
-def _whole(header: Header, name: str) -> int:
-    number = header.get(name)
-    if type(number) is not int or number < 0:
-        raise FrameError(f"`{name}` is not a whole number")
-    return number
-
-
-def _number(header: Header, name: str) -> float:
-    number = header.get(name)
-    if not isinstance(number, int | float) or not math.isfinite(number):
-        raise FrameError(f"`{name}` is not a number")
-    return float(number)

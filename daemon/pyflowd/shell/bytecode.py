@@ -30,7 +30,8 @@ class Bytecode:
 
 def compile_folder(python: str, folder: str) -> None:
     """Let an interpreter compile what lies in a folder, for itself."""
-    command = [python, "-I", "-m", "compileall", "-q", folder]
+    # -S: outside of any sandbox, nothing of the environment's own may run; `site` executes what its `.pth` files say.
+    command = [python, "-I", "-S", "-m", "compileall", "-q", folder]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

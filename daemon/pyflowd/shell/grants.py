@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 
 from pyflowd.core.permissions import normal, path_problem, profile, variable_problem
+from pyflowd.core.profiles import NOWHERE
 from pyflowd.core.stimuli import Submission
 from pyflowd.sandbox.identity import identity
 from pyflowd.shell.refusals import Refusal
@@ -17,7 +18,7 @@ PATHS_MOST = 1000  # each is looked up while all others wait
 
 
 def granted(submission: Submission, wanted: Permissions, workdir: str | None) -> Submission:
-    """The submission with its permissions; `environment` becomes the profile that they need. Refusal."""
+    """The submission with its permissions; `profile` becomes the one that they need. Refusal."""
     for name, value in wanted.env.items():
         problem = variable_problem(name, value)
         if problem is not None:
@@ -29,14 +30,14 @@ def granted(submission: Submission, wanted: Permissions, workdir: str | None) ->
     real = {path: _real_path(path) for path in (*wanted.read, *wanted.write)}
     read, write = (tuple(real[path] for path in paths) for paths in (wanted.read, wanted.write))
     permissions = normal(Permissions(net=wanted.net, read=read, write=write, env=wanted.env, all=wanted.all), start)
-    plain = profile(submission.environment, permissions, start)
+    plain = profile(NOWHERE, permissions, start)
     if workdir is not None and start is not None:
         real[workdir] = start
     links = sorted({(link, path) for given, path in real.items() if (link := os.path.normpath(given)) != path})
     seen = replace(plain, links=tuple(links), identities=tuple(map(_identity, plain.paths)))
     return replace(
         submission,
-        environment=seen.id,
+        profile=seen.id,
         permissions=permissions,
         variables=tuple(permissions.env.items()),
     )

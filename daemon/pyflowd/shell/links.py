@@ -17,22 +17,13 @@ from pyflowd.core.ids import WorkerId
 from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
 from pyflowd.shell.answers import Hint, read_answer
 from pyflowd.shell.poller import Poller
+from pyflowd.shell.process_facts import GONE, parent_of, read_pid
 from pyflowd.worker_side import frames, orders
 
 PIPE_READ_BYTES = 65_536
 PIPE_DRAIN_READS = 32
 FRAMES_A_TURN = 16
 NOTHING = bytes(4)
-GONE = -1  # as the kernel says
-
-
-def read_pid(pidfd: int) -> int:
-    """The number of a process where we are; `GONE` when it is."""
-    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as file:
-        for line in file:
-            if line.startswith(b"Pid:"):
-                return int(line[4:])
-    return GONE
 
 
 class WorkerLink:
@@ -44,6 +35,7 @@ class WorkerLink:
         self._poller = poller
         self._feed = feed
         self._pidfd: int | None = None
+        self._parent = GONE
         self._signal: signal.Signals | None = None
         self._last = orders.MORE
         self._outputs: Sequence[str] = ()
@@ -63,17 +55,23 @@ class WorkerLink:
             os.close(descriptor)
         self.child_ends = (-1, -1, -1)
 
-    def born(self, pidfd: int) -> None:
-        """The process exists; a signal that was asked for too early is sent now."""
-        self._pidfd = pidfd
+    def born(self, pidfd: int, parent: int) -> bool:
+        """The process exists, as a child of `parent`; a signal that was asked for too early is sent now.
+
+        False: it was born before, and this is somebody else.
+        """
+        if self._pidfd is not None:
+            return False
+        self._pidfd, self._parent = pidfd, parent
         if self._signal is not None:
             self.signal(self._signal)
+        return True
 
     @property
     def pid(self) -> int | None:
         """The process id where we are, whatever it is where the process lives; None before it exists."""
         pid = None if self._pidfd is None else read_pid(self._pidfd)
-        return pid if pid != GONE else None
+        return pid if pid is not None and pid != GONE and parent_of(pid) == self._parent else None
 
     def listen(self) -> None:
         """Hear what the worker writes as it writes it. Until then it is heard when it answers, or dies."""
@@ -90,13 +88,16 @@ class WorkerLink:
             return
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process, and to no other that has its number later."""
+        """Send a signal to the process, and to no other that has its number later.
+
+        Nor to one that is no worker: its fork server says which it is, and may be in the hands of a hostile package.
+        """
         if self._pidfd is None:
             if self._signal is not signal.SIGKILL:
                 self._signal = number
-            return
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, number)
+        elif self.pid is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
 
     def drain(self) -> None:
         """Pass on everything the dead worker left behind."""

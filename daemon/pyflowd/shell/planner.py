@@ -12,6 +12,7 @@ from pyflowd.core.judgement import finding
 from pyflowd.core.stimuli import GraphRead, PlanBuilt, Stimulus
 from pyflowd.graph.diagnostics import Severity, has_errors
 from pyflowd.graph.document import read_document, write_document
+from pyflowd.graph.placement import Placement, place
 from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol.replies import GraphConverted
 from pyflowd_client.protocol.requests import ConvertGraph
@@ -76,13 +77,11 @@ def _convert(request: ConvertGraph) -> Conversion:
 
 def _read(effect: ReadGraph) -> Stimulus:
     reading = read_document(effect.document, effect.name)
-    return GraphRead(
-        key=effect.key, environment=effect.environment, graph=reading.graph, diagnostics=reading.diagnostics
-    )
+    placement = Placement() if reading.graph is None else place(reading.graph, effect.choice, effect.python)
+    return GraphRead(key=effect.key, graph=reading.graph, placement=placement, diagnostics=reading.diagnostics)
 
 
 def _build(effect: BuildPlan) -> Stimulus:
-    planning = build_plan(effect.graph, effect.interfaces, os.path.realpath(os.path.expanduser("~")))
-    return PlanBuilt(
-        key=effect.key, environment=effect.environment, plan=planning.plan, diagnostics=planning.diagnostics
-    )
+    home = os.path.realpath(os.path.expanduser("~"))
+    planning = build_plan(effect.graph, effect.interfaces, home, effect.placement)
+    return PlanBuilt(key=effect.key, plan=planning.plan, diagnostics=planning.diagnostics)

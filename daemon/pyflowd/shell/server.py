@@ -6,7 +6,6 @@ hello; what it says next is read as a request. `ROUTER_MANDATORY` makes a vanish
 """
 
 import asyncio
-import hashlib
 import logging
 import os
 import threading
@@ -19,16 +18,26 @@ from zmq.utils.monitor import recv_monitor_message
 from pyflowd import __version__
 from pyflowd.core.effects import Answer
 from pyflowd.core.ids import EnvironmentId, SessionId
-from pyflowd.core.stimuli import CancelAsked, CheckAsked, RunSubmitted, SessionsCounted, StopAsked, Submission
-from pyflowd.environments.interpreter import InterpreterError, find_interpreter
+from pyflowd.core.stimuli import (
+    CancelAsked,
+    ChangeAsked,
+    CheckAsked,
+    CoolAsked,
+    RunSubmitted,
+    SessionsCounted,
+    StopAsked,
+    WarmAsked,
+)
 from pyflowd.shell.alarm import Alarm
 from pyflowd.shell.driver import Driver
+from pyflowd.shell.environment_answers import EnvironmentAnswers, EnvironmentRequest
 from pyflowd.shell.grants import granted
 from pyflowd.shell.outbox import Outbox
 from pyflowd.shell.planner import Conversion, Planner
 from pyflowd.shell.refusals import Refusal
 from pyflowd.shell.reports import Reports
 from pyflowd.shell.sessions import Session, Sessions, descends_from_us, peer_of
+from pyflowd.shell.submissions import submission_of
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -58,23 +67,22 @@ class Server:
         self,
         *,
         socket_path: str,
-        default_python: str,
         loop: asyncio.AbstractEventLoop,
         driver: Driver,
         planner: Planner,
         reports: Reports,
+        environments: EnvironmentAnswers,
     ) -> None:
         self.outbox = Outbox(self._queue)
         self._pending: dict[SessionId, list[bytes]] = {}
         self._is_urgent = False
         self._pause = Alarm(loop, self.flush)
-        self._default_python = default_python
-        self._interpreters: dict[str, str] = {}
         self._loop = loop
         self._driver = driver
         self._planner = planner
         self._feed = driver.feed
         self._reports = reports
+        self._environments = environments
         self._sessions = Sessions()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
@@ -187,14 +195,14 @@ class Server:
             raise Refusal(ErrorCode.NO_SESSION, "This connection has not said hello.")
         match request:
             case requests.SubmitRun():
-                submission = self._submission(request)
+                submission = submission_of(request)
                 if request.permissions is not NO_PERMISSIONS or request.workdir is not None:
                     submission = granted(submission, request.permissions, request.workdir)
                 self._feed(
                     RunSubmitted(session=session, request=request_id, submission=submission, options=request.options)
                 )
             case requests.CheckGraph():
-                self._feed(CheckAsked(session=session, request=request_id, submission=self._submission(request)))
+                self._feed(CheckAsked(session=session, request=request_id, submission=submission_of(request)))
             case requests.ConvertGraph():
                 self._convert(session, request_id, request)
             case requests.Examine():
@@ -206,8 +214,25 @@ class Server:
             case requests.Ack():
                 self.outbox.ack(session, request.run, request.seq)
                 self._loop.call_soon(self.end_turn)
-            case _:
+            case _ if not self._take_of_environments(session, request_id, request):
                 self._reply(session, request_id, self._answer_at_once(session, request))
+
+    def _take_of_environments(self, session: SessionId, request_id: int, request: requests.Request) -> bool:
+        """Whether it is about environments."""
+        match request:
+            case requests.WarmEnvironment():
+                environment = EnvironmentId(self._environments.python(request.environment))
+                self._feed(WarmAsked(session=session, request=request_id, environment=environment))
+            case requests.CoolEnvironment():
+                python = self._environments.python(request.environment)
+                self._feed(CoolAsked(session=session, request=request_id, python=python))
+            case requests.ChangeEnvironment():
+                self._feed(ChangeAsked(session=session, request=request_id, change=request))
+            case _ if isinstance(request, EnvironmentRequest):
+                self._environments(request, partial(self._reply, session, request_id))
+            case _:
+                return False
+        return True
 
     def _reply(self, session: SessionId, request_id: int | None, reply: replies.Reply) -> None:
         self._queue(session, encode_reply(request_id, reply))
@@ -248,27 +273,6 @@ class Server:
         self.outbox.leave(session)
         if self._sessions.close(session):
             self._feed(SessionsCounted(sessions=len(self._sessions)))
-
-    def _submission(self, request: requests.SubmitRun | requests.CheckGraph) -> Submission:
-        environment = self._interpreter(request.python) if request.python else self._default_python
-        text = f"{request.name}\0{request.document}".encode("utf-8", "surrogatepass")
-        return Submission(
-            document=request.document,
-            name=request.name,
-            key=hashlib.blake2b(text, digest_size=16).hexdigest(),
-            environment=EnvironmentId(environment),
-            inputs=request.inputs,
-        )
-
-    def _interpreter(self, path: str) -> str:
-        """Looked up once: what stands at a path later is the zygote's to find out."""
-        found = self._interpreters.get(path)
-        if found is None:
-            try:
-                found = self._interpreters[path] = find_interpreter(path)
-            except InterpreterError as error:
-                raise Refusal(ErrorCode.ENVIRONMENT, f"No Python environment there: {error}.") from None
-        return found
 
     def _follow(self, session: SessionId, request: requests.FollowRun) -> replies.Following:
         following = self.outbox.follow(session, request.run, request.from_seq)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from pyflowd.core.execution_controller import ExecutionController
-from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.ids import WorkerId, ZygoteId
 from pyflowd.core.limits import Limits
 from pyflowd.core.stimuli import Stimulus, WorkersObserved
 from pyflowd.core.usage import NOTHING, Observation
@@ -33,7 +33,7 @@ class Watch:
     def __init__(
         self,
         controller: ExecutionController,
-        pid_of: Callable[[EnvironmentId, WorkerId], int | None],
+        pid_of: Callable[[ZygoteId, WorkerId], int | None],
         loop: asyncio.AbstractEventLoop,
         feed: Callable[[Stimulus], None],
         wards: Wards,
@@ -63,7 +63,7 @@ class Watch:
         watched = self._controller.watched()
         if watched:
             with_tree = self._looks % TREE_EVERY == 0
-            pids = {worker.id: self._pid_of(worker.environment, worker.id) for worker in watched}
+            pids = {worker.id: self._pid_of(worker.zygote.id, worker.id) for worker in watched}
             limits = {worker.id: worker.call.limits for worker in watched if worker.call is not None}
             observations = {
                 worker: observe(pid, limits[worker]) if with_tree else glance(pid)

@@ -2,8 +2,14 @@
 
 A zygote lives as long as its control socket: when the daemon dies, however it dies, the kernel closes the
 socket and the zygote takes its workers with it.
+
+    started > confined, judged > preloading, module by module > warm
+                                                             > spoilt: started again without the module, by its superior
+
+It imports packages, of which some may be hostile: from then on it is not believed more than a worker is.
 """
 
+import asyncio
 import logging
 import os
 import signal
@@ -14,18 +20,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pyflowd.core.ids import WorkerId
+from pyflowd.core.ids import WorkerId, ZygoteId
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
 from pyflowd.core.usage import Usage
 from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
 from pyflowd.shell.denials import Denials
-from pyflowd.shell.links import WorkerLink, read_pid
+from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
+from pyflowd.shell.preload import Preload
+from pyflowd.shell.process_facts import ending, take_pid, uid_of
+from pyflowd.shell.shapes import imports_in, refusals_in, text_in, texts_in
+from pyflowd.shell.zygote_frames import births_in, exits_in, workers_in
 from pyflowd.worker_side import BIND_NOW, frames, orders
 
 WORKERS_A_FRAME = 80
 LAST_WORDS_BYTES = 4096
+IMPORT_S = 30.0
+LEAVES_S = 0.2
+ENDED = "ended"
 PASSED_ON = ("HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -42,21 +55,13 @@ def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1"), BIND_NOW: "1"}
 
 
-def _uid_of(pid: int) -> int:
-    """The user that a process is, where we are; 0, the most dangerous, when it is gone."""
-    with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
-        for line in file:
-            if line.startswith(b"Uid:"):
-                return int(line.split()[1])
-    return 0
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a fork server is started for: its number, the environment as it is now, and what it shall import."""
 
-
-def _pid_of(pidfd: int) -> int:
-    """The process id, of a descriptor that is not needed any more."""
-    try:
-        return read_pid(pidfd)
-    finally:
-        os.close(pidfd)
+    zygote: ZygoteId
+    fingerprint: str
+    preload: Preload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +71,31 @@ class Superior:
     judge: what is in the way of using it, given the attacks that succeeded, and the user that it is. unfit: why it was
     ended before it was warm, and whether that was for its weakness. uncompiled: its interpreter has not kept the code
     for workers.
+    spoilt: it is gone because of a module that it was to import ("": of all of them together), and why.
+    call_later: of the loop.
     has_run_out_of_memory: whether the kernel has ended a worker for that.
     """
 
     judge: Callable[[list[str] | None, int], str]
     unfit: Callable[[str, bool], None]
     uncompiled: Callable[[str], None]
+    spoilt: Callable[[str, str], None]
+    call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle]
     has_run_out_of_memory: Callable[[WorkerId], bool]
 
 
 class ZygoteProcess:
     """One fork server and the links to its workers. Before it is warm it is nobody's but its superior's."""
 
-    def __init__(self, sandbox: Sandbox, poller: Poller, feed: Callable[[Stimulus], None], superior: Superior) -> None:
+    def __init__(
+        self,
+        start: Start,
+        sandbox: Sandbox,
+        poller: Poller,
+        feed: Callable[[Stimulus], None],
+        superior: Superior,
+    ) -> None:
+        self._start = start
         self.environment = sandbox.environment
         self.links: dict[WorkerId, WorkerLink] = {}
         self.pid: int | None = None
@@ -86,6 +103,10 @@ class ZygoteProcess:
         self._poller = poller
         self._feed = feed
         self._superior = superior
+        self._module: str | None = None  # which it imports; "" once it has imported all
+        self._overdue: asyncio.TimerHandle | None = None
+        self._proven_pid: int | None = None
+        self._lacks: tuple[str, ...] = ()
         self._denials = Denials(profile_of(sandbox.environment), seen=sandbox.seen, own=sandbox.own, user=sandbox.user)
         self._is_over = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -112,7 +133,9 @@ class ZygoteProcess:
         finally:
             os.close(words_write)
         with suppress(OSError):  # gone already, which is seen when its end of the socket is
-            orders.send_start(self._control, str(sandbox.scratch), dict(sandbox.terms), (), sandbox.targets)
+            orders.send_start(
+                self._control, str(sandbox.scratch), dict(sandbox.terms), start.preload.names, sandbox.targets
+            )
         poller.watch(self._control.fileno(), self._read_control)
         poller.watch(words_read, self._read_words)
         self._last_words = b""
@@ -133,7 +156,7 @@ class ZygoteProcess:
             for link in made:
                 link.close_child_ends()
                 link.close()
-            self._feed(ForkFailed(environment=self.environment, workers=workers, message=str(error)))
+            self._feed(ForkFailed(zygote=self._start.zygote, workers=workers, message=str(error)))
             return
         for link in made:
             link.close_child_ends()
@@ -151,9 +174,14 @@ class ZygoteProcess:
 
     def discard(self) -> None:
         """End the zygote and its spares at once."""
-        self._process.kill()
-        self._process.wait()
+        self._kill()
         self._close_descriptors()
+
+    def _kill(self) -> int:
+        """End it with what it may have started besides workers; its status."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return self._process.wait()
 
     def _lose(self, reason: str) -> None:
         """The zygote is of no use any more: nothing that it made may stay."""
@@ -162,14 +190,20 @@ class ZygoteProcess:
         for link in self.links.values():
             link.signal(signal.SIGKILL)
             link.drain()
-        self._process.kill()
-        status = self._process.wait()
+        module = self._module
+        if module is not None:
+            with suppress(subprocess.TimeoutExpired):  # how it ended by itself
+                self._process.wait(LEAVES_S)
+        status = self._kill()
         self._read_words()
         self._close_descriptors()
         words = self._last_words.decode("utf-8", "replace").strip()
+        if module is not None:
+            self._superior.spoilt(module, f"the fork server {ending(status) if reason == ENDED else reason}")
+            return
         reason = f"{reason}: {words.splitlines()[-1]}" if words else reason
         if self.pid is not None:
-            self._feed(ZygoteLost(environment=self.environment, reason=f"{self._sandbox.python} {reason}"))
+            self._feed(ZygoteLost(zygote=self._start.zygote, reason=f"{self._sandbox.python} {reason}"))
             return
         if not words:
             reason = f"{reason} with status {status} before it could run nodes: is it a Python interpreter?"
@@ -186,6 +220,7 @@ class ZygoteProcess:
 
     def _close_descriptors(self) -> None:
         self._is_over = True
+        self._expect(None)
         for link in self.links.values():
             link.close()
         self.links = {}
@@ -211,57 +246,122 @@ class ZygoteProcess:
         except BlockingIOError:
             return
         except (frames.ClosedError, ConnectionResetError):
-            self._lose("ended")
+            self._lose(ENDED)
         except (frames.FrameError, KeyError, TypeError, ValueError) as error:
             self._lose(f"sent nonsense ({error!r})")
 
     def _take(self, header: dict[str, Any], descriptors: list[int]) -> None:
         kind = header["kind"]
-        if kind == "forked":
-            self._forked(header["workers"], descriptors)
+        if kind == "forked" and self.pid is not None:
+            self._forked(header, descriptors)
             return
-        pids = [_pid_of(descriptor) for descriptor in descriptors]
-        if kind == "exited":
-            for worker, _pid, status, cpu_s, max_rss_kb in header["workers"]:
-                usage = Usage(cpu_s=float(cpu_s), peak_memory_bytes=int(max_rss_kb) * 1024)
-                self._exited(WorkerId(worker), int(status), usage)
-        elif kind == "warm":
-            self._warmed(header, pids[0])
+        pids = [take_pid(descriptor) for descriptor in descriptors]
+        if self.pid is None:
+            self._take_before_warm(kind, header, pids)
+        elif kind == "exited":
+            for worker, status, usage in exits_in(header):
+                self._exited(worker, status, usage)
         elif kind == "fork_failed":
-            workers = tuple(WorkerId(worker) for worker in header["workers"])
-            for worker in workers:
-                self._drop(worker)
-            message = str(header["message"])
-            self._feed(ForkFailed(environment=self.environment, workers=workers, message=message))
+            self._fork_failed(workers_in(header), text_in(header, "message"))
+        else:
+            raise frames.FrameError(f"a frame that is out of place: {kind!r}")
 
-    def _warmed(self, header: dict[str, Any], pid: int) -> None:
-        successes = header["successes"]
-        named = successes if successes is None else [str(name) for name in successes]
-        obstacle = self._superior.judge(named, _uid_of(pid))
+    def _take_before_warm(self, kind: Any, header: dict[str, Any], pids: list[int]) -> None:
+        if self._proven_pid is None:
+            if kind != "confined" or len(pids) != 1:
+                raise frames.FrameError("a frame before it was confined")
+            self._confined(header, pids[0])
+        elif kind == "preloading":
+            module = text_in(header, "module")
+            log.debug("%s imports %s", self.environment, module)
+            self._expect(module)
+        elif kind == "spoilt":
+            self._spoilt(text_in(header, "module"), text_in(header, "reason"))
+        elif kind == "warm":
+            self._warmed(header, self._proven_pid)
+        else:
+            raise frames.FrameError("a frame before it was warm")
+
+    def _confined(self, header: dict[str, Any], pid: int) -> None:
+        """Before it runs code of any package: what it says now is true."""
+        named = texts_in(header, "successes") if header["successes"] is not None else None
+        obstacle = self._superior.judge(named, uid_of(pid))
         if obstacle:
             self._reject(obstacle)
             return
+        self._proven_pid = pid
+        self._lacks = (*texts_in(header, "lacks"), *self._sandbox.reasons)
+        if self._start.preload.names:
+            self._expect(self._start.preload.names[0])
+
+    def _expect(self, module: str | None) -> None:
+        """It imports a module now, or nothing any more, and has so long for it."""
+        self._module = module
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+        if module is not None:
+            self._overdue = self._superior.call_later(IMPORT_S, self._run_late)
+
+    def _run_late(self) -> None:
+        module = self._module or ""
+        self.discard()
+        self._superior.spoilt(module, f"the import took longer than {IMPORT_S:g} seconds")
+
+    def _spoilt(self, module: str, reason: str) -> None:
+        self.discard()
+        self._superior.spoilt(module, reason)
+
+    def _warmed(self, header: dict[str, Any], pid: int) -> None:
+        version = text_in(header, "version")
+        preloaded = imports_in(header, "preloaded")
+        not_preloaded = (*self._start.preload.refused, *refusals_in(header, "not_preloaded"))
+        undone = texts_in(header, "undone")
+        self._expect(None)
         self.pid = pid
+        self._last_words = b""  # of packages, not why it will end
         if not header["compiled"]:
             self._superior.uncompiled(self._sandbox.python)
         tier = self._sandbox.tier.name
-        log.info("zygote %d is warm: %s %s, %s", pid, self.environment, header["version"], tier)
-        lacks = (*map(str, header["lacks"]), *self._sandbox.reasons)
-        for layer in lacks:
+        log.info("zygote %d is warm: %s %s, %s", pid, self.environment, version, tier)
+        for layer in self._lacks:
             log.warning("nodes of %s go without a layer of protection: %s", self.environment, layer)
-        version = str(header["version"])
-        self._feed(ZygoteWarmed(environment=self.environment, pid=pid, version=version, tier=tier, lacks=lacks))
+        for text in (*(f"{module}: {reason}" for module, reason in not_preloaded), *undone):
+            log.info("preloading for %s: %s", self.environment, text)
+        self._feed(
+            ZygoteWarmed(
+                zygote=self._start.zygote,
+                pid=pid,
+                version=version,
+                tier=tier,
+                lacks=self._lacks,
+                preloaded=preloaded,
+                not_preloaded=not_preloaded,
+                fingerprint=self._start.fingerprint,
+            )
+        )
 
-    def _forked(self, workers: list[list[int]], descriptors: list[int]) -> None:
+    def _forked(self, header: dict[str, Any], descriptors: list[int]) -> None:
+        try:
+            workers = births_in(header, len(descriptors))
+        except frames.FrameError:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise
         born: list[WorkerId] = []
-        for (worker, _), pidfd in zip(workers, descriptors, strict=True):
-            link = self.links.get(WorkerId(worker))
-            if link is None:
+        for worker, pidfd in zip(workers, descriptors, strict=True):
+            link = self.links.get(worker)
+            if link is None or not link.born(pidfd, self.pid or 0):
                 os.close(pidfd)
                 continue
-            link.born(pidfd)
-            born.append(WorkerId(worker))
-        self._feed(WorkersForked(environment=self.environment, workers=tuple(born)))
+            born.append(worker)
+        self._feed(WorkersForked(workers=tuple(born)))
+
+    def _fork_failed(self, workers: list[WorkerId], message: str) -> None:
+        ours = tuple(worker for worker in workers if worker in self.links)
+        for worker in ours:
+            self._drop(worker)
+        self._feed(ForkFailed(zygote=self._start.zygote, workers=ours, message=message))
 
     def _exited(self, worker: WorkerId, status: int, usage: Usage) -> None:
         link = self.links.get(worker)

@@ -9,16 +9,18 @@ from functools import partial
 from typing import cast
 
 from pyflowd.core import effects
-from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+from pyflowd.core.ids import CallId, WorkerId, ZygoteId
 from pyflowd.core.limits import Limits
 from pyflowd.core.stimuli import CallFailed, Stimulus, ZygoteLost
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Payload
+from pyflowd.environments.fingerprint import Fingerprints
 from pyflowd.sandbox.sandboxes import Sandbox, Sandboxes, SandboxRefused
 from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
-from pyflowd.shell.zygote_process import Superior, ZygoteProcess
+from pyflowd.shell.preload import Preload
+from pyflowd.shell.zygote_process import Start, Superior, ZygoteProcess
 from pyflowd.worker_side import frames, orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
@@ -29,14 +31,20 @@ log = logging.getLogger(__name__)
 
 
 class Zygotes:
-    """One process per environment; each knows its own workers.
+    """All of them; each knows its own workers.
 
     `has_run_out_of_memory` tells it of a worker that the kernel has ended, once there is somebody who knows.
     """
 
     def __init__(
-        self, sandboxes: Sandboxes, poller: Poller, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]
+        self,
+        sandboxes: Sandboxes,
+        fingerprints: Fingerprints,
+        poller: Poller,
+        loop: asyncio.AbstractEventLoop,
+        feed: Callable[[Stimulus], None],
     ) -> None:
+        self._fingerprints = fingerprints
         self._loop = loop
         self._young: list[WorkerLink] = []
         self._sandboxes = sandboxes
@@ -44,50 +52,72 @@ class Zygotes:
         self.has_run_out_of_memory: Callable[[WorkerId], bool] = lambda _: False
         self._poller = poller
         self._feed = feed
-        self._processes: dict[EnvironmentId, ZygoteProcess] = {}
+        self._processes: dict[ZygoteId, ZygoteProcess] = {}
+        self._preloads: dict[ZygoteId, Preload] = {}
 
     def start(self, effect: effects.StartZygote) -> None:
         """Start a fork server."""
-        environment = effect.environment
-        self._start(environment, partial(self._sandboxes.first, environment))
+        self._preloads[effect.zygote] = Preload.of(effect.preload)
+        self._start(effect, partial(self._sandboxes.first, effect.environment))
 
     def end(self, effect: effects.EndZygote) -> None:
         """End a fork server whose workers have nothing to do."""
-        self._processes.pop(effect.environment).discard()
-        log.info("a zygote was let go: %s", effect.environment)
+        process = self._processes.pop(effect.zygote)
+        process.discard()
+        del self._preloads[effect.zygote]
+        log.info("a zygote was let go: %s", process.environment)
 
-    def _start(self, environment: EnvironmentId, choose: Callable[[], Sandbox]) -> None:
+    def _start(self, effect: effects.StartZygote, choose: Callable[[], Sandbox]) -> None:
         """Start it in the sandbox that is chosen, or in the next lower one when it turns out to be unfit."""
         try:
             sandbox = choose()
         except SandboxRefused as refusal:
-            self._feed(ZygoteLost(environment=environment, reason=str(refusal)))
+            self._tell(ZygoteLost(zygote=effect.zygote, reason=str(refusal)))
             return
+        fingerprint = self._fingerprints.of(sandbox.python)
+        superior = self._superior(effect, sandbox)
         try:
-            process = ZygoteProcess(sandbox, self._poller, self._feed, self._superior(sandbox))
+            start = Start(effect.zygote, fingerprint, self._preloads[effect.zygote])
+            process = ZygoteProcess(start, sandbox, self._poller, self._tell, superior)
         except OSError as error:
             reason = f"{sandbox.python} cannot be started as a Python interpreter: {error.strerror}"
-            self._feed(ZygoteLost(environment=environment, reason=reason))
+            self._tell(ZygoteLost(zygote=effect.zygote, reason=reason))
             return
-        self._processes[environment] = process
-        log.info("a zygote starts, %s: %s", sandbox.tier.name, environment)
+        self._processes[effect.zygote] = process
+        log.info("a zygote starts, %s: %s", sandbox.tier.name, effect.environment)
 
-    def _superior(self, sandbox: Sandbox) -> Superior:
+    def _superior(self, effect: effects.StartZygote, sandbox: Sandbox) -> Superior:
         return Superior(
             judge=partial(self._sandboxes.judge, sandbox),
-            unfit=partial(self._retreat, sandbox),
+            unfit=partial(self._retreat, effect, sandbox),
             uncompiled=self._bytecode.compile_for,
+            spoilt=partial(self._restart, effect),
+            call_later=self._loop.call_later,
             has_run_out_of_memory=lambda worker: self.has_run_out_of_memory(worker),
         )
 
-    def _retreat(self, sandbox: Sandbox, reason: str, is_weak: bool) -> None:
-        del self._processes[sandbox.environment]
+    def _retreat(self, effect: effects.StartZygote, sandbox: Sandbox, reason: str, is_weak: bool) -> None:
+        del self._processes[effect.zygote]
         log.info("%s is not to be had for %s: %s", sandbox.tier.name, sandbox.environment, reason)
-        self._start(sandbox.environment, partial(self._sandboxes.lower, sandbox, reason, is_weak=is_weak))
+        self._start(effect, partial(self._sandboxes.lower, sandbox, reason, is_weak=is_weak))
+
+    def _restart(self, effect: effects.StartZygote, module: str, reason: str) -> None:
+        """A module keeps the fork server from coming up, or must not be in it: start it without."""
+        del self._processes[effect.zygote]
+        self._preloads[effect.zygote] = self._preloads[effect.zygote].without(module, reason)
+        log.warning("%s cannot be preloaded for %s: %s", module or "what was asked for", effect.environment, reason)
+        self._start(effect, partial(self._sandboxes.first, effect.environment))
+
+    def _tell(self, stimulus: Stimulus) -> None:
+        """What a fork server says; of one that is lost nothing is kept."""
+        if isinstance(stimulus, ZygoteLost):
+            self._processes.pop(stimulus.zygote, None)
+            del self._preloads[stimulus.zygote]
+        self._feed(stimulus)
 
     def fork(self, effect: effects.ForkWorkers) -> None:
         """Fork workers."""
-        self._processes[effect.environment].fork(effect.workers, rehearse=effect.rehearse)
+        self._processes[effect.zygote].fork(effect.workers, rehearse=effect.rehearse)
         self._poller.close_waiting()  # forks disturb who works just now; so do workers that leave: better both at once
 
     def send_call(self, effect: effects.SendCall) -> None:
@@ -107,27 +137,26 @@ class Zygotes:
             effect.variables,
             inputs,
         )
-        link = self._send(effect.environment, effect.worker, order, descriptors)
+        link = self._send(effect.zygote, effect.worker, order, descriptors)
         if link is not None:
             self._listen_soon(link)
 
     def send_inspection(self, effect: effects.SendInspection) -> None:
         """Give a worker sources to read and compile."""
         sources = list(zip(effect.titles, effect.sources, strict=True))
-        self._send(effect.environment, effect.worker, (orders.INSPECT, effect.call, orders.WAIT, sources), [])
+        self._send(effect.zygote, effect.worker, (orders.INSPECT, effect.call, orders.WAIT, sources), [])
 
     def interrupt(self, effect: effects.InterruptWorker) -> None:
         """Raise KeyboardInterrupt in a node."""
-        self._signal(effect.environment, effect.worker, signal.SIGINT)
+        self._signal(effect.zygote, effect.worker, signal.SIGINT)
 
     def kill(self, effect: effects.KillWorker) -> None:
         """End a worker, whatever it does."""
-        self._signal(effect.environment, effect.worker, signal.SIGKILL)
+        self._signal(effect.zygote, effect.worker, signal.SIGKILL)
 
-    def pid_of(self, environment: EnvironmentId, worker: WorkerId) -> int | None:
+    def pid_of(self, zygote: ZygoteId, worker: WorkerId) -> int | None:
         """The process id of a worker; None before it is known, and when it is gone."""
-        process = self._processes.get(environment)
-        link = process.links.get(worker) if process else None
+        link = self._link(zygote, worker)
         return link.pid if link else None
 
     def close(self) -> None:
@@ -138,9 +167,9 @@ class Zygotes:
         self._sandboxes.close()
 
     def _send(
-        self, environment: EnvironmentId, worker: WorkerId, order: "orders.Order", descriptors: list[int]
+        self, zygote: ZygoteId, worker: WorkerId, order: "orders.Order", descriptors: list[int]
     ) -> WorkerLink | None:
-        link = self._processes[environment].links.get(worker)
+        link = self._link(zygote, worker)
         if link is None:
             return None
         try:
@@ -151,6 +180,10 @@ class Zygotes:
             call = CallId(order[1])
             self._feed(CallFailed(worker=worker, call=call, error=info, usage=Usage()))
         return link
+
+    def _link(self, zygote: ZygoteId, worker: WorkerId) -> WorkerLink | None:
+        process = self._processes.get(zygote)
+        return process.links.get(worker) if process else None
 
     def _listen_soon(self, link: WorkerLink) -> None:
         """Most calls are over before anybody could have read their output as it came: those are spared the watching."""
@@ -163,8 +196,8 @@ class Zygotes:
         for link in young:
             link.listen()
 
-    def _signal(self, environment: EnvironmentId, worker: WorkerId, number: signal.Signals) -> None:
-        link = self._processes[environment].links.get(worker)
+    def _signal(self, zygote: ZygoteId, worker: WorkerId, number: signal.Signals) -> None:
+        link = self._link(zygote, worker)
         if link is not None:
             link.signal(number)
 

@@ -1,4 +1,4 @@
-"""The first thing a zygote runs: `PYTHON -I .../worker_side CONTROL_FD`.
+"""The first thing a zygote runs: `PYTHON -I .../worker_side CONTROL_FD`. With other arguments see `binding`.
 
 Loads its neighbours as one package under a private name, so that nothing of ours lies on `sys.path` and a
 node's `import frames` finds no file of ours. Refuses interpreters that cannot run the rest, in one line.
@@ -37,6 +37,8 @@ def main() -> None:
     import importlib
 
     _load_package()
+    if sys.argv[1] == "bind":
+        importlib.import_module(PACKAGE + ".binding").main(sys.argv[2:])
     zygote = importlib.import_module(PACKAGE + ".zygote")
     zygote.main(int(sys.argv[1]))
 

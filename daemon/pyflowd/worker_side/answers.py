@@ -24,7 +24,9 @@ _DONE = '{"kind":"done","call":%d,"cpu_s":%.6f,"peak_memory_bytes":%d,"scratch_b
 _FEW_BYTES = frames.INLINE_BYTES
 
 
-def send_done(call: int, usage: Usage, outputs: Sequence[Output], warnings: Sequence[str]) -> None:
+def send_done(
+    call: int, usage: Usage, outputs: Sequence[Output], warnings: Sequence[str], imports: Sequence[Any] = ()
+) -> None:
     """The node returned."""
     types, sizes, texts = [], [], []
     left = _FEW_BYTES
@@ -33,16 +35,16 @@ def send_done(call: int, usage: Usage, outputs: Sequence[Output], warnings: Sequ
         sizes.append("%d" % len(text))
         texts.append(text)
         left -= len(text)
-    if left < 0 or warnings:
-        _send_much(call, usage, outputs, warnings)
+    if left < 0 or warnings or imports:
+        _send_much(call, usage, outputs, warnings, imports)
         return
     header = _DONE % (call, *usage, ",".join(types), ",".join(sizes))
     write(_LINK, frames.join(header.encode(), texts))
 
 
-def send_failed(call: int, usage: Usage, failure: Failure) -> None:
+def send_failed(call: int, usage: Usage, failure: Failure, imports: Sequence[Any] = ()) -> None:
     """The node did not return, or not what it should."""
-    link.send(dict(_described(usage), kind="failed", call=call, error=failure))
+    link.send(dict(_described(usage), kind="failed", call=call, error=failure, **_learnt(imports)))
 
 
 def send_inspected(call: int, interfaces: Interfaces, compiled: Sequence[bytes]) -> None:
@@ -55,7 +57,13 @@ def _described(usage: Usage) -> Header:
     return dict(zip(("cpu_s", "peak_memory_bytes", "scratch_bytes"), usage))
 
 
-def _send_much(call: int, usage: Usage, outputs: Sequence[Output], warnings: Sequence[str]) -> None:
+def _learnt(imports: Sequence[Any]) -> Header:
+    return {"imports": list(imports)} if imports else {}
+
+
+def _send_much(
+    call: int, usage: Usage, outputs: Sequence[Output], warnings: Sequence[str], imports: Sequence[Any]
+) -> None:
     header = {
         "kind": "done",
         "call": call,
@@ -63,5 +71,6 @@ def _send_much(call: int, usage: Usage, outputs: Sequence[Output], warnings: Seq
         "types": [kind for _, kind, _ in outputs],
         "previews": [preview for _, _, preview in outputs],
         "warnings": list(warnings),
+        **_learnt(imports),
     }
     link.send(header, [frames.Segment(text) for text, _, _ in outputs])

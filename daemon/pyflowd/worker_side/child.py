@@ -17,6 +17,7 @@ from os import _exit, chdir, closerange, dup2, getppid, putenv, setsid
 
 from . import failures
 from .answers import send_inspected
+from .learning import ONLOOKER
 from .link import LINK
 from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Birth = Tuple[Tuple[int, int, int], int, bytes, bool, int, Confinement]
 
 LOST_ZYGOTE = 0xB8
+AUTHKEY_BYTES = 32
 FIONREAD = 0x541B  # `termios` has it too, and five mappings for each fork to copy
 _NOTHING = bytes(4)
 _modules = sys.modules
@@ -94,22 +96,25 @@ def _become_worker(
     if confinement.namespaces is None:  # else it is the same for all
         putenv(b"TMPDIR", scratch)
         _variables[b"TMPDIR"] = scratch
-    _renew_modules()
+    renew_modules()
     pthread_sigmask(SIG_SETMASK, INTERRUPT)
     enable_gc()
 
 
-def _renew_modules() -> None:
-    """What the zygote has imported must not be the same in all its children. `random` sees to itself."""
+def renew_modules() -> None:
+    """What the zygote has imported must not be the same in all its children. `random` sees to itself.
+
+    torch begins with the same numbers in every process; what keeps asking for its process id sees that it has changed.
+    """
     tempfile: Any = _modules.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = None  # found before TMPDIR was ours
     random = _modules.get("numpy.random")
     if random is not None:
-        random.seed(int.from_bytes(os.urandom(4), "little"))
-    torch = _modules.get("torch")
-    if torch is not None:
-        torch.seed()
+        random.seed()
+    process = _modules.get("multiprocessing.process")
+    if process is not None:
+        process.current_process().authkey = os.urandom(AUTHKEY_BYTES)
 
 
 def _serve() -> None:
@@ -136,6 +141,7 @@ def _attend(order: Order) -> None:
         link.send({"kind": "probed", "successes": probes.successes(order[3])})
     else:
         _inspect(order)
+    ONLOOKER.seen.clear()  # what we have imported ourselves
 
 
 def _inspect(order: Order) -> None:

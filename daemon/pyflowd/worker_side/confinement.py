@@ -6,7 +6,10 @@ By the zygote, before it imports anything of the environment's; everything that 
     no new privileges   a program with the set-uid bit gives none
     no capabilities     root is a user like others, who happens to own many files; one is kept to make namespaces
     Landlock            no signals to processes that are not the zygote's, and none of their memory by /proc
-    seccomp             no calls that reach into other processes, or into the kernel's depths; no sockets
+    seccomp             no calls that reach into other processes, or into the kernel's depths; no sockets; no mounts but
+                        those that its workers need
+
+Its files are bound before it starts: by bubblewrap, else by `binding`.
 
 By each worker besides, for these differ from worker to worker or would bind the zygote's hands:
 
@@ -72,6 +75,7 @@ class Confinement:
         self._own_rights = 0
         self._ruleset: Optional[Ruleset] = None
         self._last_filter: Optional[Filter] = None
+        self.is_bound = True  # whether code that the zygote runs can do no more than what workers run
 
     def enter(self) -> List[str]:
         """In the zygote: give up what no node needs; says what this machine would not let us give up."""
@@ -80,13 +84,15 @@ class Confinement:
         if self._terms["namespaces"] is not None:
             self.namespaces = Namespaces(*self._terms["namespaces"])
         refusals = [
-            ("refusal of new privileges", _refusal(_refuse_new_privileges)),
+            ("refusal of new privileges", _refusal(refuse_new_privileges)),
             ("loss of capabilities", _refusal(self._drop_capabilities)),
             ("bound on signals", _refusal(self._keep_signals_inside)),
             ("bound on files", _refusal(self._prepare_rules)),
             ("filter of system calls", _refusal(self._load_filters)),
         ]
-        return ["%s (%s)" % (layer, reason) for layer, reason in refusals if reason]
+        lacks = ["%s (%s)" % (layer, reason) for layer, reason in refusals if reason]
+        self.is_bound = not self._terms["apart"] or (self.is_bound and not lacks)
+        return lacks
 
     def bind(self, scratch: bytes) -> None:
         """In the worker: see and reach nothing of other workers any more. It has its scratch folder."""
@@ -111,9 +117,10 @@ class Confinement:
             linux.keep_capabilities((CAP_SYS_ADMIN,))
 
     def _keep_signals_inside(self) -> None:
-        if self.namespaces is not None:
-            return
         if landlock.version() < landlock.VERSION_WITH_SCOPES:
+            if self.namespaces is not None:  # workers see nobody else; the zygote sees bubblewrap
+                self.is_bound = False
+                return
             raise OSError("needs Landlock of Linux 6.12 or newer")
         ruleset = Ruleset(scopes=landlock.SIGNALS)
         ruleset.enter()
@@ -128,11 +135,8 @@ class Confinement:
         files = self._terms["files"] or []
         writable = [path for path, kind in files if kind == WRITE and os.path.isdir(path)]
         OWN_FILES.is_all = len(writable) <= 1
-        known = landlock.known_rights()
-        self._own_rights = landlock.WRITE & known
-        for path, kind in files:
-            rights = RIGHTS[kind] & known & (landlock.ALL if os.path.isdir(path) else landlock.OF_FILES)
-            self._rules.append(Rule(landlock.open_path(path), rights))
+        self._own_rights = landlock.WRITE & landlock.known_rights()
+        self._rules += [file_rule(path, kind) for path, kind in files]
         if self.namespaces is not None:
             self._ruleset = self._new_ruleset(None)
 
@@ -151,6 +155,7 @@ class Confinement:
     def _load_filters(self) -> None:
         if self.namespaces is not None:
             self._last_filter = Filter("namespaces")
+            Filter("mounts").load()
         for name in self._terms["filters"]:
             Filter(name).load()
         if self.namespaces is not None:
@@ -165,7 +170,14 @@ def _refusal(give_up: Callable[[], None]) -> str:
     return ""
 
 
-def _refuse_new_privileges() -> None:
+def file_rule(path: str, kind: str) -> Rule:
+    """To READ or WRITE a file, or all beneath a folder; its descriptor stays open."""
+    rights = RIGHTS[kind] & landlock.known_rights()
+    return Rule(landlock.open_path(path), rights & (landlock.ALL if os.path.isdir(path) else landlock.OF_FILES))
+
+
+def refuse_new_privileges() -> None:
+    """Needed for all that binds; a program with the set-uid bit gives none from now on."""
     linux.prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 

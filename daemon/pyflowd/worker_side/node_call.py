@@ -23,6 +23,7 @@ from time import process_time
 from . import failures, linux, node_module
 from .answers import send_done, send_failed
 from .failures import CallError
+from .learning import ONLOOKER
 from .limits import limit_cpu, lower
 from .node_module import load, take_positional
 from .orders import read_value
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from .answers import Output
     from .failures import Failure
+    from .learning import Imports
     from .orders import Order
 
 INTERRUPT = {SIGINT}
@@ -70,15 +72,16 @@ def perform(order: Order) -> None:
         _progress.flush()
     _progress.call = None
     cpu_s = process_time() - began_s + _children_s()
+    imports = _learn() if ONLOOKER.seen else []
     usage = cpu_s, getrusage(RUSAGE_SELF)[2] * 1024, _used_bytes()
     if failure is None:
         try:
-            send_done(call, usage, outputs, warnings)
+            send_done(call, usage, outputs, warnings, imports)
         except (OSError, MemoryError, BufferError) as error:
             message = "the outputs cannot be handed over: %s" % (error or type(error).__name__)
             failure = failures.describe(CallError("bad_output", message))
     if failure is not None:
-        send_failed(call, usage, failure)
+        send_failed(call, usage, failure, imports)
     if not last:
         node_module.forget()
 
@@ -184,6 +187,14 @@ def _seed(seed: int) -> None:
         _modules["numpy"].random.seed(seed % 2**32)
     if "torch" in _modules:
         _modules["torch"].manual_seed(seed)
+
+
+def _learn() -> Imports:
+    """What the node has imported, if there is still memory to say it in."""
+    try:
+        return ONLOOKER.take()
+    except Exception:
+        return []
 
 
 def _children_s() -> float:

@@ -20,7 +20,7 @@ _CHILDREN = "/proc/self/task/%d/children"
 def kill_strangers(own: Container[int]) -> bool:
     """SIGKILL every child that is not in `own`, with its process group; whether there was any."""
     found = False
-    for pid in _children():
+    for pid in children():
         if pid in own:
             continue
         found = True
@@ -34,7 +34,8 @@ def kill_strangers(own: Container[int]) -> bool:
     return found
 
 
-def _children() -> list[int]:
+def children() -> list[int]:
+    """Those of this process, with the dead that nobody has asked for."""
     pid = os.getpid()
     try:
         with open(_CHILDREN % pid, "rb") as file:

@@ -2,7 +2,10 @@
 
     daemon -> zygote   start scratch, terms, [module]  once
                        fork [id], rehearse             + link, stdout, stderr of each worker
-    zygote -> daemon   warm {...}                      + its own pidfd, once
+    zygote -> daemon   confined {lacks, successes}     + its own pidfd, once, before it runs code of any package
+                       preloading {module}             before each import; with no name, once all are done
+                       spoilt {module, reason}         instead of all that follows: it leaves
+                       warm {...}                      once
                        forked {workers: [[id, pid]]}   + a pidfd of each worker
                        fork_failed {workers, message}
                        exited {workers: [[id, pid, wait status, cpu_s, max_rss_kb]]}
@@ -16,32 +19,30 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import importlib.util
 import io
 import os
 import select
 import signal
 import sys
-import time
 import types
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import BIND_NOW, child, frames, limits, link, linux, orders, proving, rehearsal
+from . import BIND_NOW, child, frames, limits, link, linux, orders, preloading, proving, rehearsal
 from .confinement import Confinement
+from .learning import ONLOOKER
 from .reaper import Reaper
 from .scratch import OwnFolder, ScratchFolders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from .frames import Header
     from .namespaces import Namespaces
     from .proving import Targets
     from .reaper import Exit
 
 PATIENCE_S = 5.0
+SPOILT = 4  # exit status
 EXITS_PER_FRAME = 1000
 # After so many calls the interpreter has specialised its bytecode and filled its caches: writes, and so copied pages,
 # that no worker has to make any more.
@@ -58,6 +59,10 @@ class Zygote:
         self._folders = OwnFolder(self._namespaces.scratch) if self._namespaces else ScratchFolders(scratch)
         self._reaper = Reaper(self._report_exits, self._folders)
         self._pid = 0 if self._namespaces else os.getpid()
+        self.count_descriptors()
+
+    def count_descriptors(self) -> None:
+        """Find the highest one that workers will have to close."""
         self._highest_descriptor = max(int(name) for name in os.listdir("/proc/self/fd"))
 
     def serve(self) -> None:
@@ -93,7 +98,29 @@ class Zygote:
             )
             return [(pid, folder) for pid, (folder, _) in zip(pids, taken)]
 
-        return proving.prove(fork, targets)
+        try:
+            return proving.prove(fork, targets)
+        finally:
+            self._reaper.kill_all(PATIENCE_S)
+
+    def preload(self, names: list[str]) -> Header:
+        """Import modules of packages; what the daemon is told of it. Does not return when one has spoilt us."""
+        if not self._confinement.is_bound:
+            return {"preloaded": [], "not_preloaded": [[name, preloading.UNBOUND] for name in names], "undone": []}
+        if self._namespaces is not None:
+            self._namespaces.differs_in_number = bool(names)
+        try:
+            imported, refused, undone = preloading.preload(names, self._tell_module)
+        except preloading.SpoiltError as error:
+            frames.send(self._control, {"kind": "spoilt", "module": error.module, "reason": error.reason})
+            self._reaper.kill_all(PATIENCE_S)
+            os._exit(SPOILT)
+        if names:
+            self._tell_module("")
+        return {"preloaded": imported, "not_preloaded": refused, "undone": undone}
+
+    def _tell_module(self, name: str) -> None:
+        frames.send(self._control, {"kind": "preloading", "module": name})
 
     def _fork_batch(self, workers: list[int], rehearse: bool, descriptors: list[int]) -> None:
         pids, _, failure = self._fork(workers, rehearse, descriptors)
@@ -184,22 +211,32 @@ def main(control_descriptor: int) -> None:
     lacks = confinement.enter()
     if confinement.namespaces is not None:
         os.environ["TMPDIR"] = confinement.namespaces.scratch
-    preloaded, refused = _preload(preload)
     _open_streams()
     link.keep_place()
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
     zygote = Zygote(control, scratch, confinement)
+    with contextlib.suppress(ConnectionError):
+        successes = zygote.prove(targets) if targets is not None else None
+        confined = {"kind": "confined", "lacks": lacks, "successes": successes}
+        zygote.say(confined, [linux.open_pidfd(os.getpid())])
+        preloaded = zygote.preload(preload)
+        _settle()
+        zygote.count_descriptors()
+        zygote.say(dict(_warm(), **preloaded), [])
+        zygote.serve()
+    os._exit(0)
+
+
+def _settle() -> None:
+    """Do all that workers would otherwise do for themselves, then touch no more of what they share."""
+    child.renew_modules()  # now is the time to fail
     gc.collect()
     for _ in range(REHEARSALS):
         rehearsal.rehearse()
+    ONLOOKER.listen()
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages they all share
     gc.disable()
-    successes = zygote.prove(targets) if targets is not None else None
-    with contextlib.suppress(ConnectionError):
-        zygote.say(dict(_warm(preloaded, refused, lacks), successes=successes), [linux.open_pidfd(os.getpid())])
-        zygote.serve()
-    os._exit(0)
 
 
 def _heed_signals() -> None:
@@ -209,7 +246,7 @@ def _heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _warm(preloaded: list[Any], refused: list[Any], lacks: list[str]) -> Header:
+def _warm() -> Header:
     return {
         "kind": "warm",
         "version": "%d.%d.%d" % sys.version_info[:3],
@@ -219,24 +256,7 @@ def _warm(preloaded: list[Any], refused: list[Any], lacks: list[str]) -> Header:
         "magic": importlib.util.MAGIC_NUMBER.hex(),
         "threads": len(os.listdir("/proc/self/task")),
         "compiled": os.path.exists(importlib.util.cache_from_source(child.__file__)),
-        "preloaded": preloaded,
-        "preload_failed": refused,
-        "lacks": lacks,
     }
-
-
-def _preload(names: list[str]) -> tuple[list[Any], list[Any]]:
-    """([module, seconds] of what was imported, [module, message] of what was not)."""
-    preloaded, refused = [], []
-    for name in names:
-        started_s = time.perf_counter()
-        try:
-            importlib.import_module(name)
-        except BaseException as error:
-            refused.append([name, "%s: %s" % (type(error).__name__, error)])
-        else:
-            preloaded.append([name, round(time.perf_counter() - started_s, 6)])
-    return preloaded, refused
 
 
 def _open_streams() -> None:

@@ -5,7 +5,16 @@ Exactly one of four kinds: nothing said (the daemon's default), a name, an inter
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
+
+LONGEST_NAME = 100
+_NAME = re.compile(r"(?![0-9]+(?:\.[0-9x*]|\Z))[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+
+def is_environment_name(text: str) -> bool:
+    """Whether an environment may be called so: never like a version of Python, nor like a path."""
+    return len(text) <= LONGEST_NAME and _NAME.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,167 @@
+"""Environments: finds those that are there, at once, and has the others made. Performs the effects about them."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pyflowd.core import effects
+from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.stimuli import (
+    ChangeFailed,
+    EnvironmentChanged,
+    EnvironmentLookedAt,
+    EnvironmentProgressed,
+    EnvironmentProvided,
+    EnvironmentRefused,
+    EnvironmentWanted,
+    Made,
+    Stimulus,
+)
+from pyflowd.environments.failures import EnvironmentFailed
+from pyflowd.environments.fingerprint import Fingerprints
+from pyflowd.environments.interpreter import InterpreterError, find_interpreter
+from pyflowd.environments.store import EnvironmentStore
+from pyflowd.graph.environment_specs import DEFAULT, EnvironmentSpec
+from pyflowd.shell.jobs import Jobs, Listener
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.ids import RunId
+
+log = logging.getLogger(__name__)
+
+
+class Environments:
+    """
+    default: the interpreter of nodes for which nothing else was said.
+    """
+
+    def __init__(
+        self,
+        store: EnvironmentStore,
+        jobs: Jobs,
+        fingerprints: Fingerprints,
+        default: EnvironmentSpec,
+        default_python: str,
+        feed: Callable[[Stimulus], None],
+    ) -> None:
+        self.store = store
+        self.fingerprints = fingerprints
+        self._jobs = jobs
+        self._default = default
+        self._default_python = default_python
+        self._feed = feed
+        self._under_way: dict[EnvironmentSpec | RunId, int] = {}
+        self._interpreters: dict[str, str] = {}
+
+    def provide(self, effect: effects.ProvideEnvironment) -> None:
+        """Find an environment, or have it made."""
+        try:
+            python = self.find(effect.spec)
+        except (InterpreterError, EnvironmentFailed) as error:
+            refusal = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=f"No Python environment there: {error}.")
+            self._feed(EnvironmentRefused(spec=effect.spec, error=refusal))
+            return
+        fingerprint = self.fingerprints.of(python) if python is not None else ""
+        if python is not None and fingerprint:
+            self._feed(EnvironmentProvided(spec=effect.spec, python=python, fingerprint=fingerprint))
+        else:
+            self._make(effect.spec)
+
+    def find(self, spec: EnvironmentSpec) -> str | None:
+        """The interpreter of an environment; None when it has to be made, or looked for. InterpreterError."""
+        if spec == DEFAULT:
+            if self._default == DEFAULT:
+                return self._default_python
+            spec = self._default
+        if spec.name:
+            found = self.store.find(spec)
+            if found is None:
+                raise InterpreterError(f"none is named '{spec.name}'; `pyflowctl env list` shows which there are")
+            return str(found)
+        if spec.is_built:
+            found = self.store.find(spec)
+            return None if found is None else str(found)
+        return self._interpreter(spec.python)
+
+    def wanted(self, warm: Mapping[str, tuple[str, ...]]) -> Iterator[EnvironmentWanted]:
+        """Those that the settings want warm, as far as they are there; with the modules they want imported."""
+        for environment, preload in warm.items():
+            is_path = environment.startswith("/")
+            spec = EnvironmentSpec(python=environment) if is_path else EnvironmentSpec(name=environment)
+            try:
+                python = self.find(spec)
+            except (InterpreterError, EnvironmentFailed) as error:
+                log.warning("the environment %s, which the settings want warm: %s", environment, error)
+                continue
+            if python is not None:
+                yield EnvironmentWanted(environment=EnvironmentId(python), preload=preload)
+
+    def _interpreter(self, python: str) -> str | None:
+        """Looked up once: what stands at a path later is the zygote's to find out."""
+        found = self._interpreters.get(python)
+        if found is None and python.startswith("/"):
+            found = self._interpreters[python] = find_interpreter(python)
+        return found
+
+    def change(self, effect: effects.ChangeEnvironment) -> None:
+        """Make or change a named environment."""
+        run, change = effect.run, effect.change
+
+        def done(result: dict[str, Any]) -> None:
+            del self._under_way[run]
+            python = result["python"]
+            self._feed(
+                EnvironmentChanged(run=run, python=python, fingerprint=self.fingerprints.of(python), made=_made(result))
+            )
+
+        def failed(error: ErrorInfo) -> None:
+            del self._under_way[run]
+            self._feed(ChangeFailed(run=run, error=error))
+
+        parameters = {
+            "name": change.name,
+            "requirements": list(change.requirements),
+            "python": change.python or "",
+            "allow_builds": change.allow_builds,
+        }
+        listener = Listener(done=done, failed=failed, progressed=self._progress(run))
+        self._under_way[run] = self._jobs.start(change.action, parameters, listener)
+
+    def abandon(self, effect: effects.AbandonEnvironment) -> None:
+        """Nobody waits for it any more."""
+        number = self._under_way.pop(effect.job, None)
+        if number is not None:
+            self._jobs.abandon(number)
+
+    def look(self, pythons: set[str]) -> None:
+        """See whether these are what they were."""
+        for python in pythons:
+            self._feed(EnvironmentLookedAt(python=python, fingerprint=self.fingerprints.of(python)))
+
+    def _make(self, spec: EnvironmentSpec) -> None:
+        def done(result: dict[str, Any]) -> None:
+            del self._under_way[spec]
+            python = result["python"]
+            if not spec.is_built and not spec.name:
+                self._interpreters[spec.python] = python
+            made = None if result.get("was_there") else _made(result)
+            fingerprint = self.fingerprints.of(python)
+            self._feed(EnvironmentProvided(spec=spec, python=python, fingerprint=fingerprint, made=made))
+
+        def failed(error: ErrorInfo) -> None:
+            del self._under_way[spec]
+            self._feed(EnvironmentRefused(spec=spec, error=error))
+
+        self._interpreters.pop(spec.python, None)
+        listener = Listener(done=done, failed=failed, progressed=self._progress(spec))
+        action = "build" if spec.is_built else "select"
+        self._under_way[spec] = self._jobs.start(action, {"spec": asdict(spec)}, listener)
+
+    def _progress(self, job: EnvironmentSpec | RunId) -> Callable[[str], None]:
+        return lambda message: self._feed(EnvironmentProgressed(job=job, message=message))
+
+
+def _made(result: dict[str, Any]) -> Made:
+    return Made(
+        packages=int(result["packages"]), duration_s=float(result["duration_s"]), warnings=tuple(result["warnings"])
+    )
