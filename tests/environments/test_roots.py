@@ -51,3 +51,12 @@ def test_nothing_above_the_home_is_seen_for_the_sake_of_an_interpreter(
     assert str(library) in roots.folders
     assert not {str(tmp_path), "/"} & set(roots.folders)
     assert (str(tmp_path / "bin" / "python"), sys.executable) in roots.links
+
+
+def test_files_that_would_block_are_not_waited_for(tmp_path: Path) -> None:
+    site = tmp_path / "env" / "lib" / "python3.11" / "site-packages"
+    (site / "x-1.dist-info").mkdir(parents=True)
+    (site / "__editable___x_finder.py").write_text("")
+    for path in (tmp_path / "env" / "pyvenv.cfg", site / "x.pth", site / "x-1.dist-info" / "direct_url.json"):
+        os.mkfifo(path)
+    assert roots_of(str(tmp_path / "env" / "bin" / "python")).folders == (str(tmp_path / "env"),)

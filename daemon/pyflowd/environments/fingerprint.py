@@ -10,6 +10,7 @@ Modules that are installed in place are watched as well, up to a number of files
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from itertools import islice
 
 from pyflowd.environments.installation import installation_of
 from pyflowd.environments.packages import search_folders
-from pyflowd.environments.plain_files import names_in
+from pyflowd.environments.plain_files import names_in, read_text
 
 COARSEST_CLOCK_NS = 2_000_000_000  # FAT's; ext4's is 4 ms
 IN_PLACE_MOST = 100
 _TELLING = ("sitecustomize.py", "usercustomize.py")
+
+_PATH = re.compile(r"['\"](/[^'\"\n\0]+)['\"]")
 
 Look = tuple[int, int, int]
 ABSENT: Look = (0, 0, 0)
@@ -60,7 +63,9 @@ class Fingerprints:
         installation = installation_of(python)
         folders = list(search_folders(installation))
         sites = installation.package_folders
-        in_place = list(islice(_modules(folder for folder in folders if folder not in sites), IN_PLACE_MOST))
+        elsewhere = [folder for folder in folders if folder not in sites]
+        elsewhere += [path for site in sites for path in _mapped(site)]
+        in_place = list(islice(_modules(elsewhere), IN_PLACE_MOST))
         files = [python, *installation.files, *(file for site in sites for file in _telling(site))]
         missing = [site for site in installation.sites if site not in sites]
         paths = (*files, *sites, *missing, *in_place)
@@ -92,6 +97,15 @@ def _stamp(parts: Iterable[str]) -> str:
 def _telling(site: str) -> list[str]:
     """Files that decide what is imported, and may be written without the folder showing it."""
     return [os.path.join(site, name) for name in names_in(site) if name.endswith(".pth") or name in _TELLING]
+
+
+def _mapped(site: str) -> Iterator[str]:
+    """Where the import hooks of packages that are installed in place look: setuptools writes it into them."""
+    for name in names_in(site):
+        if name.startswith("__editable___") and name.endswith("_finder.py"):
+            for path in _PATH.findall(read_text(os.path.join(site, name)) or ""):
+                if os.path.lexists(path):
+                    yield path
 
 
 def _content_of_files(paths: Iterable[str]) -> Iterator[str]:

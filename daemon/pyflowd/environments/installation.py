@@ -181,10 +181,12 @@ def problem_of(installation: Installation) -> str | None:
         return f"{installation.python} is a script, where a virtual environment has an interpreter"
     if not installation.version:
         return "no file tells which version of Python this is"
+    if (reason := unsuitable(installation.implementation, installation.version)) is not None:
+        return reason
     below, short = os.path.basename(installation.real), _short(installation.version)
     if _EXECUTABLE.fullmatch(below) and _short(below) != short:
         return f"it was made for Python {short}, but its interpreter is {installation.real} now: make it anew"
-    return unsuitable(installation.implementation, installation.version)
+    return None
 
 
 def _what_is_missing(installation: Installation) -> str:

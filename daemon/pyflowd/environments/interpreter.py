@@ -25,6 +25,7 @@ def find_interpreter(path: str) -> str:
     chosen = Path(path)
     if not chosen.is_absolute():
         raise InterpreterError(f"'{path}' is not an absolute path")
+    is_environment = chosen.is_dir() or (chosen.parent.parent / "pyvenv.cfg").exists()
     if chosen.is_dir():
         inside = chosen / "bin" / "python"
         if not inside.exists():
@@ -34,7 +35,11 @@ def find_interpreter(path: str) -> str:
         raise InterpreterError(f"'{path}' does not exist")
     if not chosen.is_file() or not os.access(chosen, os.X_OK):
         raise InterpreterError(f"'{path}' is not an executable file")
-    return _behind_script(chosen) if _is_script(chosen) else os.path.normpath(chosen)
+    if not _is_script(chosen):
+        return os.path.normpath(chosen)
+    if is_environment:  # somebody else may have made it, and here it would run outside of any sandbox
+        raise InterpreterError(f"'{chosen}' is a script, where an environment has an interpreter")
+    return _behind_script(chosen)
 
 
 def _is_script(path: Path) -> bool:

@@ -6,7 +6,6 @@ Answers are remembered by the file they came from, in this process and (by the l
 
 import logging
 import os
-import signal
 import stat
 import subprocess
 import time
@@ -167,24 +166,29 @@ def _variables() -> dict[str, str]:
 
 
 def _behind_script(path: str) -> str | None:
-    """The interpreter that a script starts. With all that it may have started, it ends when its time is up."""
+    """The interpreter that a script starts. It stays in this process's group, and ends with it at the latest."""
+    command = [path, "-I", "-S", "-c", _WHERE]
+    quiet = subprocess.DEVNULL
     try:
-        started = subprocess.Popen(
-            [path, "-I", "-S", "-c", _WHERE],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=_variables(),
-        )
+        started = subprocess.Popen(command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, env=_variables())
     except OSError:
         return None
     with started:
         try:
             said, _ = started.communicate(timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
-            os.killpg(started.pid, signal.SIGKILL)  # nobody has waited for it yet, so the number is its own
+            _kill_with_children(started.pid)
             return None
     found = said.decode("utf-8", "surrogateescape").strip()
     works = started.returncode == 0 and os.path.isabs(found) and os.access(found, os.X_OK)
     return os.path.normpath(found) if works else None
+
+
+def _kill_with_children(pid: int) -> None:
+    import psutil  # for what hardly ever happens
+
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for each in [process, *process.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()

@@ -14,6 +14,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from pyflowd.environments.installation import Installation, installation_of
 from pyflowd.environments.plain_files import names_in, read_text
+from pyflowd.environments.roots import folders_added_by
 
 _METADATA = re.compile(r"(.+?)(?:-([^-]+))?(?:-py\d[\d.]*(?:-.+)?)?\.(?:dist|egg)-info")
 _SECTION = re.compile(r"\[([^:\]]*)(?::(.*))?\]")
@@ -80,18 +81,10 @@ def search_folders(installation: Installation) -> Iterator[str]:
     """Where the interpreter looks for packages: its own folders, and those that `.pth` files add after each."""
     seen = set[str]()
     for site in installation.package_folders:
-        added = [folder for name in names_in(site) if name.endswith(".pth") for folder in _added_by(site, name)]
-        for folder in (site, *added):
+        files = [os.path.join(site, name) for name in names_in(site) if name.endswith(".pth")]
+        for folder in (site, *(folder for file in files for folder in folders_added_by(file))):
             if folder not in seen:
                 seen.add(folder)
-                yield folder
-
-
-def _added_by(site: str, name: str) -> Iterator[str]:
-    for line in (read_text(os.path.join(site, name)) or "").splitlines():
-        if line.strip() and not line.startswith(("#", "import ", "import\t")):
-            folder = os.path.normpath(os.path.join(site, line.strip()))
-            if "\0" not in folder and os.path.isdir(folder):
                 yield folder
 
 

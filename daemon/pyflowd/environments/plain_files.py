@@ -12,13 +12,15 @@ def read_text(path: str, most_bytes: int = TEXT_MOST_BYTES) -> str | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError):  # ValueError: a null byte in a path that a file told
         return None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             return None
-        try:
-            return file.read(most_bytes).decode("utf-8-sig", "replace")
-        except OSError:
-            return None
+        return os.read(descriptor, min(found.st_size, most_bytes)).decode("utf-8-sig", "replace")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def names_in(folder: str, most: int = 100_000) -> list[str]:

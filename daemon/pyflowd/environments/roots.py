@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pyflowd.core.paths import is_within
+from pyflowd.environments.plain_files import read_text
 
 LINKS_MOST = 40  # as the kernel
 
@@ -56,11 +57,10 @@ def _way(python: str) -> Iterator[str]:
 
 
 def _base(prefix: Path) -> str | None:
-    with suppress(OSError, UnicodeDecodeError):
-        for line in (prefix / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition("=")
-            if name.strip().lower() == "home":
-                return os.path.join(value.strip(), "python3")
+    for line in (read_text(str(prefix / "pyvenv.cfg")) or "").splitlines():
+        name, _, value = line.partition("=")
+        if name.strip().lower() == "home":
+            return os.path.join(value.strip(), "python3")
     return None
 
 
@@ -77,25 +77,27 @@ def _of_prefix(prefix: str) -> list[str]:
 def _installed_in_place(prefix: Path) -> Iterator[str]:
     for site in prefix.glob("lib*/python3*/*-packages"):
         for file in site.glob("*.pth"):
-            yield from _folders_in(file)
+            for folder in folders_added_by(str(file)):
+                yield from _unless_too_high(folder)
         if not any(site.glob("__editable___*_finder.py")):
             continue  # else import hooks look there, and only they know where
         for file in site.glob("*.dist-info/direct_url.json"):
-            with suppress(OSError, ValueError, AttributeError):
-                found = json.loads(file.read_bytes())
+            with suppress(ValueError, AttributeError, TypeError, LookupError, RecursionError):
+                found = json.loads(read_text(str(file)) or "")
                 if found.get("dir_info", {}).get("editable"):
-                    yield from _existing(unquote(urlsplit(found["url"]).path))
+                    yield from _unless_too_high(unquote(urlsplit(found["url"]).path))
 
 
-def _folders_in(file: Path) -> Iterator[str]:
-    with suppress(OSError, UnicodeDecodeError):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line and not line.startswith(("#", "import ", "import\t")):
-                yield from _existing(os.path.join(file.parent, line.strip()))
+def folders_added_by(file: str) -> list[str]:
+    """The folders that a `.pth` file adds to where modules are looked for, as far as they exist."""
+    lines = (read_text(file) or "").splitlines()
+    told = [line.strip() for line in lines if line.strip() and not line.startswith(("#", "import ", "import\t"))]
+    folders = (os.path.normpath(os.path.join(os.path.dirname(file), path)) for path in told if "\0" not in path)
+    return list(filter(os.path.isdir, folders))
 
 
-def _existing(path: str) -> Iterator[str]:
+def _unless_too_high(path: str) -> Iterator[str]:
     """The folder, unless it is so high up that much else would be seen with it."""
     path = os.path.normpath(path)
-    if os.path.isdir(path) and not is_within(os.path.expanduser("~"), (path,)):
+    if "\0" not in path and os.path.isdir(path) and not is_within(os.path.expanduser("~"), (path,)):
         yield path
