@@ -109,15 +109,24 @@ class Zygote:
             return {"preloaded": [], "not_preloaded": [[name, preloading.UNBOUND] for name in names], "undone": []}
         if self._namespaces is not None:
             self._namespaces.differs_in_number = bool(names)
+        linux.die_with_parent(whether=True)  # an import that never ends does not see that the daemon has
+        self._leave_if_alone()
         try:
             imported, refused, undone = preloading.preload(names, self._tell_module)
         except preloading.SpoiltError as error:
             frames.send(self._control, {"kind": "spoilt", "module": error.module, "reason": error.reason})
             self._reaper.kill_all(PATIENCE_S)
             os._exit(SPOILT)
+        linux.die_with_parent(whether=False)  # from here on we see it, and end what is ours
         if names:
             self._tell_module("")
         return {"preloaded": imported, "not_preloaded": refused, "undone": undone}
+
+    def _leave_if_alone(self) -> None:
+        poll = select.poll()
+        poll.register(self._control, 0)
+        if poll.poll(0):
+            os._exit(0)
 
     def _tell_module(self, name: str) -> None:
         frames.send(self._control, {"kind": "preloading", "module": name})
