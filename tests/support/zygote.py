@@ -170,10 +170,11 @@ class Zygote:
                 start_new_session=True,
                 user=user,
             )
-        orders.send_start(self.control, self.scratch, {**FLOOR, **(terms or {})}, preload)
+        orders.send_start(self.control, self.scratch, {**FLOOR, **(terms or {})})
         self.told: list[str] = []
         try:
             self.pid = self._receive_confined()
+            orders.send_preload(self.control, preload)
             self.warm = self._receive_warm() if awaits_warm else {}
         except BaseException:
             self.__exit__()

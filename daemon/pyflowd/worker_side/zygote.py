@@ -1,6 +1,7 @@
 """The zygote: a warm interpreter that forks workers on the daemon's word.
 
-    daemon -> zygote   start scratch, terms, [module]  once
+    daemon -> zygote   start scratch, terms, targets   once
+                       preload [module]                once, when it has seen how it is confined
                        fork [id], rehearse             + link, stdout, stderr of each worker
     zygote -> daemon   confined {lacks, successes}     + its own pidfd, once, before it runs code of any package
                        preloading {module}             before each import; with no name, once all are done
@@ -215,7 +216,7 @@ def main(control_descriptor: int) -> None:
     control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
     linux.adopt_orphans()
     limits.refuse_core_dumps()
-    scratch, terms, preload, targets = orders.receive_start(control)
+    scratch, terms, targets = orders.receive_start(control)
     confinement = Confinement(terms)
     lacks = confinement.enter()
     if confinement.namespaces is not None:
@@ -225,11 +226,11 @@ def main(control_descriptor: int) -> None:
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
     zygote = Zygote(control, scratch, confinement)
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError, frames.ClosedError):
         successes = zygote.prove(targets) if targets is not None else None
         confined = {"kind": "confined", "lacks": lacks, "successes": successes}
         zygote.say(confined, [linux.open_pidfd(os.getpid())])
-        preloaded = zygote.preload(preload)
+        preloaded = zygote.preload(orders.receive_preload(control))
         _settle()
         zygote.count_descriptors()
         zygote.say(dict(_warm(), **preloaded), [])
