@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,14 @@ class Zygote:
     """A zygote process and its control socket. Use as a context manager: nothing survives it."""
 
     def __init__(
-        self, interpreter: str, preload: Sequence[str] = (), user: int | None = None, prefix: Sequence[str] = ()
+        self,
+        interpreter: str,
+        preload: Sequence[str] = (),
+        *,
+        user: int | None = None,
+        prefix: Sequence[str] = (),
+        terms: Mapping[str, Any] | None = None,
+        awaits_warm: bool = True,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="pyflowd-test-")
         self.scratch = self._folder.name
@@ -163,11 +170,12 @@ class Zygote:
                 start_new_session=True,
                 user=user,
             )
-        orders.send_start(self.control, self.scratch, FLOOR, preload)
-        self.before_warm: list[dict[str, Any]] = []
+        orders.send_start(self.control, self.scratch, {**FLOOR, **(terms or {})})
+        self.told: list[str] = []
         try:
             self.pid = self._receive_confined()
-            self.warm = self._receive_warm()
+            orders.send_preload(self.control, preload)
+            self.warm = self._receive_warm() if awaits_warm else {}
         except BaseException:
             self.__exit__()
             raise
@@ -186,7 +194,7 @@ class Zygote:
             header, _ = self.receive()
             if header["kind"] != "preloading":
                 return header
-            self.before_warm.append(header)
+            self.told.append(header["module"])
 
     def __enter__(self) -> Zygote:
         return self

@@ -161,7 +161,7 @@ class _Placer:
     def _remarks(self, spec: EnvironmentSpec) -> Iterator[Diagnostic]:
         """What to say of the graph as a whole."""
         own = self._own
-        if spec != DEFAULT and not (self._request.is_ready_made and not self._request.name):
+        if spec != DEFAULT and not (spec.python and self._request.is_ready_made):
             other = f'; for itself it asks for "{self._named}"' if self._named not in ("", spec.name) else ""
             yield _info(DiagnosticCode.ENVIRONMENT_NEEDED, f"runs in: {in_words(spec)}{other}")
         if own.python and self._request.python and not self._request.is_path:

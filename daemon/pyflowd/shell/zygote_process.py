@@ -133,9 +133,7 @@ class ZygoteProcess:
         finally:
             os.close(words_write)
         with suppress(OSError):  # gone already, which is seen when its end of the socket is
-            orders.send_start(
-                self._control, str(sandbox.scratch), dict(sandbox.terms), start.preload.names, sandbox.targets
-            )
+            orders.send_start(self._control, str(sandbox.scratch), dict(sandbox.terms), sandbox.targets)
         poller.watch(self._control.fileno(), self._read_control)
         poller.watch(words_read, self._read_words)
         self._last_words = b""
@@ -283,7 +281,7 @@ class ZygoteProcess:
             raise frames.FrameError("a frame before it was warm")
 
     def _confined(self, header: dict[str, Any], pid: int) -> None:
-        """Before it runs code of any package: what it says now is true."""
+        """It runs code of packages only when it is told to: what it says now is true, and it is still there."""
         named = texts_in(header, "successes") if header["successes"] is not None else None
         obstacle = self._superior.judge(named, uid_of(pid))
         if obstacle:
@@ -293,6 +291,8 @@ class ZygoteProcess:
         self._lacks = (*texts_in(header, "lacks"), *self._sandbox.reasons)
         if self._start.preload.names:
             self._expect(self._start.preload.names[0])
+        with suppress(OSError):  # gone already, as above
+            orders.send_preload(self._control, self._start.preload.names)
 
     def _expect(self, module: str | None) -> None:
         """It imports a module now, or nothing any more, and has so long for it."""

@@ -13,6 +13,7 @@ import sys
 import traceback
 
 from . import denials  # now: a node that fails may have no descriptor left to open a file with
+from .learning import ONLOOKER
 from .scratch import OWN_FILES
 
 TYPE_CHECKING = False
@@ -40,6 +41,7 @@ class CallError(Exception):
 
 def describe(error: BaseException) -> Failure:
     """`error` as {"code", "type", "message", "traceback"}, and "denied" if something may have been."""
+    ONLOOKER.close()  # some versions of `traceback` import when they are used
     if type(error) is CallError:
         return _failure(error.code, "", str(error), "")
     if isinstance(error, MemoryError):

@@ -33,6 +33,7 @@ class Onlooker:
     def __init__(self) -> None:
         self.seen: List[List[Any]] = []
         self._known: FrozenSet[str] = frozenset()
+        self._end = SEEN_MOST
 
     def listen(self) -> None:
         """From now on; what is there already is known."""
@@ -48,9 +49,13 @@ class Onlooker:
             now_s = perf_counter()
             seen.append([name, now_s, now_s])
 
+    def close(self) -> None:
+        """Whatever follows until the next `take` is not the node's."""
+        self._end = min(self._end, len(self.seen))
+
     def take(self) -> Imports:
         """What was seen, came about, and is worth to be there before: each once, in the order of import."""
-        seen, self.seen = self.seen, []
+        seen, self.seen, self._end = self.seen[: self._end], [], SEEN_MOST
         found: Dict[str, float] = {}
         for name, began_s, latest_s in seen:
             if name not in self._known and _counts(name):

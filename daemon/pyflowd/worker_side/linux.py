@@ -45,6 +45,11 @@ def belong_to_parent() -> None:
         raise OSError("prctl failed")
 
 
+def die_with_parent(*, whether: bool) -> None:
+    """SIGKILL for this process when its parent dies, or not any more. One already dead is the caller's to notice."""
+    prctl(PR_SET_PDEATHSIG, SIGKILL if whether else 0)
+
+
 def adopt_orphans() -> None:
     """Make this process the parent of every descendant that loses its own."""
     if _prctl(PR_SET_CHILD_SUBREAPER, 1):

@@ -1,6 +1,7 @@
 """What the daemon tells zygotes and workers: an order is a marshalled tuple, its kind first.
 
-    ("start", scratch, terms, [module], targets)       once, before anything else; see `confinement`, `probes`
+    ("start", scratch, terms, targets)                 once, before anything else; see `confinement`, `probes`
+    ("preload", [module])                              once, when it was seen that the zygote is confined
     ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(variable, text)],
      [(input, value)])
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     Order = Tuple[Any, ...]
 
-START, FORK, CALL, INSPECT, PROBE = "start", "fork", "call", "inspect", "probe"
+START, PRELOAD, FORK, CALL, INSPECT, PROBE = "start", "preload", "fork", "call", "inspect", "probe"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
 MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments
@@ -63,11 +64,14 @@ def send(channel: socket, order: Order, descriptors: Sequence[int] = ()) -> None
         body.close()
 
 
-def send_start(
-    control: socket, scratch: str, terms: Terms, preload: Sequence[str], targets: Targets | None = None
-) -> None:
+def send_start(control: socket, scratch: str, terms: Terms, targets: Targets | None = None) -> None:
     """Tell a zygote what it is for, and what to attack before it says that it is warm; OSError when it is gone."""
-    control.send(dumps((START, scratch, terms, list(preload), targets), MARSHAL_VERSION))
+    control.send(dumps((START, scratch, terms, targets), MARSHAL_VERSION))
+
+
+def send_preload(control: socket, names: Sequence[str]) -> None:
+    """Let a zygote import modules, and go on; OSError when it is gone."""
+    control.send(dumps((PRELOAD, list(names)), MARSHAL_VERSION))
 
 
 def send_fork(control: socket, workers: Sequence[int], rehearse: bool, descriptors: Sequence[int]) -> None:
@@ -86,13 +90,25 @@ def receive(descriptor: int) -> Order | None:
     return _receive_large(descriptor, order) if isinstance(order, int) else order
 
 
-def receive_start(control: socket) -> tuple[str, Terms, list[str], Targets | None]:
-    """(scratch, terms, modules to preload, targets); ClosedError."""
+def receive_start(control: socket) -> tuple[str, Terms, Targets | None]:
+    """(scratch, terms, targets); ClosedError."""
+    _, scratch, terms, targets = _receive(control)
+    return scratch, terms, targets
+
+
+def receive_preload(control: socket) -> list[str]:
+    """The modules to preload; ClosedError."""
+    names: list[str]
+    _, names = _receive(control)
+    return names
+
+
+def _receive(control: socket) -> Order:
     packet, _ = frames.receive_packet(control, ORDER_BYTES)
     if not packet:
         raise frames.ClosedError()
-    _, scratch, terms, preload, targets = loads(packet)
-    return scratch, terms, preload, targets
+    order: Order = loads(packet)
+    return order
 
 
 def receive_fork(control: socket) -> tuple[list[int], bool, list[int]]:

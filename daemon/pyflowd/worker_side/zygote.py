@@ -1,6 +1,7 @@
 """The zygote: a warm interpreter that forks workers on the daemon's word.
 
-    daemon -> zygote   start scratch, terms, [module]  once
+    daemon -> zygote   start scratch, terms, targets   once
+                       preload [module]                once, when it has seen how it is confined
                        fork [id], rehearse             + link, stdout, stderr of each worker
     zygote -> daemon   confined {lacks, successes}     + its own pidfd, once, before it runs code of any package
                        preloading {module}             before each import; with no name, once all are done
@@ -109,15 +110,24 @@ class Zygote:
             return {"preloaded": [], "not_preloaded": [[name, preloading.UNBOUND] for name in names], "undone": []}
         if self._namespaces is not None:
             self._namespaces.differs_in_number = bool(names)
+        linux.die_with_parent(whether=True)  # an import that never ends does not see that the daemon has
+        self._leave_if_alone()
         try:
             imported, refused, undone = preloading.preload(names, self._tell_module)
         except preloading.SpoiltError as error:
             frames.send(self._control, {"kind": "spoilt", "module": error.module, "reason": error.reason})
             self._reaper.kill_all(PATIENCE_S)
             os._exit(SPOILT)
+        linux.die_with_parent(whether=False)  # from here on we see it, and end what is ours
         if names:
             self._tell_module("")
         return {"preloaded": imported, "not_preloaded": refused, "undone": undone}
+
+    def _leave_if_alone(self) -> None:
+        poll = select.poll()
+        poll.register(self._control, 0)
+        if poll.poll(0):
+            os._exit(0)
 
     def _tell_module(self, name: str) -> None:
         frames.send(self._control, {"kind": "preloading", "module": name})
@@ -206,7 +216,7 @@ def main(control_descriptor: int) -> None:
     control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
     linux.adopt_orphans()
     limits.refuse_core_dumps()
-    scratch, terms, preload, targets = orders.receive_start(control)
+    scratch, terms, targets = orders.receive_start(control)
     confinement = Confinement(terms)
     lacks = confinement.enter()
     if confinement.namespaces is not None:
@@ -216,11 +226,11 @@ def main(control_descriptor: int) -> None:
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
     zygote = Zygote(control, scratch, confinement)
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError, frames.ClosedError):
         successes = zygote.prove(targets) if targets is not None else None
         confined = {"kind": "confined", "lacks": lacks, "successes": successes}
         zygote.say(confined, [linux.open_pidfd(os.getpid())])
-        preloaded = zygote.preload(preload)
+        preloaded = zygote.preload(orders.receive_preload(control))
         _settle()
         zygote.count_descriptors()
         zygote.say(dict(_warm(), **preloaded), [])

@@ -1,0 +1,138 @@
+"""The daemon's fork servers without the daemon: real sandboxes, processes and nodes, told what to do by hand."""
+
+import asyncio
+import contextlib
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from pyflowd.core import effects, stimuli
+from pyflowd.core.execution_controller import ExecutionController
+from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+from pyflowd.core.limits import Limits
+from pyflowd.sandbox.memory import TierMemory
+from pyflowd.sandbox.sandboxes import Sandboxes, SandboxSettings
+from pyflowd.shell.driver import Driver
+from pyflowd.shell.poller import Poller
+from pyflowd.shell.zygotes import Zygotes
+
+PATIENCE_S = 30.0
+Kind = TypeVar("Kind", bound=stimuli.Stimulus)
+
+
+@dataclass
+class Listener:
+    """A controller that decides nothing, and tells whoever waits what has happened."""
+
+    heard: list[stimuli.Stimulus] = field(default_factory=list)
+    waiting: list[tuple[Callable[[], bool], asyncio.Event]] = field(default_factory=list)
+
+    def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
+        self.heard.append(stimulus)
+        for condition, event in self.waiting:
+            if condition():
+                event.set()
+        return []
+
+    def next_deadline(self) -> None:
+        return None
+
+
+@dataclass
+class ForkServers:
+    """Those of one daemon."""
+
+    zygotes: Zygotes
+    listener: Listener
+    folder: Path
+    workers: int = 0
+
+    async def start(self, python: str, *preload: str) -> stimuli.ZygoteWarmed:
+        """Start one, and wait until it is warm."""
+        environment = EnvironmentId(python)
+        self.zygotes.start(effects.StartZygote(environment=environment, preload=preload))
+        [came] = await self.wait(1, stimuli.ZygoteWarmed, stimuli.ZygoteLost)
+        assert isinstance(came, stimuli.ZygoteWarmed), came
+        return came
+
+    async def run(self, python: str, source: str, count: int = 1, seed: int | None = None) -> list[Any]:
+        """The one output of a node, executed so many times, each time by a worker of its own."""
+        environment = EnvironmentId(python)
+        inspector, *workers = self._fork(environment, 1 + count)
+        inspection = {"worker": inspector, "call": CallId(1), "sources": (source,), "titles": ("node",)}
+        self.zygotes.send_inspection(
+            effects.SendInspection(environment=environment, limits=Limits(), **inspection)  # type: ignore[arg-type]
+        )
+        [inspected] = await self.wait(1, stimuli.CodeInspected)
+        assert isinstance(inspected, stimuli.CodeInspected)
+        for worker in workers:
+            self.zygotes.send_call(
+                effects.SendCall(
+                    environment=environment,
+                    worker=worker,
+                    call=CallId(2),
+                    title="node",
+                    code=inspected.codes[0],
+                    source=source,
+                    inputs=(),
+                    outputs=("output_1",),
+                    lingers=False,
+                    seed=seed,
+                    limits=Limits(),
+                )
+            )
+        came = await self.wait(count, stimuli.CallDone, stimuli.CallFailed)
+        for one in came:
+            assert isinstance(one, stimuli.CallDone), one
+        done = cast(list[stimuli.CallDone], came)
+        return [json.loads(one.outputs[0][1].payload.read()) for one in done]
+
+    def _fork(self, environment: EnvironmentId, count: int) -> Sequence[WorkerId]:
+        workers = tuple(WorkerId(self.workers + number) for number in range(1, count + 1))
+        self.workers += count
+        self.zygotes.fork(effects.ForkWorkers(environment=environment, workers=workers))
+        return workers
+
+    async def wait(self, count: int, *kinds: type[stimuli.Stimulus]) -> list[stimuli.Stimulus]:
+        """The next so many stimuli of these kinds, counted from the last time that somebody waited for such."""
+
+        def found() -> list[stimuli.Stimulus]:
+            return [one for one in self.listener.heard if isinstance(one, kinds)]
+
+        event = asyncio.Event()
+        entry = (lambda: len(found()) >= count, event)
+        self.listener.waiting.append(entry)
+        try:
+            if len(found()) < count:
+                async with asyncio.timeout(PATIENCE_S):
+                    await event.wait()
+        finally:
+            self.listener.waiting.remove(entry)
+        came = found()[:count]
+        self.listener.heard = [one for one in self.listener.heard if one not in came]
+        return came
+
+
+@contextlib.asynccontextmanager
+async def fork_servers(tier: str) -> AsyncIterator[ForkServers]:
+    """For the length of a block. tier: no other is tried."""
+    with tempfile.TemporaryDirectory(prefix="pfs") as name, contextlib.ExitStack() as parts:
+        folder = Path(name)
+        folder.chmod(0o755)
+        scratch = folder / "scratch"
+        scratch.mkdir(mode=0o711)
+        loop = asyncio.get_running_loop()
+        listener = Listener()
+        driver = Driver(cast(ExecutionController, listener), loop)
+        driver.connect({}, {}, lambda: None, lambda: None)
+        poller = Poller(loop, driver)
+        parts.callback(poller.shut)
+        settings = SandboxSettings(minimum_tier=tier, maximum_tier=tier)
+        sandboxes = Sandboxes(settings, Limits(), scratch, (str(scratch),), TierMemory(folder / "tiers"))
+        zygotes = Zygotes(sandboxes, poller, loop, driver.feed)
+        parts.callback(zygotes.close)
+        parts.callback(driver.close)
+        yield ForkServers(zygotes, listener, folder)
