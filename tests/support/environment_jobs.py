@@ -63,6 +63,12 @@ class Bench:
         assert not left
 
 
+def version_of(python: str, package: str) -> str:
+    """Which version of a package of ours is imported there; "" when there is none."""
+    code = f"import {package}; print({package}.VERSION)"
+    return subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=False).stdout.strip()
+
+
 class RunningJob:
     """A job that was started as the daemon does, and all it has said."""
 

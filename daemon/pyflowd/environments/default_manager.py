@@ -101,7 +101,7 @@ def _own_pip(version: str) -> Path | None:
 def _pip(python: Interpreter, folder: Path | None, action: str, options: Sequence[str], wanted: Wanted) -> list[str]:
     program = python.path if folder is None else str(folder / "bin" / "python")
     kind = "any" if wanted.allow_builds else "wheels"
-    ours = [program, "-I", "-S", RUN_PIP, str(find_pip(python)), str(folder or "-"), kind]
+    ours = [program, "-I", "-S", "-W", "ignore", RUN_PIP, str(find_pip(python)), str(folder or "-"), kind]
     return [*ours, action, *ALWAYS, *options, "--", *wanted.requirements]
 
 

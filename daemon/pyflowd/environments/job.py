@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +130,10 @@ ACTIONS: dict[str, Callable[[Job], Result]] = {
 
 def summary(record: EnvironmentRecord) -> Result:
     """A record as `EnvironmentSummary` has it on the wire."""
+    from pyflowd_client.protocol.codec import to_wire
     from pyflowd_client.protocol.replies import EnvironmentSummary
 
-    return asdict(
+    return to_wire(
         EnvironmentSummary(
             id=record.id, kind=record.kind, python=record.python, version=record.version,
             requirements=(*record.requirements, *record.optional), packages=record.packages,
