@@ -9,8 +9,8 @@ import pytest
 
 from pyflowd.shell import zygote_process
 from pyflowd.worker_side import landlock
-from support.fork_servers import ForkServers, fork_servers
 from support.environments import make_environment, write_files
+from support.fork_servers import ForkServers, fork_servers
 from support.zygote import find_interpreters
 
 OWN = find_interpreters()[0]

@@ -11,8 +11,9 @@ from typing import Any, TypeVar, cast
 
 from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import ExecutionController
-from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
+from pyflowd.core.ids import CallId, EnvironmentId, WorkerId, ZygoteId
 from pyflowd.core.limits import Limits
+from pyflowd.environments.fingerprint import Fingerprints
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.sandboxes import Sandboxes, SandboxSettings
 from pyflowd.shell.driver import Driver
@@ -49,29 +50,32 @@ class ForkServers:
     listener: Listener
     folder: Path
     workers: int = 0
+    started: int = 0
+    ids: dict[str, ZygoteId] = field(default_factory=dict)
 
     async def start(self, python: str, *preload: str) -> stimuli.ZygoteWarmed:
         """Start one, and wait until it is warm."""
-        environment = EnvironmentId(python)
-        self.zygotes.start(effects.StartZygote(environment=environment, preload=preload))
+        self.started += 1
+        zygote = self.ids[python] = ZygoteId(self.started)
+        self.zygotes.start(effects.StartZygote(zygote=zygote, environment=EnvironmentId(python), preload=preload))
         [came] = await self.wait(1, stimuli.ZygoteWarmed, stimuli.ZygoteLost)
         assert isinstance(came, stimuli.ZygoteWarmed), came
         return came
 
     async def run(self, python: str, source: str, count: int = 1, seed: int | None = None) -> list[Any]:
         """The one output of a node, executed so many times, each time by a worker of its own."""
-        environment = EnvironmentId(python)
-        inspector, *workers = self._fork(environment, 1 + count)
+        zygote = self.ids[python]
+        inspector, *workers = self._fork(zygote, 1 + count)
         inspection = {"worker": inspector, "call": CallId(1), "sources": (source,), "titles": ("node",)}
         self.zygotes.send_inspection(
-            effects.SendInspection(environment=environment, limits=Limits(), **inspection)  # type: ignore[arg-type]
+            effects.SendInspection(zygote=zygote, limits=Limits(), **inspection)  # type: ignore[arg-type]
         )
         [inspected] = await self.wait(1, stimuli.CodeInspected)
         assert isinstance(inspected, stimuli.CodeInspected)
         for worker in workers:
             self.zygotes.send_call(
                 effects.SendCall(
-                    environment=environment,
+                    zygote=zygote,
                     worker=worker,
                     call=CallId(2),
                     title="node",
@@ -90,10 +94,10 @@ class ForkServers:
         done = cast(list[stimuli.CallDone], came)
         return [json.loads(one.outputs[0][1].payload.read()) for one in done]
 
-    def _fork(self, environment: EnvironmentId, count: int) -> Sequence[WorkerId]:
+    def _fork(self, zygote: ZygoteId, count: int) -> Sequence[WorkerId]:
         workers = tuple(WorkerId(self.workers + number) for number in range(1, count + 1))
         self.workers += count
-        self.zygotes.fork(effects.ForkWorkers(environment=environment, workers=workers))
+        self.zygotes.fork(effects.ForkWorkers(zygote=zygote, workers=workers))
         return workers
 
     async def wait(self, count: int, *kinds: type[stimuli.Stimulus]) -> list[stimuli.Stimulus]:
@@ -132,7 +136,7 @@ async def fork_servers(tier: str) -> AsyncIterator[ForkServers]:
         parts.callback(poller.shut)
         settings = SandboxSettings(minimum_tier=tier, maximum_tier=tier)
         sandboxes = Sandboxes(settings, Limits(), scratch, (str(scratch),), TierMemory(folder / "tiers"))
-        zygotes = Zygotes(sandboxes, poller, loop, driver.feed)
+        zygotes = Zygotes(sandboxes, Fingerprints(), poller, loop, driver.feed)
         parts.callback(zygotes.close)
         parts.callback(driver.close)
         yield ForkServers(zygotes, listener, folder)
