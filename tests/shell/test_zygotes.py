@@ -1,7 +1,9 @@
 """Fork servers that import packages: started again without those that keep them from coming up, and never let out."""
 
 import asyncio
+import importlib.util
 import shutil
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ WRAPPED = [
     for tier in ("T2", "T3")
 ]
 BOUND = pytest.mark.skipif(landlock.version() < landlock.VERSION_WITH_SCOPES, reason="needs Landlock of Linux 6.12")
+BEST = "T3" if shutil.which("bwrap") else "T0"
 ALL = ["T0", pytest.param("T1", marks=BOUND), *WRAPPED]
 MODULES = {
     "good.py": "import os\nPID = os.getpid()\n",
@@ -27,8 +30,7 @@ MODULES = {
     "leaves.py": "import os\nos._exit(7)\n",
     "threads.py": "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n",
     "hangs.py": "import threading\nthreading.Event().wait()\n",
-    "late.py": "import json\njson.dumps = json.JSONEncoder.encode = None\n"
-    "import _pyflowd_worker.zygote as zygote\nzygote.rehearsal = None\n",
+    "late.py": "import _pyflowd_worker.zygote as zygote\nzygote.rehearsal = None\n",
     "attacks.py": """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -218,3 +220,35 @@ def test_nothing_is_preloaded_when_nobody_asks(python: str) -> None:
         assert (warmed.preloaded, warmed.not_preloaded) == ((), ())
 
     within("T0", scenario)
+
+
+def has_numpy() -> bool:
+    return importlib.util.find_spec("numpy") is not None
+
+
+@pytest.mark.skipif(not has_numpy(), reason="numpy is not installed beside the tests")
+def test_random_numbers_of_numpy_are_the_same_only_for_the_same_seed() -> None:
+    python = str(Path(sys.prefix, "bin", "python"))
+    source = """
+import os, sys
+there = "numpy.random" in sys.modules
+import numpy
+@node_entry
+def f() -> list:
+    threads = len(os.listdir("/proc/self/task"))
+    (numpy.ones((300, 300)) @ numpy.ones((300, 300))).sum()
+    drawn = [float(numpy.random.random()), float(numpy.random.default_rng().random())]
+    return [there, threads, len(os.listdir("/proc/self/task")), *drawn]
+"""
+
+    async def scenario(servers: ForkServers) -> None:
+        warmed = await servers.start(python, "numpy", "numpy.random")
+        assert warmed.not_preloaded == ()
+        found = await servers.run(python, source, 3)
+        assert [one[:3] for one in found] == [[True, 1, 1]] * 3
+        assert len({one[3] for one in found}) == len({one[4] for one in found}) == 3
+        seeded = [*await servers.run(python, source, 2, seed=7), *await servers.run(python, source, 1, seed=8)]
+        first, second, other = (one[3] for one in seeded)
+        assert first == second != other
+
+    within(BEST, scenario)

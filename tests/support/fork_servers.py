@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,12 +121,20 @@ class ForkServers:
         return came
 
 
+def join_threads(known: set[threading.Thread]) -> None:
+    """Wait for those that were started since: they compile code for interpreters that have not seen it yet."""
+    for thread in threading.enumerate():
+        if thread not in known:
+            thread.join(PATIENCE_S)
+
+
 @contextlib.asynccontextmanager
 async def fork_servers(tier: str) -> AsyncIterator[ForkServers]:
     """For the length of a block. tier: no other is tried."""
     with tempfile.TemporaryDirectory(prefix="pfs") as name, contextlib.ExitStack() as parts:
         folder = Path(name)
         folder.chmod(0o755)
+        parts.callback(join_threads, set(threading.enumerate()))
         scratch = folder / "scratch"
         scratch.mkdir(mode=0o711)
         loop = asyncio.get_running_loop()
