@@ -280,7 +280,7 @@ def test_nodes_get_a_scratch_folder_again_after_somebody_removed_them_all() -> N
         for _ in range(4):  # the spares that were born before have no folder left
             assert_serves(session)
         again = session.run_document(graph(node(body, returns="str"))).result()["n0"]["output_1"]
-        assert Path(again).parent == Path(home).parent
+        assert Path(again).parent.parent == Path(home).parent.parent
 
 
 def test_a_node_is_not_served_even_where_it_reaches_the_socket() -> None:

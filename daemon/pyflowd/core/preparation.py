@@ -41,10 +41,19 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class InspectedCode:
-    """What an environment knows of a source: its pins, and its marshalled code object (opaque)."""
+    """What an environment knows of a source: its pins, and its marshalled code object (opaque).
+
+    is_certain: not, when the worker that looked at it died: perhaps for another reason.
+    """
 
     interface: CodeInterface
     code: bytes
+    is_certain: bool = True
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether another look would find the same."""
+        return self.is_certain and not self.interface.may_change
 
 
 @dataclass(frozen=True, slots=True)

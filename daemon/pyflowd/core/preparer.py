@@ -123,7 +123,7 @@ class Preparer(Generic[W]):
         prepared = Prepared(
             built.plan, diagnostics, preparation.environments, preparation.codes, preparation.size_bytes
         )
-        if not any(code.interface.may_change for code in preparation.codes.values()):
+        if all(code.is_lasting for code in preparation.codes.values()):
             self._memory.keep_plan(preparation.submission.key, prepared)
         self._finish(preparation, prepared)
 
@@ -152,13 +152,13 @@ class Preparer(Generic[W]):
         self._keep(call, dict(zip(work.codes, found, strict=True)))
 
     def inspection_failed(self, call: Call, work: InspectionWork, error: ErrorInfo) -> None:
-        """A source that kills the compiler is found by inspecting each of its portion alone."""
+        """A source that kills the compiler is found by inspecting each of its portion alone; next time it may not."""
         preparation = self._of(call)
         if len(work.codes) > 1 and preparation is not None:
             self._inspect(preparation, call.environment, [(code,) for code in work.codes])
             return
         problem = CodeProblem(code=DiagnosticCode.SYNTAX_ERROR, message=f"could not be compiled: {error.message}")
-        self._keep(call, {work.codes[0]: InspectedCode(CodeInterface(problem=problem), b"")})
+        self._keep(call, {work.codes[0]: InspectedCode(CodeInterface(problem=problem), b"", is_certain=False)})
 
     def _read(self, preparation: Preparation[W]) -> None:
         preparation.stage = Stage.READING
@@ -231,7 +231,7 @@ class Preparer(Generic[W]):
 
     def _keep(self, call: Call, found: dict[CodeHash, InspectedCode]) -> None:
         for code, inspected in found.items():
-            if not inspected.interface.may_change:
+            if inspected.is_lasting:
                 self._memory.keep_code(call.environment, code, inspected)
         preparation = self._of(call)
         if preparation is not None:

@@ -102,6 +102,10 @@ class Builder:
             self._store.delete(record.place)
         return record
 
+    def select(self, python: str) -> str:
+        """The interpreter that is meant by versions, or by a path."""
+        return self._manager.select(python).path
+
     def lock(self, python: str, wanted: Wanted) -> str:
         """The exact versions that requirements lead to."""
         import os

@@ -88,9 +88,24 @@ def _lock(job: Job) -> Result:
     environment = job.request.get("environment")
     if environment is not None:
         return {"text": job.builder.lock_of(environment)}
-    allow_builds = bool(job.request.get("allow_builds"))
-    wanted = Wanted(requirements=job.texts("requirements"), allow_builds=allow_builds)
-    return {"text": job.builder.lock(job.request.get("python") or "", wanted)}
+    spec = _spec(job.request["spec"])
+    wanted = Wanted(requirements=spec.requirements, allow_builds=spec.allow_builds)
+    return {"text": job.builder.lock(spec.python, wanted)}
+
+
+def _select(job: Job) -> Result:
+    return {"python": job.builder.select(_spec(job.request["spec"]).python), "was_there": True}
+
+
+def _look(name: str) -> "Callable[[Job], Result]":
+    """Something that is found out by reading."""
+
+    def act(job: Job) -> Result:
+        from pyflowd.environments import inspections
+
+        return inspections.ACTIONS[name](dict(job.request), job.say)
+
+    return act
 
 
 def _export(job: Job) -> Result:
@@ -125,6 +140,10 @@ ACTIONS: dict[str, Callable[[Job], Result]] = {
     "export": _export,
     "prune": _prune,
     "sweep": _sweep,
+    "select": _select,
+    "detect": _look("detect"),
+    "show": _look("show"),
+    "verify": _look("verify"),
 }
 
 

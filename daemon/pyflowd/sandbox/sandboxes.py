@@ -225,6 +225,7 @@ class Sandboxes:
     def _new_scratch(self) -> Path:
         self._made += 1
         scratch = self.scratch / f"{self._made}"
+        self.scratch.mkdir(mode=0o700, exist_ok=True)  # somebody may have cleaned up where temporary files lie
         scratch.mkdir(mode=0o700)
         return scratch
 

@@ -77,8 +77,7 @@ class EnvironmentAnswers:
             case requests.LockEnvironment():
                 self._lock(request, reply)
             case requests.ExportEnvironment():
-                parameters = {"python": self.python(request.environment), "format": request.format}
-                self._ask("export", parameters, replies.EnvironmentWritten, reply)
+                self._export(request, reply)
             case requests.PruneEnvironments():
                 self._prune(request, reply)
 
@@ -129,7 +128,7 @@ class EnvironmentAnswers:
             raise Refusal(ErrorCode.BAD_INPUT, f"'{environment}' is none of the daemon's environments; it stays.")
         if record.python in self._in_use():
             raise Refusal(ErrorCode.BUSY, f"Nodes run in '{environment}' just now; try again when they are done.")
-        self._jobs.start("remove", {"id": record.id}, _listener(lambda _: reply(replies.Done()), reply))
+        self._jobs.start("remove", {"environment": record.id}, _listener(lambda _: reply(replies.Done()), reply))
 
     def _verify(self, request: requests.VerifyEnvironment, reply: Reply) -> None:
         record, python = self._record(request.environment), self.python(request.environment)
@@ -141,19 +140,26 @@ class EnvironmentAnswers:
 
     def _lock(self, request: requests.LockEnvironment, reply: Reply) -> None:
         if request.environment is not None:
-            record = self._record(request.environment)
-            if record is None:
-                raise Refusal(ErrorCode.BAD_INPUT, "Only what the daemon made can be locked; see `env export`.")
-            spec = EnvironmentSpec(
-                python=record.base, requirements=record.requirements, allow_builds=record.allow_builds
-            )
-        elif request.document is not None:
-            spec = _spec_of(request.document, request.name)
+            parameters = self._of_ours(request.environment)
         else:
             spec = EnvironmentSpec(python=request.python or "", requirements=request.requirements)
-        if not spec.requirements:
-            raise Refusal(ErrorCode.BAD_INPUT, "Nothing is required there, so that there is nothing to lock.")
-        self._ask("lock", {"spec": asdict(spec)}, replies.EnvironmentWritten, reply)
+            if request.document is not None:
+                spec = _spec_of(request.document, request.name)
+            if not spec.requirements:
+                raise Refusal(ErrorCode.BAD_INPUT, "Nothing is required there, so that there is nothing to lock.")
+            parameters = {"spec": asdict(spec)}
+        self._ask("lock", parameters, replies.EnvironmentWritten, reply)
+
+    def _export(self, request: requests.ExportEnvironment, reply: Reply) -> None:
+        parameters = {**self._of_ours(request.environment), "format": request.format}
+        self._ask("export", parameters, replies.EnvironmentWritten, reply)
+
+    def _of_ours(self, environment: str) -> dict[str, Any]:
+        """The id of an environment that the daemon made. Refusal."""
+        record = self._record(environment)
+        if record is None:
+            raise Refusal(ErrorCode.BAD_INPUT, f"'{environment}' is none of the daemon's environments.")
+        return {"environment": record.id}
 
     def _prune(self, request: requests.PruneEnvironments, reply: Reply) -> None:
         is_silent = request.unused_s is None and request.disk_bytes is None

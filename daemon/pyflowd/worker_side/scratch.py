@@ -28,6 +28,11 @@ class ScratchFolders:
         self._root = root
         self._clean: list[str] = []
 
+    @property
+    def is_there(self) -> bool:
+        """Whether their common root is: where we are bound in files, another in its place is none of ours."""
+        return os.path.isdir(self._root)
+
     def take(self, worker: int) -> tuple[str, bool]:
         """The path of an empty folder for a worker, and whether it is there already."""
         if self._clean:
@@ -77,6 +82,8 @@ OWN_FILES = OwnFiles()
 
 class OwnFolder:
     """Where each worker has a file system of its own that is gone with it: all see theirs in the same place."""
+
+    is_there = True
 
     def __init__(self, path: str) -> None:
         self._path = path

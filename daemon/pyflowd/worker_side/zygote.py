@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .reaper import Exit
 
 PATIENCE_S = 5.0
-SPOILT = 4  # exit status
+SPOILT, HOMELESS = 4, 5  # exit statuses
 EXITS_PER_FRAME = 1000
 # After so many calls the interpreter has specialised its bytecode and filled its caches: writes, and so copied pages,
 # that no worker has to make any more.
@@ -133,6 +133,10 @@ class Zygote:
         frames.send(self._control, {"kind": "preloading", "module": name})
 
     def _fork_batch(self, workers: list[int], rehearse: bool, descriptors: list[int]) -> None:
+        if not self._folders.is_there:
+            sys.stderr.write("its folder for scratch folders was removed\n")
+            self._reaper.kill_all(PATIENCE_S)
+            os._exit(HOMELESS)
         pids, _, failure = self._fork(workers, rehearse, descriptors)
         forked = [list(pair) for pair in zip(workers, pids)]
         self.say({"kind": "forked", "workers": forked}, [linux.open_pidfd(pid) for pid in pids])
