@@ -217,6 +217,8 @@ class ZygoteProcess:
         self._superior.unfit(reason, True)
 
     def _close_descriptors(self) -> None:
+        if self._is_over:  # it was lost, and nobody has needed it since
+            return
         self._is_over = True
         self._expect(None)
         for link in self.links.values():
