@@ -170,6 +170,7 @@ class _Daemon:
         self._driver.connect(performers, tellers, after_turn, self._end_after_bug)
         self._parts.callback(self._driver.close)
         self._parts.callback(server.flush)
+        environments.clean()
         for stimulus in environments.wanted(self._settings.environments.warm):
             self._driver.feed(stimulus)
 
