@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pyflowd.core.environment_specs import EnvironmentSpec
 from pyflowd.environments.failures import EnvironmentFailed
 from pyflowd.environments.locks import Lock, is_free, locked
 from pyflowd.environments.store import INTERRUPTED, EnvironmentRecord, EnvironmentStore, Kind, Place, UnknownEnvironment
+from pyflowd.graph.environment_specs import EnvironmentSpec
 
 SPEC = EnvironmentSpec(requirements=("apple",))
 FASTEST_OF = 200
@@ -134,6 +134,7 @@ def test_sweeping_deletes_what_nobody_is_at(store: EnvironmentStore) -> None:
         begin(store, place)
     for place in (left, complete.place):
         store.scratch(place).mkdir(parents=True)
+    assert store.has_leftovers()
     with store.locked(busy, Lock()):
         assert store.sweep() == 2
         assert store.folder(busy).exists()
@@ -142,6 +143,7 @@ def test_sweeping_deletes_what_nobody_is_at(store: EnvironmentStore) -> None:
     assert store.records() == [complete]
     assert store.sweep() == 1
     assert not store.folder(busy).exists()
+    assert not store.has_leftovers()
 
 
 def test_a_change_that_was_interrupted_is_told(store: EnvironmentStore) -> None:

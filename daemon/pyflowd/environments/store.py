@@ -196,11 +196,17 @@ class EnvironmentStore:
         with locked(self.lock_file(place), lock) as descriptor:
             yield descriptor
 
+    def has_leftovers(self) -> bool:
+        """Whether there is something to sweep; or somebody is at work just now."""
+        return bool(self._left())
+
     def sweep(self) -> int:
         """Deletes what interrupted work has left, unless somebody is at it; how many folders that were."""
+        return sum(self._swept(place) for place in self._left())
+
+    def _left(self) -> list[Place]:
         left = [place for place in self._places() if not (self.folder(place) / RECORD).exists()]
-        left += [place for place in self._scratched() if place not in left]
-        return sum(self._swept(place) for place in left)
+        return left + [place for place in self._scratched() if place not in left]
 
     def _swept(self, place: Place) -> bool:
         with suppress(BlockingIOError, OSError), self.locked(place, Lock(waits=False)):

@@ -29,7 +29,7 @@ import sys
 import types
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import BIND_NOW, child, frames, limits, link, linux, orders, preloading, proving, rehearsal
+from . import BIND_NOW, child, frames, limits, link, linux, node_call, orders, preloading, proving, rehearsal
 from .confinement import Confinement
 from .learning import ONLOOKER
 from .reaper import Reaper
@@ -248,6 +248,7 @@ def _settle() -> None:
     gc.collect()
     for _ in range(REHEARSALS):
         rehearsal.rehearse()
+    node_call.forget_children()
     ONLOOKER.listen()
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages they all share
     gc.disable()
