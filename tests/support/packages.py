@@ -7,6 +7,7 @@ import io
 import tarfile
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,12 +78,16 @@ def _members(name: str, version: str, files: Mapping[str, str], requires: Sequen
 
 
 class PackageIndex:
-    """What lies in `folder`, as a package index at `url`. Of the packages in `silent` it never says anything."""
+    """What lies in `folder`, as a package index at `url`. Of the packages in `silent` it never says anything.
+
+    counts: how often somebody asked which files there are of a package.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.silent: set[str] = set()
         self.was_asked = threading.Event()
+        self.counts: Counter[str] = Counter()
         self.url = ""
         self._is_over = threading.Event()
 
@@ -107,6 +112,7 @@ class PackageIndex:
         if kind == "files":
             file = self.folder / rest
             return file.read_bytes() if file.is_file() else None
+        self.counts[rest] += 1
         if rest in self.silent:
             self.was_asked.set()
             self._is_over.wait()

@@ -1,4 +1,4 @@
-"""A place where daemons follow each other, with the index of packages that their user has set: nobody needs a network."""
+"""A place where daemons follow each other, with an index of packages on this machine: no network is needed."""
 
 import contextlib
 import json
@@ -32,6 +32,14 @@ class Workplace:
         """One that lives there now."""
         seen = {**self.variables, **variables}
         with running_daemon(folder=self.folder, settings=settings, variables=seen) as running:
+            yield running
+
+    @contextlib.contextmanager
+    def second(self, settings: str) -> Iterator[RunningDaemon]:
+        """Another one of the same user, on a socket of its own."""
+        folder = self.folder / "second"
+        folder.mkdir(exist_ok=True)
+        with running_daemon(folder=folder, settings=settings, variables=self.variables) as running:
             yield running
 
     @property
