@@ -89,7 +89,7 @@ class PackageIndex:
         self.was_asked = threading.Event()
         self.counts: Counter[str] = Counter()
         self.url = ""
-        self._is_over = threading.Event()
+        self._speaks = threading.Event()
 
     @contextmanager
     def serving(self) -> Iterator[PackageIndex]:
@@ -101,10 +101,16 @@ class PackageIndex:
         try:
             yield self
         finally:
-            self._is_over.set()
+            self.answer_all()
             server.shutdown()
             server.server_close()
             thread.join()
+
+    def answer_all(self) -> None:
+        """From now on there is something to say of every package."""
+        self.silent.clear()
+        speaks, self._speaks = self._speaks, threading.Event()
+        speaks.set()
 
     def answer(self, path: str) -> bytes | None:
         """The page or the file at a path; None when there is none."""
@@ -115,7 +121,7 @@ class PackageIndex:
         self.counts[rest] += 1
         if rest in self.silent:
             self.was_asked.set()
-            self._is_over.wait()
+            self._speaks.wait()
         files = [file for file in sorted(self.folder.iterdir()) if file.name.split("-")[0].replace("_", "-") == rest]
         links = (f'<a href="/files/{file.name}#sha256={sha256(file)}">{file.name}</a><br>' for file in files)
         return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode() if files else None

@@ -141,10 +141,11 @@ class Environments:
         self._under_way[run] = self._jobs.start(change.action, parameters, listener)
 
     def abandon(self, effect: effects.AbandonEnvironment) -> None:
-        """Nobody waits for it any more."""
+        """Nobody waits for it any more; what it has begun is removed."""
         number = self._under_way.pop(effect.job, None)
         if number is not None:
             self._jobs.abandon(number)
+            self.clean()
 
     def clean(self) -> None:
         """Remove what work that was interrupted has left, if there is any."""
