@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pyflowd.core.paths import is_within
+from pyflowd.environments.store import is_ours
 
 LINKS_MOST = 40  # as the kernel
 
@@ -75,6 +76,9 @@ def _of_prefix(prefix: str) -> list[str]:
 
 
 def _installed_in_place(prefix: Path) -> Iterator[str]:
+    """What packages say of themselves: not to be believed where a graph has chosen them, and those are all copied."""
+    if is_ours(prefix):
+        return
     for site in prefix.glob("lib*/python3*/*-packages"):
         for file in site.glob("*.pth"):
             yield from _folders_in(file)
