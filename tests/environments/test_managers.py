@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support.environment_jobs import Bench
+from support.environment_jobs import Bench, version_of
 from support.packages import PackageIndex, make_source, make_wheel, sha256
 from support.zygote import find_interpreters
 
@@ -178,6 +178,27 @@ def test_nothing_of_a_package_is_executed(bench: Bench, index: PackageIndex, tmp
     assert not witness.exists(), witness.read_text()
     subprocess.run([made["python"], "-c", ""], check=True)
     assert witness.exists()  # so it would have been seen
+
+
+IMPOSTORS = [
+    {"evil-1.0.data/data/pyvenv.cfg": "home = /evil\n"},
+    {"evil-1.0.data/data/bin/python": "#!/bin/sh\n"},
+    {"evil-1.0.data/scripts/python": "#!/bin/sh\n"},
+    {"evil-1.0.data/data/bin/python3": "#!/bin/sh\n"},
+]
+
+
+@pytest.mark.parametrize("files", IMPOSTORS, ids=lambda files: next(iter(files)))
+def test_no_package_passes_for_the_interpreter(bench: Bench, index: PackageIndex, files: dict[str, str]) -> None:
+    """Whoever started it, or looked what lies below it, would follow the package."""
+    make_wheel(index.folder, "evil", files=files)
+    message = bench.fail_to_build("evil")["message"]
+    assert "replaces the interpreter" in message or "reserved name" in message
+    made = bench.ask("create", name="mine", requirements=["apple"])
+    bench.fail("install", name="mine", requirements=["evil"])
+    assert version_of(made["python"], "apple") == "2.0"
+    assert Path(made["python"]).resolve() == Path(sys.executable).resolve()
+    assert "evil" not in Path(made["folder"], "pyvenv.cfg").read_text()
 
 
 def test_what_is_optional_is_there_if_it_can_be(bench: Bench) -> None:
