@@ -269,14 +269,14 @@ def test_a_version_that_nobody_has_is_told(bench: Bench, python: str) -> None:
 
 
 def test_what_names_no_version_is_told(bench: Bench) -> None:
-    assert "names no versions of Python" in bench.fail_to_build("apple", python="the newest")["message"]
+    assert "write a version (3.12)" in bench.fail_to_build("apple", python="the newest")["message"]
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
         ('{"version": "7.3.1", "implementation": "PyPy"}', "is PyPy"),
-        ('{"version": "3.7.16", "implementation": "CPython"}', "is Python 3.7.16"),
+        ('{"version": "3.7.16", "implementation": "CPython"}', "this is CPython 3.7.16"),
         ("nonsense", "is no Python that works"),
     ],
 )
@@ -325,7 +325,7 @@ def test_the_settings_of_the_user_count(bench: Bench, variables: dict[str, str],
 
 
 def test_an_environment_is_locked_with_hashes(bench: Bench, index: PackageIndex) -> None:
-    text = bench.ask("lock", requirements=["banana"])["text"]
+    text = bench.ask("lock", spec={"requirements": ["banana"]})["text"]
     assert text.index("apple==1.0") < text.index("banana==1.0")
     assert f"--hash=sha256:{sha256(index.folder / 'banana-1.0-py3-none-any.whl')}" in text
 

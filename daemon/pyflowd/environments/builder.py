@@ -14,10 +14,10 @@ from pathlib import Path
 from pyflowd.environments.bytecode import compile_packages
 from pyflowd.environments.commands import Workshop
 from pyflowd.environments.failures import EnvironmentFailed, Reason, from_os_error, normal_name, requirement_name
-from pyflowd.environments.installed import installed_in
 from pyflowd.environments.interpreters import examine
 from pyflowd.environments.locks import Lock
 from pyflowd.environments.manager import EnvironmentManager, Wanted
+from pyflowd.environments.packages import installed
 from pyflowd.environments.seals import Seal
 from pyflowd.environments.store import EnvironmentRecord, EnvironmentStore, Place, checked_name
 from pyflowd.environments.trees import delete_tree, settle_tree
@@ -87,7 +87,7 @@ class Builder:
         began = time.monotonic()
         with self._changing(name) as (record, workshop, _):
             folder = self._store.folder(record.place)
-            there = {normal_name(item) for item in installed_in(folder)}
+            there = {normal_name(item) for item in _versions(folder)}
             for item in names:
                 if normal_name(item) not in there:
                     raise EnvironmentFailed(f"'{item}' is not installed in '{name}'", item)
@@ -119,7 +119,7 @@ class Builder:
     def lock_of(self, text: str) -> str:
         """The exact versions that an environment has, of what was asked for and all that it requires."""
         record = self._store.record(text)
-        versions = installed_in(self._store.folder(record.place))
+        versions = _versions(self._store.folder(record.place))
         pinned = [f"{name}=={version}" for name, version in versions.items()]
         there = set(map(normal_name, versions))
         optional = [item for item in record.optional if normal_name(requirement_name(item)) in there]
@@ -129,7 +129,7 @@ class Builder:
     def export(self, text: str, form: str) -> str:
         """What is installed: as a requirements file, as JSON, or as the Dependencies section of a graph."""
         record = self._store.record(text)
-        versions = installed_in(self._store.folder(record.place))
+        versions = _versions(self._store.folder(record.place))
         pinned = [f"{name}=={version}" for name, version in versions.items()]
         if form == "requirements":
             return "".join(f"{line}\n" for line in pinned)
@@ -188,7 +188,7 @@ class Builder:
 
     def _add(self, folder: Path, spec: EnvironmentSpec, items: Sequence[str], workshop: Workshop) -> None:
         self._say("Resolving " + ", ".join(items))
-        pinned = [f"{name}=={version}" for name, version in installed_in(folder).items()]
+        pinned = [f"{name}=={version}" for name, version in _versions(folder).items()]
         wanted = Wanted(requirements=items, constraints=pinned, allow_builds=spec.allow_builds)
         self._install(folder, wanted, workshop)
 
@@ -212,7 +212,7 @@ class Builder:
         compile_packages(folder, record.base, workshop)
         delete_tree(workshop.scratch)
         size = settle_tree(folder)
-        record = replace(record, packages=len(installed_in(folder)), size_bytes=size)
+        record = replace(record, packages=len(_versions(folder)), size_bytes=size)
         self._store.write(record)
         return record
 
@@ -250,6 +250,11 @@ class Builder:
                     changing.unlink()
                 raise
             changing.unlink()
+
+
+def _versions(folder: Path) -> dict[str, str]:
+    """Of what is installed in an environment, by name."""
+    return {package.name: package.version for package in installed(str(folder / "bin" / "python"))}
 
 
 def _joined(before: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
     ROOT/records/        one file for each that is complete
     ROOT/locks/          one file for each of them, locked by whoever makes or changes it
     ROOT/work/           what is only needed meanwhile
+    ROOT/interpreters/   what interpreters have said of themselves
 
 An environment exists as soon as its record does, which is written last; a folder without one is being made, or was
 left behind. Records lie where no package can bring a file. Nothing is started here, and nothing of an environment is
@@ -175,6 +176,11 @@ class EnvironmentStore:
         for file in (self.record_file(place), self.record_file(place).with_suffix(".new"), self.changing(place)):
             file.unlink(missing_ok=True)
         delete_tree(self.folder(place))
+
+    @property
+    def interpreters(self) -> Path:
+        """What interpreters have said of themselves, to be asked once."""
+        return self.root / "interpreters"
 
     def scratch(self, place: Place) -> Path:
         """What is only needed while it is made or changed. For who holds its lock."""
