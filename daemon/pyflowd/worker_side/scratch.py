@@ -34,8 +34,8 @@ class ScratchFolders:
 
     @property
     def is_there(self) -> bool:
-        """Whether their common root is: where we are bound in files, another in its place is none of ours."""
-        return os.path.isdir(self._root)
+        """Whether `root` is: where we are bound in files, another in its place is none of ours."""
+        return os.path.isdir(os.path.dirname(self._root))
 
     def take(self, worker: int) -> tuple[str, bool]:
         """The path of an empty folder for a worker, and whether it is there already."""
