@@ -186,7 +186,7 @@ class Ground(_Ground):
         self.settle()
 
     def _start(self) -> None:
-        settings = f'python = "{self.home.environment}"\nspares = 4\n[sandbox]\nminimum_tier = "{self.tier}"\n'
+        settings = f'python = "{self.home.environment}"\nspares = 4\n[environments]\nlearn = false\n[sandbox]\nminimum_tier = "{self.tier}"\n'
         os.environ["TOKEN"] = SECRET
         try:
             self.daemon = self._daemons.enter_context(
