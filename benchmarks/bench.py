@@ -66,11 +66,12 @@ def skipped_workloads(peer: Peer, names: Sequence[str]) -> dict[str, str]:
     return skipped
 
 
-def child_environment(temporary: Path) -> dict[str, str]:
+def child_environment(temporary: Path, tree: Path | None) -> dict[str, str]:
     """One thread per numerical library, bytecode caches as usual, temporary files where we remove them."""
+    code = [] if tree is None else [tree / "client", tree / "daemon"]
     environment = {
         **os.environ,
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": os.pathsep.join(map(str, [HERE, *code])),
         "PYTHONWARNINGS": "ignore",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
@@ -95,14 +96,16 @@ def without_paths(text: str) -> str:
     return text.strip().replace(f"{HERE.parent}{os.sep}", "")
 
 
-def measure_once(name: str, workloads: Sequence[str], limit_s: float) -> tuple[list[dict[str, Any]], str]:
-    """The answers of one process of measure_peer.py, and what it wrote to stderr."""
+def measure_once(
+    name: str, workloads: Sequence[str], limit_s: float, tree: Path | None = None
+) -> tuple[list[dict[str, Any]], str]:
+    """The answers of one process of measure_peer.py, and what it wrote to stderr. tree: where pyflowd's code is."""
     temporary = Path(tempfile.mkdtemp(prefix="bench-"))
     process = subprocess.Popen(
         [sys.executable, str(HERE / "measure_peer.py"), name, *workloads],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=child_environment(temporary),
+        env=child_environment(temporary, tree),
         start_new_session=True,
         text=True,
     )

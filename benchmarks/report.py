@@ -169,6 +169,11 @@ def large_section(recorded: Recorded) -> str:
     return f"{origin(recorded)}\n\nA chain of {recorded['nodes']:,} nodes; medians.\n\n{table(head, rows)}"
 
 
+def span(ratios: Sequence[float]) -> str:
+    """The median of ratios near 1, and their range."""
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})" if ratios else "-"
+
+
 SANDBOX_COLUMNS = {"w1": ("one node, us", MICROSECONDS), "w3": ("wide graph, us per node", MICROSECONDS)}
 SANDBOX_COLUMNS["start"] = ("first run in a new folder, ms", MILLISECONDS)
 
@@ -182,10 +187,35 @@ def sandbox_section(recorded: Recorded) -> str:
         for row in rows:
             rounds = tiers[row[0]].get(column, [])
             found = samples.ratios(rounds, tiers["T0"].get(column, []))
-            span = f"{statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})" if found else "-"
-            row += [figure(samples.p50(rounds) * unit) if rounds else "-", span]
+            row += [figure(samples.p50(rounds) * unit) if rounds else "-", span(found)]
     remarks = "".join(f"\n- {tier} is not to be had here: {why}" for tier, why in recorded["missing"].items())
     return f"{origin(recorded)}\n\n{table(head, rows)}\n{remarks}"
+
+
+def trees_section(recorded: Recorded) -> str:
+    """Two trees of the project; how many times longer this one takes: the median over the rounds, and the range."""
+    this, other = recorded["trees"].values()
+    rows = [
+        [
+            WORKLOADS[name].title,
+            *[
+                figure(pick(tree[name]) * MICROSECONDS)
+                for pick in (samples.p50, samples.smallest)
+                for tree in (this, other)
+            ],
+            span(samples.ratios(this[name], other[name])),
+        ]
+        for name in this
+    ]
+    head = [
+        "workload, us per node",
+        "this tree, median",
+        "other tree, median",
+        "this tree, fastest",
+        "other, fastest",
+        "ratio",
+    ]
+    return f"{origin(recorded)}\n\n{table(head, rows)}"
 
 
 def limits_section(recorded: Recorded) -> str:

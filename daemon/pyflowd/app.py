@@ -59,7 +59,7 @@ def serve(settings: Settings, location: Location, *, leaves_when_idle: bool, rea
     """Be the daemon until told to stop. AlreadyRunningError when there is one."""
     os.umask(0o077)
     location.prepare()
-    lock = InstanceLock(location.lock)
+    lock = InstanceLock(location.lock, location.address)
     try:
         location.clear_socket()
         _raise_descriptor_limit()

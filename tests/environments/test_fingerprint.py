@@ -1,5 +1,6 @@
 """A fingerprint changes when its environment does, and only then."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -16,10 +17,13 @@ from pyflowd.environments.installation import installation_of
 from support.stand_in_python import NAME, REAL, make_python
 from support.tiny_wheels import install, make_environment, make_wheel, uninstall
 
+_seconds = itertools.count(60)
+
 
 def later() -> int:
-    """A clock by which everything was made long ago: what has been seen is relied upon at once."""
-    return time.time_ns() + 60_000_000_000
+    """A clock by which everything was made long ago, and each look is a second after the last: all that has been seen
+    is relied upon, and looked at, at once."""
+    return time.time_ns() + next(_seconds) * 1_000_000_000
 
 
 @pytest.fixture
@@ -167,6 +171,21 @@ def test_a_change_to_a_package_that_is_installed_in_place_changes_it(
     assert of(python) != before
 
 
+def test_what_is_installed_in_place_is_not_looked_at_twice_in_no_time(python: str, tmp_path: Path) -> None:
+    module = tmp_path / "project" / "single.py"
+    module.parent.mkdir()
+    module.write_text("")
+    (site_of(python) / "project.pth").write_text(f"{module.parent}\n")
+    now_ns = later()
+    one = Fingerprints(lambda: now_ns)
+    before = one.of(python)
+    module.write_text("changed = True\n")
+    now_ns += fingerprint.IN_PLACE_PAUSE_NS - 1
+    assert one.of(python) == before
+    now_ns += 1
+    assert one.of(python) != before
+
+
 def test_a_package_that_an_import_hook_finds_is_watched(python: str, of: Of, tmp_path: Path) -> None:
     package = tmp_path / "project" / "src" / "package"
     package.mkdir(parents=True)
@@ -222,4 +241,4 @@ def test_folders_that_are_added_without_end_are_looked_at_as_far_as_is_sensible(
     began_s = time.monotonic()
     assert one.of(python) == Fingerprints().of(python)
     assert time.monotonic() - began_s < 5
-    assert len(one._known[python].paths) < 2 * fingerprint.IN_PLACE_MOST
+    assert len(one._known[python].in_place) <= fingerprint.IN_PLACE_MOST

@@ -5,7 +5,9 @@ them has changed, what is in them is read. So a `__pycache__` that appears in a 
 a fingerprint means the same in every process. A change that is as young as the clock of a file system is coarse may
 be followed by another that cannot be told from it: until then everything is read each time.
 
-Modules that are installed in place are watched as well, up to a number of files. Nothing is executed.
+Modules that are installed in place are watched as well, up to a number of files. They are many, so they are not looked
+at again so soon that only a program could have changed them: runs that follow each other need not wait for that.
+Nothing is executed.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from pyflowd.environments.plain_files import names_in, read_text
 
 COARSEST_CLOCK_NS = 2_000_000_000  # FAT's; ext4's is 4 ms
 IN_PLACE_MOST = 100
+IN_PLACE_PAUSE_NS = 50_000_000
 _TELLING = ("sitecustomize.py", "usercustomize.py")
 
 _PATH = re.compile(r"['\"](/[^'\"\n\0]+)['\"]")
@@ -30,12 +33,16 @@ Look = tuple[int, int, int]
 ABSENT: Look = (0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
-    """paths: what to look at. looks: what they looked like when the stamp was made."""
+    """paths: what to look at. looks: what they looked like when the stamp was made. in_place: the same of modules that
+    are installed in place, which were seen to be the same at `looked_ns`."""
 
     paths: tuple[str, ...]
     looks: tuple[Look, ...]
+    in_place: tuple[str, ...]
+    in_place_looks: tuple[Look, ...]
+    looked_ns: int
     stamp: str
 
 
@@ -49,12 +56,22 @@ class Fingerprints:
     def of(self, python: str) -> str:
         """The fingerprint of the environment of an interpreter at an absolute path; "" when it is not there."""
         known = self._known.get(python)
-        if known is not None and _looks(known.paths) == known.looks:
+        if known is not None and _looks(known.paths) == known.looks and self._is_in_place(known):
             return known.stamp
         return self._read(python)
 
     def forget(self, python: str) -> None:
         self._known.pop(python, None)
+
+    def _is_in_place(self, known: _Known) -> bool:
+        """Whether the modules that are installed in place are what they were, as far as one has to look again."""
+        if not known.in_place:
+            return True
+        now_ns = self._clock_ns()
+        if abs(now_ns - known.looked_ns) < IN_PLACE_PAUSE_NS:
+            return True
+        known.looked_ns = now_ns
+        return _looks(known.in_place) == known.in_place_looks
 
     def _read(self, python: str) -> str:
         self.forget(python)
@@ -65,16 +82,17 @@ class Fingerprints:
         sites = installation.package_folders
         elsewhere = [folder for folder in folders if folder not in sites]
         elsewhere += [path for site in sites for path in _mapped(site)]
-        in_place = list(islice(_modules(elsewhere), IN_PLACE_MOST))
+        in_place = tuple(islice(_modules(elsewhere), IN_PLACE_MOST))
         files = [python, *installation.files, *(file for site in sites for file in _telling(site))]
         missing = [site for site in installation.sites if site not in sites]
-        paths = (*files, *sites, *missing, *in_place)
-        looks = _looks(paths)
+        paths = (*files, *sites, *missing)
+        looks, in_place_looks = _looks(paths), _looks(in_place)
         stamp = _stamp([*_content_of_files(files), *_content_of_sites(sites), *_content_of_files(in_place)])
         now_ns = self._clock_ns()
-        is_settled = all(abs(now_ns - modified_ns) > COARSEST_CLOCK_NS for _, modified_ns, _ in looks)
-        if is_settled and looks == _looks(paths):
-            self._known[python] = _Known(paths, looks, stamp)
+        seen = (*looks, *in_place_looks)
+        is_settled = all(abs(now_ns - modified_ns) > COARSEST_CLOCK_NS for _, modified_ns, _ in seen)
+        if is_settled and seen == _looks((*paths, *in_place)):
+            self._known[python] = _Known(paths, looks, in_place, in_place_looks, now_ns, stamp)
         return stamp
 
 

@@ -62,7 +62,7 @@ class Environments:
         try:
             python = self.find(effect.spec)
         except (InterpreterError, EnvironmentFailed) as error:
-            refusal = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=f"No Python environment there: {error}.")
+            refusal = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=f"No such environment: {error}.")
             self._feed(EnvironmentRefused(spec=effect.spec, error=refusal))
             return
         fingerprint = self.fingerprints.of(python) if python is not None else ""

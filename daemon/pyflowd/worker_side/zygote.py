@@ -108,8 +108,6 @@ class Zygote:
         """Import modules of packages; what the daemon is told of it. Does not return when one has spoilt us."""
         if not self._confinement.is_bound:
             return {"preloaded": [], "not_preloaded": [[name, preloading.UNBOUND] for name in names], "undone": []}
-        if self._namespaces is not None:
-            self._namespaces.differs_in_number = bool(names)
         linux.die_with_parent(whether=True)  # an import that never ends does not see that the daemon has
         self._leave_if_alone()
         try:
@@ -118,7 +116,8 @@ class Zygote:
             frames.send(self._control, {"kind": "spoilt", "module": error.module, "reason": error.reason})
             self._reaper.kill_all(PATIENCE_S)
             os._exit(SPOILT)
-        linux.die_with_parent(whether=False)  # from here on we see it, and end what is ours
+        if self._namespaces is None:
+            linux.die_with_parent(whether=False)  # from here on we see it, and end what is ours
         if names:
             self._tell_module("")
         return {"preloaded": imported, "not_preloaded": refused, "undone": undone}
