@@ -186,7 +186,7 @@ def test_two_daemons_that_share_their_environments_build_once(place: Workplace) 
             built = [was_built(run) for run in runs]
             assert [run.outputs["n0"]["output_1"] for run in runs] == ["1.0"] * 2
             assert True in built
-    assert len([*shared.glob("built/*/pyflowd.json")]) == 1
+    assert len([*shared.glob("records/built-*.json")]) == 1
     assert place.index.counts[name] == 1
 
 
