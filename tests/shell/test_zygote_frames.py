@@ -114,7 +114,7 @@ def test_the_daemon_signals_nobody_on_the_word_of_a_fork_server(tmp_path: Path, 
             zygote, worker = servers.ids[python], WorkerId(1)
             servers.zygotes.fork(effects.ForkWorkers(zygote=zygote, workers=(worker,)))
             await servers.wait(1, stimuli.WorkersForked)
-            assert servers.zygotes.pid_of(environment, worker) is None
+            assert servers.zygotes.pid_of(zygote, worker) is None
             servers.zygotes.interrupt(effects.InterruptWorker(zygote=zygote, worker=worker))
             servers.zygotes.kill(effects.KillWorker(zygote=zygote, worker=worker))
             assert is_alive(bystander)
