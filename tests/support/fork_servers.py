@@ -50,6 +50,7 @@ class ForkServers:
     listener: Listener
     folder: Path
     workers: int = 0
+    imports: tuple[tuple[str, float], ...] = ()  # of the last node
 
     async def start(self, python: str, *preload: str) -> stimuli.ZygoteWarmed:
         """Start one, and wait until it is warm."""
@@ -89,6 +90,7 @@ class ForkServers:
         for one in came:
             assert isinstance(one, stimuli.CallDone), one
         done = cast(list[stimuli.CallDone], came)
+        self.imports = done[-1].imports
         return [json.loads(one.outputs[0][1].payload.read()) for one in done]
 
     def _fork(self, environment: EnvironmentId, count: int) -> Sequence[WorkerId]:
