@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pyflowd.core import effects
+from pyflowd.core.ids import EnvironmentId
 from pyflowd.shell import zygote_process
 from pyflowd.worker_side import landlock
 from support.environments import make_environment, write_files
@@ -273,3 +275,21 @@ def f() -> list:
         assert first == second != other
 
     within(BEST, scenario)
+
+
+@pytest.mark.parametrize("tier", ALL)
+def test_what_nodes_are_said_to_have_imported_can_be_preloaded_as_it_was_said(python: str, tier: str) -> None:
+    source = "@node_entry\ndef f() -> list:\n    import good, decimal, xml.dom.minidom\n    return sorted(vars())\n"
+
+    async def scenario(servers: ForkServers) -> None:
+        await servers.start(python)
+        assert await servers.run(python, source) == [["decimal", "good", "xml"]]
+        names = [name for name, _ in servers.imports]
+        assert names == ["good", "decimal", "xml.dom.minidom"]
+        servers.zygotes.end(effects.EndZygote(environment=EnvironmentId(python)))
+        warmed = await servers.start(python, *names)
+        assert [name for name, _ in warmed.preloaded] == names
+        assert await servers.run(python, source) == [["decimal", "good", "xml"]]
+        assert servers.imports == ()
+
+    within(tier, scenario)
