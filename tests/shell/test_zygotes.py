@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from pyflowd.core import effects
-from pyflowd.core.ids import EnvironmentId
 from pyflowd.shell import zygote_process
 from pyflowd.worker_side import landlock
 from support.environments import make_environment, write_files
@@ -286,7 +285,7 @@ def test_what_nodes_are_said_to_have_imported_can_be_preloaded_as_it_was_said(py
         assert await servers.run(python, source) == [["decimal", "good", "xml"]]
         names = [name for name, _ in servers.imports]
         assert names == ["good", "decimal", "xml.dom.minidom"]
-        servers.zygotes.end(effects.EndZygote(environment=EnvironmentId(python)))
+        servers.zygotes.end(effects.EndZygote(zygote=servers.ids[python]))
         warmed = await servers.start(python, *names)
         assert [name for name, _ in warmed.preloaded] == names
         assert await servers.run(python, source) == [["decimal", "good", "xml"]]
