@@ -59,7 +59,7 @@ def serve(settings: Settings, location: Location, *, leaves_when_idle: bool, rea
     """Be the daemon until told to stop. AlreadyRunningError when there is one."""
     os.umask(0o077)
     location.prepare()
-    lock = InstanceLock(location.lock)
+    lock = InstanceLock(location.lock, location.address)
     try:
         location.clear_socket()
         _raise_descriptor_limit()
@@ -170,6 +170,7 @@ class _Daemon:
         self._driver.connect(performers, tellers, after_turn, self._end_after_bug)
         self._parts.callback(self._driver.close)
         self._parts.callback(server.flush)
+        environments.clean()
         for stimulus in environments.wanted(self._settings.environments.warm):
             self._driver.feed(stimulus)
 

@@ -141,6 +141,8 @@ class _Ground:
         self.kernel = KernelObjects(self._stack)
         self.sibling: Sibling
 
+    environments = ""  # the folder of the daemon's own
+
     def victims(self) -> dict[str, Any]:
         """What attackers are told of them: everything, but no secret."""
         node = self.sibling
@@ -155,6 +157,7 @@ class _Ground:
             "HOME": str(self.home.folder),
             "OPEN": str(self.home.open),
             "SITE": str(self.home.site),
+            "ENVIRONMENTS": self.environments,
             "SHARED": SHARED_FOLDERS,
             "PORTS": self.listeners.ports,
             "ABSTRACT": self.listeners.abstract,
@@ -183,7 +186,8 @@ class Ground(_Ground):
         self.settle()
 
     def _start(self) -> None:
-        settings = f'python = "{self.home.environment}"\nspares = 4\n[sandbox]\nminimum_tier = "{self.tier}"\n'
+        kept = "spares = 4\n[environments]\nlearn = false\n"  # what is learnt would change who the victims are
+        settings = f'python = "{self.home.environment}"\n{kept}[sandbox]\nminimum_tier = "{self.tier}"\n'
         os.environ["TOKEN"] = SECRET
         try:
             self.daemon = self._daemons.enter_context(
@@ -192,9 +196,13 @@ class Ground(_Ground):
         finally:
             del os.environ["TOKEN"]
         self.client = self._daemons.enter_context(self.daemon.client())
+        self.environments = f"{self.daemon.socket}.environments"
         secret = Path(f"{self.daemon.socket}.state", "secret")
-        secret.write_text(SECRET)
-        secret.chmod(0o666)
+        other = Path(f"{self.daemon.socket}.environments", "named", "other", "secret")
+        other.parent.mkdir(mode=0o755, parents=True)
+        for path in (secret, other):
+            path.write_text(SECRET)
+            path.chmod(0o666)
         self._canary()
 
     def settle(self) -> None:

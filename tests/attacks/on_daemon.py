@@ -37,6 +37,10 @@ FRAMES = (
     ("a value in a memfd that is not sealed",
      "file = os.memfd_create('x', 2)\nos.write(file, b'[1]')\n"
      "ours.sendmsg([answer(value=b'', segments=[-4])], [(1, 1, array.array('i', [file]))])\nos.ftruncate(file, 0)"),
+    ("imports that are none", "ours.send(answer(imports=[['os; import attacked', 1.0], ['../attacked', 1.0]]))"),
+    ("imports of what does harm",
+     "ours.send(answer(imports=[[name, 9.0] for name in ('antigravity', 'test.__main__', 'idlelib.run')]))"),
+    ("imports without number", "ours.setsockopt(1, 7, 10**6)\nours.send(answer(imports=[['json', 1.0]] * 5000))"),
     ("a flood of descriptors",
      "null = os.open('/dev/null', 0)\n"
      "for _ in range(40): attempt(ours.sendmsg, [b'\\0'], [(1, 1, array.array('i', [null] * 250))])"),

@@ -36,4 +36,17 @@ ATTACKS = (
         code="here = os.getcwd()\nattempt(os.rename, here, here + '-attacked')\nattempt(os.rmdir, here)\n"
         "attempt(os.symlink, HOME, here)",
     ),
+    Attack(
+        title="Later nodes: a module of its own in the place of one that they import",
+        code="for name in ('innocent.py', 'attacked.py', 'attacked.pth', '__pycache__/innocent.pyc'):\n"
+        "    attempt(write, os.path.join(SITE, name), b'VALUE = \\'attacked\\'', os.O_CREAT | os.O_WRONLY)",
+        held_from="T1",
+    ),
+    Attack(
+        title="Environments: files of one that is not its own",
+        code="for folder, _, names in os.walk(ENVIRONMENTS):\n"
+        "    for name in names: attempt(read, os.path.join(folder, name))\n"
+        "attempt(read, os.path.join(ENVIRONMENTS, 'named', 'other', 'secret'))",
+        held_from="T1",
+    ),
 )

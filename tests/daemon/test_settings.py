@@ -7,6 +7,7 @@ import pytest
 
 from pyflowd.core.limits import Limits
 from pyflowd.core.permissions import PermissionCaps
+from pyflowd.environments.settings import EnvironmentSettings
 from pyflowd.settings import SandboxSettings, Settings, SettingsError, read_settings
 from pyflowd_client.protocol.requests import LIMITS, RunOptions
 
@@ -101,3 +102,41 @@ def test_what_cannot_be_meant_is_an_error_that_names_it(tmp_path: Path, text: st
     with pytest.raises(SettingsError) as caught:
         read(tmp_path, text)
     assert words in str(caught.value)
+
+
+def test_the_settings_of_environments_are_those_that_their_document_shows(tmp_path: Path) -> None:
+    """It shows each with its default, and one that is kept warm."""
+    text = (Path(__file__).parents[2] / "docs" / "environments.md").read_text(encoding="utf-8")
+    [shown] = [part.partition("```")[0] for part in text.split("```toml\n")[1:]]
+    settings = read(tmp_path, shown).environments
+    assert settings == EnvironmentSettings(warm={"science": ("numpy", "pandas")})
+    assert all(f"{field.name} = " in shown for field in fields(EnvironmentSettings) if field.name != "warm")
+
+
+def test_warmth_has_its_figures_from_the_settings(tmp_path: Path) -> None:
+    text = "[environments]\nidle_s = 7\nmost = 3\nmemory_bytes = 1000\n"
+    pool = read(tmp_path, text).policy(leaves_when_idle=False).pool
+    assert (pool.retire_s, pool.environments, pool.memory_bytes) == (7.0, 3, 1000)
+    default = Settings().policy(leaves_when_idle=False).pool.memory_bytes
+    assert default is not None
+    assert default > 10**8
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("environments = 1\n", "environments"),
+        ("[environments]\nmanger = 'uv'\n", "manger"),
+        ("[environments]\nmanager = 'conda'\n", "environments.manager"),
+        ("[environments]\nfolder = 'here'\n", "environments.folder"),
+        ("[environments]\nmost = -1\n", "environments.most"),
+        ("[environments]\nwarm = ['science']\n", "environments.warm"),
+        ("[environments.warm]\nscience = 1\n", "environments.warm"),
+        ("[environments.warm.science]\nload = []\n", "load"),
+        ("[environments.warm.science]\npreload = ['os; import x']\n", "environments.warm.science.preload"),
+        ("[environments.warm.science]\npreload = [1]\n", "environments.warm.science.preload"),
+    ],
+)
+def test_mistakes_about_environments_are_named(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        read(tmp_path, text)

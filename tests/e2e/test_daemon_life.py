@@ -272,15 +272,16 @@ def test_nodes_of_two_environments_never_share_a_scratch_folder(tmp_path: Path) 
     assert homes[0].isdisjoint(homes[1])
 
 
-def test_nodes_get_a_scratch_folder_again_after_somebody_removed_them_all() -> None:
+@pytest.mark.parametrize("levels", [1, 2, 3], ids=["of nodes", "of the fork server", "of the daemon"])
+def test_nodes_get_a_scratch_folder_again_after_somebody_removed_them_all(levels: int) -> None:
     body = "import os, tempfile\nwith tempfile.NamedTemporaryFile() as file: return os.path.dirname(file.name)"
     with running_daemon("--spares", "2", settings=WITHOUT_NAMESPACES) as daemon, daemon.client() as session:
         home = session.run_document(graph(node(body, returns="str"))).result()["n0"]["output_1"]
-        shutil.rmtree(Path(home).parent)
+        shutil.rmtree(Path(home).parents[levels - 1])
         for _ in range(4):  # the spares that were born before have no folder left
             assert_serves(session)
         again = session.run_document(graph(node(body, returns="str"))).result()["n0"]["output_1"]
-        assert Path(again).parent.parent == Path(home).parent.parent
+        assert Path(again).parents[2] == Path(home).parents[2]
 
 
 def test_a_node_is_not_served_even_where_it_reaches_the_socket() -> None:

@@ -36,6 +36,11 @@ def test_every_node_runs_in_a_process_of_its_own(client: Client) -> None:
     assert [run.result()[f"n{i}"]["output_1"] for i in range(3)] == [1, 1, 1]
 
 
+def test_the_time_of_no_node_begins_below_nothing(client: Client) -> None:
+    events = list(client.run_document(graph(*[ADD] * 4)))
+    assert [event for event in events if isinstance(event, NodeFinished) and event.cpu_s < 0] == []
+
+
 def test_nodes_see_who_and_where_they_are_and_nothing_of_how_they_were_started(client: Client) -> None:
     code = node("import os\nreturn sorted(os.environ)", returns="list")
     names = client.run_document(graph(code)).result()["n0"]["output_1"]

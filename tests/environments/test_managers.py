@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support.environment_jobs import Bench
+from support.environment_jobs import Bench, version_of
 from support.packages import PackageIndex, make_source, make_wheel, sha256
 from support.zygote import find_interpreters
 
@@ -180,6 +180,27 @@ def test_nothing_of_a_package_is_executed(bench: Bench, index: PackageIndex, tmp
     assert witness.exists()  # so it would have been seen
 
 
+IMPOSTORS = [
+    {"evil-1.0.data/data/pyvenv.cfg": "home = /evil\n"},
+    {"evil-1.0.data/data/bin/python": "#!/bin/sh\n"},
+    {"evil-1.0.data/scripts/python": "#!/bin/sh\n"},
+    {"evil-1.0.data/data/bin/python3": "#!/bin/sh\n"},
+]
+
+
+@pytest.mark.parametrize("files", IMPOSTORS, ids=lambda files: next(iter(files)))
+def test_no_package_passes_for_the_interpreter(bench: Bench, index: PackageIndex, files: dict[str, str]) -> None:
+    """Whoever started it, or looked what lies below it, would follow the package."""
+    make_wheel(index.folder, "evil", files=files)
+    message = bench.fail_to_build("evil")["message"]
+    assert "replaces the interpreter" in message or "reserved name" in message
+    made = bench.ask("create", name="mine", requirements=["apple"])
+    bench.fail("install", name="mine", requirements=["evil"])
+    assert version_of(made["python"], "apple") == "2.0"
+    assert Path(made["python"]).resolve() == Path(sys.executable).resolve()
+    assert "evil" not in Path(made["folder"], "pyvenv.cfg").read_text()
+
+
 def test_what_is_optional_is_there_if_it_can_be(bench: Bench) -> None:
     made = bench.build("apple", optional=["nosuchthing", "banana"])
     [missing, unfit] = sorted(made["warnings"], reverse=True)
@@ -248,14 +269,14 @@ def test_a_version_that_nobody_has_is_told(bench: Bench, python: str) -> None:
 
 
 def test_what_names_no_version_is_told(bench: Bench) -> None:
-    assert "names no versions of Python" in bench.fail_to_build("apple", python="the newest")["message"]
+    assert "write a version (3.12)" in bench.fail_to_build("apple", python="the newest")["message"]
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
         ('{"version": "7.3.1", "implementation": "PyPy"}', "is PyPy"),
-        ('{"version": "3.7.16", "implementation": "CPython"}', "is Python 3.7.16"),
+        ('{"version": "3.7.16", "implementation": "CPython"}', "this is CPython 3.7.16"),
         ("nonsense", "is no Python that works"),
     ],
 )
@@ -304,7 +325,7 @@ def test_the_settings_of_the_user_count(bench: Bench, variables: dict[str, str],
 
 
 def test_an_environment_is_locked_with_hashes(bench: Bench, index: PackageIndex) -> None:
-    text = bench.ask("lock", requirements=["banana"])["text"]
+    text = bench.ask("lock", spec={"requirements": ["banana"]})["text"]
     assert text.index("apple==1.0") < text.index("banana==1.0")
     assert f"--hash=sha256:{sha256(index.folder / 'banana-1.0-py3-none-any.whl')}" in text
 

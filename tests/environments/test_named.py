@@ -54,7 +54,7 @@ def test_what_cannot_be_installed_changes_nothing(bench: Bench) -> None:
     assert version_of(made["python"], "apple") == "1.0"
     [found] = bench.ask("list")["environments"]
     assert found["requirements"] == ["apple<2"]
-    assert not Path(made["folder"], "changing").exists()
+    assert not (bench.root / "records" / "named-mine.changing").exists()
 
 
 def test_what_is_not_there_cannot_be_uninstalled(bench: Bench) -> None:
@@ -73,12 +73,12 @@ def test_nobody_changes_one_that_is_not_there(bench: Bench) -> None:
 
 def test_a_change_that_was_interrupted_is_made_good(bench: Bench, index: PackageIndex) -> None:
     made = bench.ask("create", name="mine", requirements=["apple<2"])
-    Path(made["folder"], "changing").touch()
+    (bench.root / "records" / "named-mine.changing").touch()
     [module] = Path(made["folder"]).glob("lib/python3*/site-packages/apple.py")
     module.unlink()
     bench.ask("install", name="mine", requirements=["banana"])
     assert version_of(made["python"], "apple") == "1.0"
-    assert not Path(made["folder"], "changing").exists()
+    assert not (bench.root / "records" / "named-mine.changing").exists()
 
 
 def test_one_is_deleted_by_its_name_and_a_built_one_by_its_id(bench: Bench) -> None:

@@ -50,8 +50,9 @@ def test_what_is_chosen_is_deleted_unless_somebody_is_at_it(tmp_path: Path) -> N
     store = EnvironmentStore(tmp_path)
     for item in RECORDS:
         store.folder(item.place).mkdir(parents=True)
-        store.write(item)
-        os.utime(store.folder(item.place) / "used", (item.used, item.used))
+        with store.locked(item.place, Lock()):
+            store.write(item)
+        os.utime(store.record_file(item.place), (item.used, item.used))
     rule = PruningRule(unused_s=500)
     assert [item.id for item in prune(store, rule, NOW, dry_run=True)] == ["oldest", "older", "old"]
     assert len(store.records()) == len(RECORDS)

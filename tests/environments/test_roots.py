@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from pyflowd.core.paths import is_within
+from pyflowd.environments.locks import Lock
 from pyflowd.environments.roots import roots_of
+from pyflowd.environments.store import EnvironmentRecord, EnvironmentStore, Kind, Place
 from support.zygote import find_interpreters
 
 WHERE = "import json, os, sys; print(json.dumps([sys.prefix, sys.base_prefix, os.__file__, *filter(None, sys.path)]))"
@@ -35,6 +37,22 @@ def test_a_virtual_environment_sees_the_one_below_and_what_is_installed_in_place
     assert str(project) in roots.folders
     assert any(is_within(os.path.realpath(sys.base_prefix), (os.path.realpath(folder),)) for folder in roots.folders)
     assert "/nowhere" not in roots.folders
+
+
+def test_packages_that_a_graph_has_chosen_show_it_nothing(tmp_path: Path) -> None:
+    """They could bring a file that says that they lie in a folder of secrets."""
+    store, secrets = EnvironmentStore(tmp_path / "root"), tmp_path / "secrets"
+    place = Place(Kind.BUILT, "abcd")
+    folder = store.folder(place)
+    venv.create(folder, symlinks=True, with_pip=False)
+    secrets.mkdir()
+    [site] = folder.glob("lib/python3*/site-packages")
+    (site / "evil.pth").write_text(f"{secrets}\n")
+    python = str(folder / "bin" / "python")
+    assert str(secrets) in roots_of(python).folders
+    with store.locked(place, Lock()):
+        store.write(EnvironmentRecord(kind=place.kind, id=place.id, python=python, base="", version="", manager="uv"))
+    assert str(secrets) not in roots_of(python).folders
 
 
 def test_nothing_above_the_home_is_seen_for_the_sake_of_an_interpreter(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from pyflowd.core.environment_specs import EnvironmentSpec
 from pyflowd.environments.failures import EnvironmentFailed
 from pyflowd.environments.locks import Lock, is_free, locked
 from pyflowd.environments.store import INTERRUPTED, EnvironmentRecord, EnvironmentStore, Kind, Place, UnknownEnvironment
+from pyflowd.graph.environment_specs import EnvironmentSpec
 
 SPEC = EnvironmentSpec(requirements=("apple",))
 FASTEST_OF = 200
@@ -39,7 +40,8 @@ def put(store: EnvironmentStore, place: Place, **known: object) -> EnvironmentRe
     record = EnvironmentRecord(
         kind=place.kind, id=place.id, python="", base="", version="3.11.0", manager="uv", **known
     )  # type: ignore[arg-type]
-    store.write(record)
+    with store.locked(place, Lock()):
+        store.write(record)
     found = store.read(place)
     assert found is not None
     return found
@@ -68,7 +70,7 @@ def test_one_whose_interpreter_is_gone_is_not_there(store: EnvironmentStore) -> 
 def test_a_record_that_cannot_be_read_is_none(store: EnvironmentStore) -> None:
     put(store, store.place_of(SPEC))
     for text in ("", "[]", "{}", '{"unknown": 1}', "\x00"):
-        (store.folder_of(SPEC) / "pyflowd.json").write_text(text)
+        store.record_file(store.place_of(SPEC)).write_text(text)
         assert store.records() == []
 
 
@@ -96,8 +98,7 @@ def test_another_interpreter_means_another_environment(tmp_path: Path) -> None:
 
 def test_to_use_one_is_remembered(store: EnvironmentStore) -> None:
     put(store, store.place_of(SPEC))
-    used = store.folder_of(SPEC) / "used"
-    os.utime(used, (1000, 1000))
+    os.utime(store.record_file(store.place_of(SPEC)), (1000, 1000))
     assert store.records()[0].used == 1000
     store.touch(SPEC)
     assert store.records()[0].used > 1000
@@ -127,6 +128,28 @@ def test_one_is_found_by_its_name_or_the_beginning_of_its_id(store: EnvironmentS
             store.record(text)
 
 
+def test_one_whose_folder_somebody_has_deleted_is_gone(store: EnvironmentStore) -> None:
+    place = store.place_of(SPEC)
+    put(store, place)
+    shutil.rmtree(store.folder(place))
+    assert store.find(SPEC) is None
+    assert store.records() == []
+    with pytest.raises(UnknownEnvironment):
+        store.record(place.id)
+
+
+def test_what_nodes_see_is_open_and_the_rest_is_not(store: EnvironmentStore) -> None:
+    before = os.umask(0o077)
+    try:
+        with store.locked(Place(Kind.NAMED, "mine"), Lock()):
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (store.root, *store.root.iterdir())}
+    finally:
+        os.umask(before)
+    open_to_all = {name for name, mode in modes.items() if mode == 0o755}
+    assert open_to_all == {store.root.name, "named", "built"}
+    assert {mode for name, mode in modes.items() if name not in open_to_all} == {0o700}
+
+
 def test_sweeping_deletes_what_nobody_is_at(store: EnvironmentStore) -> None:
     complete = put(store, Place(Kind.NAMED, "complete"))
     left, busy = Place(Kind.BUILT, "left"), Place(Kind.BUILT, "busy")
@@ -134,6 +157,7 @@ def test_sweeping_deletes_what_nobody_is_at(store: EnvironmentStore) -> None:
         begin(store, place)
     for place in (left, complete.place):
         store.scratch(place).mkdir(parents=True)
+    assert store.has_leftovers()
     with store.locked(busy, Lock()):
         assert store.sweep() == 2
         assert store.folder(busy).exists()
@@ -142,12 +166,13 @@ def test_sweeping_deletes_what_nobody_is_at(store: EnvironmentStore) -> None:
     assert store.records() == [complete]
     assert store.sweep() == 1
     assert not store.folder(busy).exists()
+    assert not store.has_leftovers()
 
 
 def test_a_change_that_was_interrupted_is_told(store: EnvironmentStore) -> None:
     place = Place(Kind.NAMED, "mine")
     put(store, place)
-    (store.folder(place) / "changing").touch()
+    store.changing(place).touch()
     assert store.record("mine").warnings == (INTERRUPTED,)
     with store.locked(place, Lock()):
         assert store.record("mine").warnings == ()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,13 @@ PATIENCE_S = 20.0
 class RunningDaemon:
     """A daemon process and where it listens."""
 
-    def __init__(self, folder: Path, *arguments: str, starter: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        starter: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.socket = folder / "d.sock"
         self.log = folder / "daemon.log"
@@ -37,7 +43,7 @@ class RunningDaemon:
             daemon = DAEMON if starter is None else [str(starter), *DAEMON[1:]]
             command = [*daemon, "--socket", str(self.socket), "--ready-fd", str(ready_fd), *arguments]
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, pass_fds=[ready_fd], start_new_session=True
+                command, stdout=log, stderr=log, pass_fds=[ready_fd], start_new_session=True, env=variables
             )
             os.close(ready_fd)
             is_ready = pipe.read(1) == b"1"
@@ -81,18 +87,23 @@ class RunningDaemon:
 
 @contextlib.contextmanager
 def running_daemon(
-    *arguments: str, folder: Path | None = None, settings: str | None = None, starter: Path | None = None
+    *arguments: str,
+    folder: Path | None = None,
+    settings: str | None = None,
+    starter: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[RunningDaemon]:
     """A daemon for the length of a block; afterwards none of its processes may be left.
 
     folder: where it lives. settings: the text of its settings file. starter: what to start it with, instead of Python.
+    variables: all that it sees, instead of ours.
     """
     with contextlib.ExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pfd")))
         if settings is not None:
             (home / "config.toml").write_text(settings, encoding="utf-8")
             arguments = (*arguments, "--config", str(home / "config.toml"))
-        daemon = RunningDaemon(home, *arguments, starter=starter)
+        daemon = RunningDaemon(home, *arguments, starter=starter, variables=variables)
         family = set(daemon.family())
         try:
             yield daemon

@@ -59,7 +59,9 @@ class Bench:
 
     def expect_nothing(self) -> None:
         """No environment, complete or not, and nothing of the work for one."""
-        left = [path for name in ("named", "built", "work", "locks") for path in (self.root / name).glob("*")]
+        left = [
+            path for name in ("named", "built", "work", "locks", "records") for path in (self.root / name).glob("*")
+        ]
         assert not left
 
 

@@ -7,6 +7,7 @@ import io
 import tarfile
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,14 +78,18 @@ def _members(name: str, version: str, files: Mapping[str, str], requires: Sequen
 
 
 class PackageIndex:
-    """What lies in `folder`, as a package index at `url`. Of the packages in `silent` it never says anything."""
+    """What lies in `folder`, as a package index at `url`. Of the packages in `silent` it never says anything.
+
+    counts: how often somebody asked which files there are of a package.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.silent: set[str] = set()
         self.was_asked = threading.Event()
+        self.counts: Counter[str] = Counter()
         self.url = ""
-        self._is_over = threading.Event()
+        self._speaks = threading.Event()
 
     @contextmanager
     def serving(self) -> Iterator[PackageIndex]:
@@ -96,10 +101,16 @@ class PackageIndex:
         try:
             yield self
         finally:
-            self._is_over.set()
+            self.answer_all()
             server.shutdown()
             server.server_close()
             thread.join()
+
+    def answer_all(self) -> None:
+        """From now on there is something to say of every package."""
+        self.silent.clear()
+        speaks, self._speaks = self._speaks, threading.Event()
+        speaks.set()
 
     def answer(self, path: str) -> bytes | None:
         """The page or the file at a path; None when there is none."""
@@ -107,9 +118,10 @@ class PackageIndex:
         if kind == "files":
             file = self.folder / rest
             return file.read_bytes() if file.is_file() else None
+        self.counts[rest] += 1
         if rest in self.silent:
             self.was_asked.set()
-            self._is_over.wait()
+            self._speaks.wait()
         files = [file for file in sorted(self.folder.iterdir()) if file.name.split("-")[0].replace("_", "-") == rest]
         links = (f'<a href="/files/{file.name}#sha256={sha256(file)}">{file.name}</a><br>' for file in files)
         return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>".encode() if files else None

@@ -191,7 +191,7 @@ def f() -> list:
     answer = run_node(anywhere, source)
     folders = json.loads(answer.outputs["output_1"])
     assert set(folders) == {folders[0]}
-    assert os.path.dirname(folders[0]) == anywhere.scratch
+    assert os.path.dirname(os.path.dirname(folders[0])) == anywhere.scratch
     anywhere.wait_exit(answer.worker)
     anywhere.wait_quiet()
     assert not os.path.exists(folders[0])

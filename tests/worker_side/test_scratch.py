@@ -91,7 +91,7 @@ def test_an_empty_folder_that_is_not_as_new_is_gone(folders: ScratchFolders, spo
 def test_only_so_many_folders_are_kept_and_none_in_the_end(folders: ScratchFolders, tmp_path: Path) -> None:
     made = [taken(folders) for _ in range(KEPT_MOST + 5)]
     assert all(folders.give_back(str(folder)) for folder in made)
-    assert len(os.listdir(tmp_path)) == KEPT_MOST
+    assert len(os.listdir(made[0].parent)) == KEPT_MOST
     folders.close()
     assert os.listdir(tmp_path) == []
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from pyflowd.environments.bytecode import compile_packages
 from pyflowd.environments.commands import Workshop
-from pyflowd.environments.failures import EnvironmentFailed, from_os_error, normal_name, requirement_name
-from pyflowd.environments.installed import installed_in
+from pyflowd.environments.failures import EnvironmentFailed, Reason, from_os_error, normal_name, requirement_name
 from pyflowd.environments.interpreters import examine
 from pyflowd.environments.locks import Lock
 from pyflowd.environments.manager import EnvironmentManager, Wanted
-from pyflowd.environments.store import CHANGING, EnvironmentRecord, EnvironmentStore, Place, checked_name
+from pyflowd.environments.packages import installed
+from pyflowd.environments.seals import Seal
+from pyflowd.environments.store import EnvironmentRecord, EnvironmentStore, Place, checked_name
 from pyflowd.environments.trees import delete_tree, settle_tree
 from pyflowd.graph.environment_specs import EnvironmentSpec
 
@@ -77,7 +78,7 @@ class Builder:
                 allow_builds=allow_builds,
                 repairs=was_interrupted,
             )
-            self._manager.install(self._store.folder(record.place), wanted, workshop)
+            self._install(self._store.folder(record.place), wanted, workshop)
             record = replace(record, requirements=asked, manager=self._manager.NAME)
             return Made(self._finish(record, workshop), time.monotonic() - began)
 
@@ -86,7 +87,7 @@ class Builder:
         began = time.monotonic()
         with self._changing(name) as (record, workshop, _):
             folder = self._store.folder(record.place)
-            there = {normal_name(item) for item in installed_in(folder)}
+            there = {normal_name(item) for item in _versions(folder)}
             for item in names:
                 if normal_name(item) not in there:
                     raise EnvironmentFailed(f"'{item}' is not installed in '{name}'", item)
@@ -118,7 +119,7 @@ class Builder:
     def lock_of(self, text: str) -> str:
         """The exact versions that an environment has, of what was asked for and all that it requires."""
         record = self._store.record(text)
-        versions = installed_in(self._store.folder(record.place))
+        versions = _versions(self._store.folder(record.place))
         pinned = [f"{name}=={version}" for name, version in versions.items()]
         there = set(map(normal_name, versions))
         optional = [item for item in record.optional if normal_name(requirement_name(item)) in there]
@@ -128,7 +129,7 @@ class Builder:
     def export(self, text: str, form: str) -> str:
         """What is installed: as a requirements file, as JSON, or as the Dependencies section of a graph."""
         record = self._store.record(text)
-        versions = installed_in(self._store.folder(record.place))
+        versions = _versions(self._store.folder(record.place))
         pinned = [f"{name}=={version}" for name, version in versions.items()]
         if form == "requirements":
             return "".join(f"{line}\n" for line in pinned)
@@ -145,8 +146,8 @@ class Builder:
 
     def _make(self, place: Place, spec: EnvironmentSpec, workshop: Workshop) -> EnvironmentRecord:
         """All of it, or nothing."""
+        self._store.delete(place)
         folder = self._store.folder(place)
-        delete_tree(folder)
         try:
             interpreter = self._manager.select(spec.python)
             self._say(f"Creating an environment with Python {interpreter.version}")
@@ -167,13 +168,13 @@ class Builder:
         if spec.requirements:
             self._say("Resolving " + ", ".join(spec.requirements))
             wanted = Wanted(requirements=spec.requirements, allow_builds=spec.allow_builds)
-            self._manager.install(folder, wanted, workshop)
+            self._install(folder, wanted, workshop)
         if not spec.optional:
             return ()
         try:
             self._add(folder, spec, spec.optional, workshop)
         except EnvironmentFailed as error:
-            if error.is_general or len(spec.optional) == 1:
+            if error.reason is Reason.NETWORK or len(spec.optional) == 1:
                 return self._forgiven(error, spec.optional)
         else:
             return ()
@@ -187,24 +188,31 @@ class Builder:
 
     def _add(self, folder: Path, spec: EnvironmentSpec, items: Sequence[str], workshop: Workshop) -> None:
         self._say("Resolving " + ", ".join(items))
-        pinned = [f"{name}=={version}" for name, version in installed_in(folder).items()]
-        self._manager.install(
-            folder, Wanted(requirements=items, constraints=pinned, allow_builds=spec.allow_builds), workshop
-        )
+        pinned = [f"{name}=={version}" for name, version in _versions(folder).items()]
+        wanted = Wanted(requirements=items, constraints=pinned, allow_builds=spec.allow_builds)
+        self._install(folder, wanted, workshop)
+
+    def _install(self, folder: Path, wanted: Wanted, workshop: Workshop) -> None:
+        """Whatever comes of it, the interpreter is the same afterwards."""
+        seal = Seal.of(folder)
+        try:
+            self._manager.install(folder, wanted, workshop)
+        finally:
+            seal.check(folder)
 
     def _forgiven(self, error: EnvironmentFailed, items: Sequence[str]) -> tuple[str, ...]:
         """That packages are optional does not help against a full disk."""
-        if error.is_about_all:
+        if error.reason is Reason.PLACE:
             raise error
         return tuple(f"{item} (optional) was not installed: {error.message}" for item in items)
 
     def _finish(self, record: EnvironmentRecord, workshop: Workshop) -> EnvironmentRecord:
         """Compiles and measures what is there, and writes the record."""
         folder = self._store.folder(record.place)
-        compile_packages(folder, workshop)
+        compile_packages(folder, record.base, workshop)
         delete_tree(workshop.scratch)
         size = settle_tree(folder)
-        record = replace(record, packages=len(installed_in(folder)), size_bytes=size)
+        record = replace(record, packages=len(_versions(folder)), size_bytes=size)
         self._store.write(record)
         return record
 
@@ -232,16 +240,21 @@ class Builder:
             if record is None:
                 raise EnvironmentFailed(f"there is no environment '{name}'", hint=f"`pyflowctl env create {name}`")
             examine(record.python)
-            changing = self._store.folder(place) / CHANGING
+            changing = self._store.changing(place)
             was_interrupted = changing.exists()
             changing.touch()
             try:
                 yield replace(record, warnings=()), workshop, was_interrupted
             except EnvironmentFailed as error:
-                if not (was_interrupted or error.is_about_all):
+                if not was_interrupted and error.reason is not Reason.PLACE:
                     changing.unlink()
                 raise
             changing.unlink()
+
+
+def _versions(folder: Path) -> dict[str, str]:
+    """Of what is installed in an environment, by name."""
+    return {package.name: package.version for package in installed(str(folder / "bin" / "python"))}
 
 
 def _joined(before: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pyflowd.environments import run_pip
 from pyflowd.environments.commands import Workshop
-from pyflowd.environments.failures import EnvironmentFailed, resolver_failure, resolver_words
+from pyflowd.environments.failures import EnvironmentFailed, Reason, resolver_failure, resolver_words
 from pyflowd.environments.interpreters import Interpreter, examine
 from pyflowd.environments.manager import EnvironmentManager, Wanted, check_requirements
 
@@ -35,7 +35,7 @@ class DefaultEnvironmentManager(EnvironmentManager):
             failure = resolver_failure(output, [interpreter.path], [folder])
             hint = "On Debian and Ubuntu its module `venv` is a package of its own: $ apt install python3-venv"
             message = f"no environment can be made with {interpreter.path}: {resolver_words(output)}"
-            raise failure if failure.is_general else EnvironmentFailed(message, hint=hint)
+            raise failure if failure.reason is Reason.PLACE else EnvironmentFailed(message, hint=hint)
 
     def install(self, folder: Path, wanted: Wanted, workshop: Workshop) -> None:
         """pip resolves, fetches and builds everything before it installs anything."""

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from pathlib import Path
 
 WORDS_MOST = 2000  # characters
@@ -31,28 +32,30 @@ ALLOW_BUILDS = (
 )
 
 
+class Reason(Enum):
+    """What a failure is about: a package, the way to all of them, or the place where they shall be."""
+
+    PACKAGE = "package"
+    NETWORK = "network"
+    PLACE = "place"
+
+
 class EnvironmentFailed(Exception):  # noqa: N818 - it says what became of an environment
     """An environment cannot be made, changed or found. The message is for people, and complete.
 
     package: the one to blame, when it is one. words: those of the resolver. hint: what may help.
-    is_general: it is not about one package; asking for others would fail as well.
     """
 
     def __init__(
         self, message: str, package: str | None = None, words: str = "", *, hint: str | None = None,
-        is_general: bool = False,
+        reason: Reason = Reason.PACKAGE,
     ) -> None:  # fmt: skip
         super().__init__(message)
         self.message = message
         self.package = package
         self.words = words
         self.hint = hint
-        self.is_general = is_general
-
-    @property
-    def is_about_all(self) -> bool:
-        """Whether no package is to blame, but the disk or the place."""
-        return self.is_general and self.package is None
+        self.reason = reason
 
 
 def resolver_failure(output: str, asked: Sequence[str], disks: Iterable[Path]) -> EnvironmentFailed:
@@ -69,7 +72,7 @@ def resolver_failure(output: str, asked: Sequence[str], disks: Iterable[Path]) -
         place = f"the package index {address[0]}" if address else "the package index"
         message = f"{what} cannot be fetched: {place} cannot be reached ({cause[-1] if cause else 'no connection'})"
         return EnvironmentFailed(message, package, words, hint="Is there a network, and is that index right?",
-                                 is_general=True)  # fmt: skip
+                                 reason=Reason.NETWORK)  # fmt: skip
     hint = ALLOW_BUILDS if SOURCE_ONLY.search(output) else None
     return EnvironmentFailed(f"{what} cannot be installed: {words}", package, words, hint=hint)
 
@@ -82,7 +85,7 @@ def disk_full(disks: Iterable[Path], words: str = "") -> EnvironmentFailed:
         mount = mount.parent
     message = f"the disk at {mount} is full ({_free(place) >> 20} MiB left), and {place} is on it"
     hint = "`pyflowctl env prune` deletes environments that were not used for long."
-    return EnvironmentFailed(message, None, words, hint=hint, is_general=True)
+    return EnvironmentFailed(message, None, words, hint=hint, reason=Reason.PLACE)
 
 
 def from_os_error(error: OSError, root: Path) -> EnvironmentFailed:
@@ -90,7 +93,7 @@ def from_os_error(error: OSError, root: Path) -> EnvironmentFailed:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full([root])
     place = error.filename if isinstance(error.filename, str) else str(root)
-    return EnvironmentFailed(f"{place} cannot be written: {error.strerror or error}", is_general=True)
+    return EnvironmentFailed(f"{place} cannot be written: {error.strerror or error}", reason=Reason.PLACE)
 
 
 def resolver_words(output: str) -> str:

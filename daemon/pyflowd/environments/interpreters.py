@@ -5,20 +5,14 @@ Interpreters are asked with `-I -S`: nothing that was installed is imported, and
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pyflowd.environments.failures import EnvironmentFailed
 from pyflowd.environments.interpreter import InterpreterError, find_interpreter
+from pyflowd.environments.python_versions import unsuitable
 
-if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
-
-OLDEST = (3, 8)
-NEWEST_TRIED = 20  # of the minor versions that are looked for
 ANSWER_LIMIT_S = 10.0
 QUESTION = """
 import json, os, platform, sys
@@ -51,8 +45,10 @@ def choose_interpreter(python: str, default: str, find_python: FindPython) -> In
             return examine(find_interpreter(python or default))
         except InterpreterError as error:
             raise EnvironmentFailed(str(error)) from None
-    specifiers(python)
-    found = find_python(python)
+    try:
+        found = find_python(python)
+    except ValueError as error:
+        raise EnvironmentFailed(str(error)) from None
     if found is None:
         hint = "`pyflowctl env detect` shows those that are; none is downloaded."
         raise EnvironmentFailed(f"no Python {python} (CPython 3.8 or newer) is installed", hint=hint)
@@ -75,39 +71,9 @@ def examine(path: str) -> Interpreter:
     except (ValueError, KeyError, TypeError):
         words = done.stderr.strip()[-500:] or f"exit code {done.returncode}"
         raise EnvironmentFailed(f"'{path}' is no Python that works, or one before 3.8: {words}") from None
-    if implementation != "CPython":
-        raise EnvironmentFailed(f"'{path}' is {implementation}: nodes need CPython 3.8 or newer")
-    if tuple(map(int, version.split(".")[:2])) < OLDEST:
-        raise EnvironmentFailed(f"'{path}' is Python {version}: nodes need CPython 3.8 or newer")
+    if (reason := unsuitable(implementation, version)) is not None:
+        raise EnvironmentFailed(f"'{path}': {reason}")
     return Interpreter(_below(found, version), version, str(found["library"]))
-
-
-def specifiers(versions: str) -> "SpecifierSet":
-    """Which versions are meant: "3.11" means any of its patches."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    text = versions.strip().removeprefix("python").strip()
-    if text[:1].isdigit():
-        text = f"=={text}.*" if text.count(".") < 2 else f"=={text}"
-    try:
-        return SpecifierSet(text)
-    except InvalidSpecifier:
-        hint = 'Write "3.11", ">=3.10,<3.13", or the absolute path of an interpreter.'
-        raise EnvironmentFailed(f"'{versions}' names no versions of Python", hint=hint) from None
-
-
-def find_on_path(versions: str) -> str | None:
-    """The newest CPython on PATH that fits."""
-    wanted = specifiers(versions)
-    names = [f"python3.{minor}" for minor in range(NEWEST_TRIED, OLDEST[1] - 1, -1)]
-    for name in (*names, "python3"):
-        path = shutil.which(name)
-        try:
-            if path and wanted.contains(examine(find_interpreter(path)).version):
-                return path
-        except (EnvironmentFailed, InterpreterError):
-            continue
-    return None
 
 
 def _below(found: dict[str, str], version: str) -> str:

@@ -16,13 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyflowd.environments.builder import Builder, Made
 from pyflowd.environments.failures import EnvironmentFailed, from_os_error
-from pyflowd.environments.interpreters import find_on_path
 from pyflowd.environments.manager import Wanted
 from pyflowd.environments.selection import select_manager
 from pyflowd.environments.store import EnvironmentRecord, EnvironmentStore
@@ -46,7 +46,15 @@ class Job:
     def builder(self) -> Builder:
         """With the manager that was asked for."""
         default = self.request.get("default_python", "")
-        return Builder(self.store, select_manager(self.request.get("manager", "auto"), default, find_on_path), self.say)
+        manager = select_manager(self.request.get("manager", "auto"), default, self.find_python)
+        return Builder(self.store, manager, self.say)
+
+    def find_python(self, versions: str) -> str | None:
+        """The newest interpreter that fits. ValueError."""
+        from pyflowd.environments.discovery import find_python
+
+        with redirect_stdout(sys.stderr):  # what an interpreter prints when it starts is nobody's answer
+            return find_python(versions, cache_folder=str(self.store.interpreters))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts in the request."""
@@ -103,7 +111,7 @@ def _look(name: str) -> "Callable[[Job], Result]":
     def act(job: Job) -> Result:
         from pyflowd.environments import inspections
 
-        return inspections.ACTIONS[name](dict(job.request), job.say)
+        return inspections.ACTIONS[name]({"cache_folder": str(job.store.interpreters), **job.request}, job.say)
 
     return act
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from pyflowd.core.paths import is_within
 from pyflowd.environments.plain_files import read_text
+from pyflowd.environments.store import is_ours
 
 LINKS_MOST = 40  # as the kernel
 
@@ -75,6 +76,9 @@ def _of_prefix(prefix: str) -> list[str]:
 
 
 def _installed_in_place(prefix: Path) -> Iterator[str]:
+    """What packages say of themselves: not to be believed where a graph has chosen them, and those are all copied."""
+    if is_ours(prefix):
+        return
     for site in prefix.glob("lib*/python3*/*-packages"):
         for file in site.glob("*.pth"):
             for folder in folders_added_by(str(file)):

@@ -2,11 +2,14 @@
 
     ROOT/named/NAME/     made by people, and changed by them
     ROOT/built/DIGEST/   made for what a graph requires, never changed
+    ROOT/records/        one file for each that is complete
     ROOT/locks/          one file for each of them, locked by whoever makes or changes it
     ROOT/work/           what is only needed meanwhile
+    ROOT/interpreters/   what interpreters have said of themselves
 
-An environment exists as soon as the record in its folder does, which is written last; a folder without one is being
-made, or was left behind. Nothing is started here, and nothing of an environment is executed.
+An environment exists as soon as its record does, which is written last; a folder without one is being made, or was
+left behind. Records lie where no package can bring a file. Nothing is started here, and nothing of an environment is
+executed.
 """
 
 import hashlib
@@ -19,7 +22,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 from pathlib import Path
 
 from pyflowd.environments.failures import EnvironmentFailed
@@ -27,9 +29,7 @@ from pyflowd.environments.locks import Lock, is_free, locked
 from pyflowd.environments.trees import delete_tree
 from pyflowd.graph.environment_specs import EnvironmentSpec
 
-RECORD = "pyflowd.json"
-USED = "used"
-CHANGING = "changing"
+FOLDERS = {"named": 0o755, "built": 0o755, "records": 0o700, "locks": 0o700, "work": 0o700}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LEAST_OF_ID = 4
 INTERRUPTED = "A change of it was interrupted, so packages may be missing: install into it once more."
@@ -94,8 +94,7 @@ class EnvironmentStore:
 
     def __init__(self, root: Path, default_python: str = "") -> None:
         self.root = root
-        self._default = os.path.realpath(default_python) if default_python else ""
-        self.id_of = lru_cache(maxsize=512)(self._id_of)
+        self._default = default_python
 
     def place_of(self, spec: EnvironmentSpec) -> Place:
         """Where an environment is that is named, or has to be built."""
@@ -117,15 +116,14 @@ class EnvironmentStore:
 
     def find_at(self, place: Place) -> Path | None:
         """As `find`, of one whose place is known."""
-        folder = os.path.join(self.root, place.kind, place.id)
-        python = os.path.join(folder, "bin", "python")
-        complete = os.path.exists(os.path.join(folder, RECORD)) and os.path.exists(python)
+        python = os.path.join(self.root, place.kind, place.id, "bin", "python")
+        complete = os.path.exists(self.record_file(place)) and os.path.exists(python)
         return Path(python) if complete else None
 
     def touch(self, spec: EnvironmentSpec) -> None:
         """Somebody uses it now. One that is gone, or cannot be written, stays as it is."""
         with suppress(OSError):
-            os.utime(self.folder_of(spec) / USED)
+            os.utime(self.record_file(self.place_of(spec)))
 
     def records(self) -> list[EnvironmentRecord]:
         """All that exist: the named ones, then the built ones, each by id."""
@@ -148,41 +146,53 @@ class EnvironmentStore:
 
     def read(self, place: Place) -> EnvironmentRecord | None:
         """What is known of it; None when it does not exist."""
-        folder = self.folder(place)
+        folder, file = self.folder(place), self.record_file(place)
+        if not folder.is_dir():
+            return None
         try:
-            found = json.loads((folder / RECORD).read_bytes())
+            found = json.loads(file.read_bytes())
+            used = file.stat().st_mtime
             lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
             record = EnvironmentRecord(**found | lists | {"kind": place.kind, "id": place.id})
         except (OSError, ValueError, TypeError, AttributeError):
             return None
-        used = _modified(folder / USED) or record.created
         warnings = record.warnings
-        if (folder / CHANGING).exists() and is_free(self.lock_file(place)):
+        if self.changing(place).exists() and is_free(self.lock_file(place)):
             warnings += (INTERRUPTED,)
         return replace(record, python=str(folder / "bin" / "python"), used=used, warnings=warnings)
 
     def write(self, record: EnvironmentRecord) -> None:
         """The environment exists from now on; or something else is known of it."""
-        folder = self.folder(record.place)
-        draft = folder / f"{RECORD}.new"
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(record), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        (folder / USED).touch()
-        draft.replace(folder / RECORD)
+        file = self.record_file(record.place)
+        draft = file.with_suffix(".new")
+        with draft.open("w", encoding="utf-8") as writing:
+            json.dump(asdict(record), writing, indent=1)
+            writing.flush()
+            os.fsync(writing.fileno())
+        draft.replace(file)
 
     def delete(self, place: Place) -> None:
         """It does not exist from now on, and then is deleted. For who holds its lock."""
-        folder = self.folder(place)
-        with suppress(FileNotFoundError):
-            (folder / RECORD).unlink()
-        delete_tree(folder)
-        delete_tree(self.scratch(place))
+        for file in (self.record_file(place), self.record_file(place).with_suffix(".new"), self.changing(place)):
+            file.unlink(missing_ok=True)
+        delete_tree(self.folder(place))
+
+    @property
+    def interpreters(self) -> Path:
+        """What interpreters have said of themselves, to be asked once."""
+        return self.root / "interpreters"
 
     def scratch(self, place: Place) -> Path:
         """What is only needed while it is made or changed. For who holds its lock."""
         return self.root / "work" / place.key
+
+    def record_file(self, place: Place) -> Path:
+        """What is known of it; modified when it was used last."""
+        return self.root / "records" / f"{place.key}.json"
+
+    def changing(self, place: Place) -> Path:
+        """There while it is being changed, and after a change that was interrupted."""
+        return self.root / "records" / f"{place.key}.changing"
 
     def lock_file(self, place: Place) -> Path:
         """Locked by who makes, changes or deletes it."""
@@ -191,20 +201,32 @@ class EnvironmentStore:
     @contextmanager
     def locked(self, place: Place, lock: Lock) -> Iterator[int]:
         """Alone with it; yields the descriptor that holds the lock."""
-        for name in ("named", "built", "work", "locks"):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
+        self._prepare()
         with locked(self.lock_file(place), lock) as descriptor:
             yield descriptor
 
+    def has_leftovers(self) -> bool:
+        """Whether there is something to sweep; or somebody is at work just now."""
+        return bool(self._left())
+
     def sweep(self) -> int:
         """Deletes what interrupted work has left, unless somebody is at it; how many folders that were."""
-        left = [place for place in self._places() if not (self.folder(place) / RECORD).exists()]
-        left += [place for place in self._scratched() if place not in left]
-        return sum(self._swept(place) for place in left)
+        return sum(self._swept(place) for place in self._left())
+
+    def _left(self) -> list[Place]:
+        left = [place for place in self._places() if not self.record_file(place).exists()]
+        return left + [place for place in self._scratched() if place not in left]
+
+    def _prepare(self) -> None:
+        """Nodes may be another user: what they see is open, however private the daemon is."""
+        for path, mode in {self.root: 0o755, **{self.root / name: mode for name, mode in FOLDERS.items()}}.items():
+            if not path.exists():
+                path.mkdir(parents=True, exist_ok=True)
+                path.chmod(mode)
 
     def _swept(self, place: Place) -> bool:
         with suppress(BlockingIOError, OSError), self.locked(place, Lock(waits=False)):
-            if self.find_at(place) is None and not (self.folder(place) / RECORD).exists():
+            if not self.record_file(place).exists():
                 self.delete(place)
             delete_tree(self.scratch(place))
             return True
@@ -217,15 +239,21 @@ class EnvironmentStore:
         pairs = (name.partition("-") for name in _names_in(self.root / "work"))
         return [Place(Kind(kind), id) for kind, _, id in pairs if kind in set(Kind)]
 
-    def _id_of(self, spec: EnvironmentSpec) -> str:
-        """Of the spec and of what it means on this machine: where its interpreter leads, and for which processor."""
+    def id_of(self, spec: EnvironmentSpec) -> str:
+        """A digest of the spec and of what it means here: where its interpreter leads, and for which processor."""
         where = [spec.digest, self._interpreter(spec.python), sys.platform, platform.machine()]
         return hashlib.blake2b(json.dumps(where).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def _interpreter(self, python: str) -> str:
+        python = python or self._default
         if not python.startswith("/"):
-            return python or self._default
+            return python
         return os.path.realpath(os.path.join(python, "bin", "python") if os.path.isdir(python) else python)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether this virtual environment is one of a store's."""
+    return (folder.parent.parent / "records" / f"{folder.parent.name}-{folder.name}.json").exists()
 
 
 def checked_name(name: str) -> str:
@@ -243,10 +271,3 @@ def _names_in(folder: Path) -> list[str]:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError:
         return []
-
-
-def _modified(path: Path) -> float | None:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return None

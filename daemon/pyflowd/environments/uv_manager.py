@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pyflowd.environments.commands import Workshop
-from pyflowd.environments.failures import EnvironmentFailed, resolver_failure, resolver_words
+from pyflowd.environments.failures import EnvironmentFailed, Reason, resolver_failure, resolver_words
 from pyflowd.environments.interpreters import FindPython, Interpreter
 from pyflowd.environments.manager import EnvironmentManager, Wanted, check_requirements
 
@@ -41,7 +41,7 @@ class UvEnvironmentManager(EnvironmentManager):
         if code:
             failure = resolver_failure(output, [interpreter.path], [folder])
             message = f"no environment can be made with {interpreter.path}: {resolver_words(output)}"
-            raise failure if failure.is_general else EnvironmentFailed(message)
+            raise failure if failure.reason is Reason.PLACE else EnvironmentFailed(message)
 
     def install(self, folder: Path, wanted: Wanted, workshop: Workshop) -> None:
         """uv fetches everything before it installs anything. Without network, what it has kept will do."""
@@ -52,8 +52,7 @@ class UvEnvironmentManager(EnvironmentManager):
             return
         failure = resolver_failure(output, wanted.requirements, [folder, *self._cache(workshop)])
         if (
-            failure.is_general
-            and failure.package
+            failure.reason is Reason.NETWORK
             and not workshop.run([*command[:3], "--offline", *command[3:]], _progress)[0]
         ):
             return

@@ -71,7 +71,9 @@ def command(
         argv.append("--unshare-net")
     argv += ["--cap-drop", "ALL"]
     if namespaces_for_nodes:
-        argv += ["--cap-add", "CAP_SYS_ADMIN"]
+        # No process of bubblewrap's is left inside, which it could reach; and its number is not the one that a node
+        # has in its own namespace, by which libraries tell that they were forked.
+        argv += ["--cap-add", "CAP_SYS_ADMIN", "--as-pid-1"]
     if user_namespace is not None:
         argv += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     argv += _everything() if profile.everything else _parts(view)

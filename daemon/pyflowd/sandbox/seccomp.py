@@ -2,7 +2,8 @@
 
     floor        what no node may do, and no zygote
     namespaces   what no node may do, but a zygote that makes namespaces for its nodes
-    mounts       what no such zygote may do either, for it imports packages: change a mount, or take one away
+    zygote       what no such zygote may do either, for it imports packages: change a mount or take one away, outlive
+                 the daemon
     others       what nodes may do to themselves alone, where they see other processes than their own
     network      sockets that are not Unix ones: for nodes that may not use the network
     sockets      sockets of any kind, pairs for datagrams: where Unix sockets of other programs are within reach
@@ -48,7 +49,7 @@ DENIED = {
 }
 OF_X86_ONLY = "ioperm iopl modify_ldt"
 # Newer than libseccomp, by the numbers that they have on every architecture: open_tree_attr.
-NEW_CALLS: Mapping[str, tuple[int, ...]] = {"mounts": (467,)}
+NEW_CALLS: Mapping[str, tuple[int, ...]] = {"zygote": (467,)}
 BPF_LOAD, BPF_JUMP_IF_EQUAL, BPF_RETURN = 0x20, 0x15, 0x06
 SECCOMP_RET_ERRNO = 0x50000
 NAMESPACES = (
@@ -58,6 +59,7 @@ NAMESPACES = (
 OF_ZYGOTES = ("mount", "setns", "unshare")
 # Of a mount's flags only those that deny more: MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_UNBINDABLE .. MS_SHARED.
 MOUNT_FLAGS = (32, 4096, 8192, 16384, 1 << 17, 1 << 18, 1 << 19, 1 << 20)
+PR_SET_PDEATHSIG, SIGKILL = 1, 9
 # Allowed for the caller itself, which says 0: (call, place of the argument that names another)
 ONLY_ITSELF = (
     ("ioprio_set", 1),
@@ -122,13 +124,16 @@ def _deny_namespaces(pyseccomp: Any, rules: Any, _: str) -> None:
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags lie in memory; libc then takes clone
 
 
-def _deny_mounts(pyseccomp: Any, rules: Any, _: str) -> None:
+def _deny_to_zygotes(pyseccomp: Any, rules: Any, _: str) -> None:
     denial = pyseccomp.ERRNO(errno.EPERM)
     for name in NAMESPACES.split():
         if name not in OF_ZYGOTES:
             rules.add_rule(denial, name)
     for flag in MOUNT_FLAGS:
         rules.add_rule(denial, "mount", pyseccomp.Arg(3, pyseccomp.MASKED_EQ, flag, flag))
+    # Nodes inherit this. What they start ends with them in any case: so they are told that it is done.
+    which, number = pyseccomp.Arg(0, pyseccomp.EQ, PR_SET_PDEATHSIG), pyseccomp.Arg(1, pyseccomp.NE, SIGKILL)
+    rules.add_rule(pyseccomp.ERRNO(0), "prctl", which, number)
 
 
 def _deny_others(pyseccomp: Any, rules: Any, _: str) -> None:
@@ -153,7 +158,7 @@ def _deny_sockets(pyseccomp: Any, rules: Any, _: str) -> None:
 RULES: Mapping[str, Callable[[Any, Any, str], None]] = {
     "floor": _deny_floor,
     "namespaces": _deny_namespaces,
-    "mounts": _deny_mounts,
+    "zygote": _deny_to_zygotes,
     "others": _deny_others,
     "network": _deny_network,
     "sockets": _deny_sockets,

@@ -1,6 +1,7 @@
 """Environments: finds those that are there, at once, and has the others made. Performs the effects about them."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -27,6 +28,8 @@ from pyflowd.shell.jobs import Jobs, Listener
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 
+TOUCH_EVERY_S = 60.0
+
 log = logging.getLogger(__name__)
 
 
@@ -52,13 +55,14 @@ class Environments:
         self._feed = feed
         self._under_way: dict[EnvironmentSpec | RunId, int] = {}
         self._interpreters: dict[str, str] = {}
+        self._touched: dict[EnvironmentSpec, float] = {}
 
     def provide(self, effect: effects.ProvideEnvironment) -> None:
         """Find an environment, or have it made."""
         try:
             python = self.find(effect.spec)
         except (InterpreterError, EnvironmentFailed) as error:
-            refusal = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=f"No Python environment there: {error}.")
+            refusal = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=f"No such environment: {error}.")
             self._feed(EnvironmentRefused(spec=effect.spec, error=refusal))
             return
         fingerprint = self.fingerprints.of(python) if python is not None else ""
@@ -73,15 +77,24 @@ class Environments:
             if self._default == DEFAULT:
                 return self._default_python
             spec = self._default
-        if spec.name:
-            found = self.store.find(spec)
-            if found is None:
-                raise InterpreterError(f"none is named '{spec.name}'; `pyflowctl env list` shows which there are")
+        if not spec.name and not spec.is_built:
+            return self._interpreter(spec.python)
+        found = self.store.find(spec)
+        if found is not None:
+            self._touch(spec)
             return str(found)
-        if spec.is_built:
-            found = self.store.find(spec)
-            return None if found is None else str(found)
-        return self._interpreter(spec.python)
+        if not spec.name:
+            return None
+        if self.store.read(self.store.place_of(spec)) is not None:
+            raise InterpreterError(f"'{spec.name}' has lost its interpreter; remove it, and create it anew")
+        raise InterpreterError(f"none is named '{spec.name}'; `pyflowctl env list` shows which there are")
+
+    def _touch(self, spec: EnvironmentSpec) -> None:
+        """Write down that it is used, now and then."""
+        now = time.monotonic()
+        if now - self._touched.get(spec, -TOUCH_EVERY_S) >= TOUCH_EVERY_S:
+            self._touched[spec] = now
+            self.store.touch(spec)
 
     def wanted(self, warm: Mapping[str, tuple[str, ...]]) -> Iterator[EnvironmentWanted]:
         """Those that the settings want warm, as far as they are there; with the modules they want imported."""
@@ -128,10 +141,17 @@ class Environments:
         self._under_way[run] = self._jobs.start(change.action, parameters, listener)
 
     def abandon(self, effect: effects.AbandonEnvironment) -> None:
-        """Nobody waits for it any more."""
+        """Nobody waits for it any more; what it has begun is removed."""
         number = self._under_way.pop(effect.job, None)
         if number is not None:
             self._jobs.abandon(number)
+            self.clean()
+
+    def clean(self) -> None:
+        """Remove what work that was interrupted has left, if there is any."""
+        if self.store.has_leftovers():
+            nothing = Listener(done=lambda _: None, failed=lambda error: log.warning("%s", error.message))
+            self._jobs.start("sweep", {}, nothing)
 
     def look(self, pythons: set[str]) -> None:
         """See whether these are what they were."""

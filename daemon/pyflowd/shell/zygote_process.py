@@ -160,9 +160,12 @@ class ZygoteProcess:
             link.close_child_ends()
             self.links[link.worker] = link
 
-    def end(self, patience_s: float) -> None:
-        """Close the control socket, which ends the zygote and its workers; kill it if it does not listen."""
+    def dismiss(self) -> None:
+        """Close the control socket, which ends the zygote and its workers."""
         self._close_descriptors()
+
+    def end(self, patience_s: float) -> None:
+        """Wait for the end of one that was dismissed; kill it if it does not listen."""
         try:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
@@ -217,6 +220,8 @@ class ZygoteProcess:
         self._superior.unfit(reason, True)
 
     def _close_descriptors(self) -> None:
+        if self._is_over:  # it was lost, and nobody has needed it since
+            return
         self._is_over = True
         self._expect(None)
         for link in self.links.values():

@@ -162,6 +162,8 @@ class Zygotes:
     def close(self) -> None:
         """End all zygotes and with them all workers."""
         for process in self._processes.values():
+            process.dismiss()
+        for process in self._processes.values():
             process.end(LEAVE_PATIENCE_S)
         self._processes = {}
         self._sandboxes.close()

@@ -86,7 +86,7 @@ def _become_worker(
             os.mkdir(scratch, MODE)
         chdir(scratch)
     except FileNotFoundError:  # somebody cleaned up where temporary files lie
-        os.mkdir(scratch, MODE)
+        os.makedirs(scratch, MODE)
         chdir(scratch)
     if confinement.workdir is not None:
         chdir(confinement.workdir)

@@ -75,13 +75,14 @@ class Confinement:
         self._own_rights = 0
         self._ruleset: Optional[Ruleset] = None
         self._last_filter: Optional[Filter] = None
-        self.is_bound = True  # whether code that the zygote runs can do no more than what workers run
+        self.is_bound = False  # whether code that the zygote runs is kept from harm as far as nodes are
 
     def enter(self) -> List[str]:
         """In the zygote: give up what no node needs; says what this machine would not let us give up."""
         if self._terms["user"] is not None:
             _become(*self._terms["user"], keeping=self._terms["namespaces"] is not None)
         if self._terms["namespaces"] is not None:
+            linux.die_with_parent(whether=True)  # bubblewrap's, lost by becoming another user
             self.namespaces = Namespaces(*self._terms["namespaces"])
         refusals = [
             ("refusal of new privileges", _refusal(refuse_new_privileges)),
@@ -91,7 +92,7 @@ class Confinement:
             ("filter of system calls", _refusal(self._load_filters)),
         ]
         lacks = ["%s (%s)" % (layer, reason) for layer, reason in refusals if reason]
-        self.is_bound = not self._terms["apart"] or (self.is_bound and not lacks)
+        self.is_bound = not self._terms["apart"] or not lacks
         return lacks
 
     def bind(self, scratch: bytes) -> None:
@@ -117,10 +118,9 @@ class Confinement:
             linux.keep_capabilities((CAP_SYS_ADMIN,))
 
     def _keep_signals_inside(self) -> None:
+        if self.namespaces is not None:
+            return
         if landlock.version() < landlock.VERSION_WITH_SCOPES:
-            if self.namespaces is not None:  # workers see nobody else; the zygote sees bubblewrap
-                self.is_bound = False
-                return
             raise OSError("needs Landlock of Linux 6.12 or newer")
         ruleset = Ruleset(scopes=landlock.SIGNALS)
         ruleset.enter()
@@ -155,7 +155,7 @@ class Confinement:
     def _load_filters(self) -> None:
         if self.namespaces is not None:
             self._last_filter = Filter("namespaces")
-            Filter("mounts").load()
+            Filter("zygote").load()
         for name in self._terms["filters"]:
             Filter(name).load()
         if self.namespaces is not None:

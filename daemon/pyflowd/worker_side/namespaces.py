@@ -20,8 +20,7 @@ from . import linux
 from .linux import check
 from .scratch import OWN_FILES
 
-CLONE_VM, CLONE_FILES, CLONE_PIDFD = 0x100, 0x400, 0x1000
-NOWHERE = ctypes.c_void_p(1)
+CLONE_VM, CLONE_FILES = 0x100, 0x400
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = (
     0x20000,
     0x08000000,
@@ -45,7 +44,6 @@ class Namespaces:
 
     def __init__(self, place: str, bytes_most: int, files_most: int, processes_most: int, own_network: bool) -> None:
         self.scratch = os.path.join(place, FOLDERS[0])
-        self.differs_in_number = False  # whether no worker has the zygote's process id, in its own namespace
         self._place = os.fsencode(place)
         self._folders = [os.fsencode(os.path.join(place, name)) for name in FOLDERS]
         self._options = b"mode=700,size=%d,nr_inodes=%d" % (bytes_most, files_most + len(FOLDERS) + 1)
@@ -65,12 +63,7 @@ class Namespaces:
         check(linux.unshare(CLONE_NEWPID))
         # All of them wait on one stack: none ever returns, so what the next one writes there is what is there. They
         # share our descriptors, for their copies would keep open what the workers' own ends are.
-        guard = check(linux.clone(linux.PAUSE, self._stack_top, CLONE_VM | CLONE_FILES | SIGCHLD, None))
-        if self.differs_in_number:
-            # Libraries tell by `getpid` that they were forked, and draw other random numbers then. The zygote is the
-            # second process of its namespace, as the worker would be: so one fails, once it has got its number.
-            linux.clone(linux.PAUSE, self._stack_top, CLONE_VM | CLONE_FILES | CLONE_PIDFD | SIGCHLD, None, NOWHERE)
-        return guard
+        return check(linux.clone(linux.PAUSE, self._stack_top, CLONE_VM | CLONE_FILES | SIGCHLD, None))
 
     def close(self) -> None:
         """In the zygote: what it forks next lives where it does itself."""

@@ -204,6 +204,11 @@ def _children_s() -> float:
     return _waited_for_s[0] - before_s
 
 
+def forget_children() -> None:
+    """A fork server has waited for some, which are no worker's: what each of them has waited for begins at nothing."""
+    _waited_for_s[0] = 0.0
+
+
 def _leave_forked_process(error: BaseException | None) -> None:
     """End a process that the node forked and let run out of its entry function, as Python would."""
     status = 0 if error is None else 1

@@ -72,6 +72,8 @@ def _signal_node(targets: Targets) -> None:
 
 
 def _signal_zygote(targets: Targets) -> None:
+    if not os.getppid():
+        raise OSError("it has no number here")
     os.kill(_other(targets["zygote"]), 0)
 
 

@@ -16,22 +16,26 @@ import stat
 
 KEPT_MOST = 256
 MODE = 0o700
+NODES = "nodes"
 
 
 class ScratchFolders:
-    """The folders of one zygote's workers. Those of living workers are theirs.
+    """The folders of one zygote's workers, in `root`, which is its own. Those of living workers are theirs.
 
-    Other zygotes have theirs below the same root: a new one is named after its worker, whose number no other has.
+    They lie in a folder of that: the zygote may write nowhere else, not even to make `root` again, when somebody has
+    cleaned up.
     """
 
     def __init__(self, root: str) -> None:
-        self._root = root
+        self._root = os.path.join(root, NODES)
+        with contextlib.suppress(OSError):  # then workers will find the same, and say so
+            os.makedirs(self._root, MODE, exist_ok=True)
         self._clean: list[str] = []
 
     @property
     def is_there(self) -> bool:
-        """Whether their common root is: where we are bound in files, another in its place is none of ours."""
-        return os.path.isdir(self._root)
+        """Whether `root` is: where we are bound in files, another in its place is none of ours."""
+        return os.path.isdir(os.path.dirname(self._root))
 
     def take(self, worker: int) -> tuple[str, bool]:
         """The path of an empty folder for a worker, and whether it is there already."""
@@ -48,7 +52,7 @@ class ScratchFolders:
 
     def close(self) -> None:
         """Remove all that no worker has."""
-        for folder in self._clean:
+        for folder in (*self._clean, self._root):
             _remove_if_empty(folder)
 
 

@@ -29,7 +29,7 @@ import sys
 import types
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import BIND_NOW, child, frames, limits, link, linux, orders, preloading, proving, rehearsal
+from . import BIND_NOW, child, frames, limits, link, linux, node_call, orders, preloading, proving, rehearsal
 from .confinement import Confinement
 from .learning import ONLOOKER
 from .reaper import Reaper
@@ -108,8 +108,6 @@ class Zygote:
         """Import modules of packages; what the daemon is told of it. Does not return when one has spoilt us."""
         if not self._confinement.is_bound:
             return {"preloaded": [], "not_preloaded": [[name, preloading.UNBOUND] for name in names], "undone": []}
-        if self._namespaces is not None:
-            self._namespaces.differs_in_number = bool(names)
         linux.die_with_parent(whether=True)  # an import that never ends does not see that the daemon has
         self._leave_if_alone()
         try:
@@ -118,7 +116,8 @@ class Zygote:
             frames.send(self._control, {"kind": "spoilt", "module": error.module, "reason": error.reason})
             self._reaper.kill_all(PATIENCE_S)
             os._exit(SPOILT)
-        linux.die_with_parent(whether=False)  # from here on we see it, and end what is ours
+        if self._namespaces is None:
+            linux.die_with_parent(whether=False)  # from here on we see it, and end what is ours
         if names:
             self._tell_module("")
         return {"preloaded": imported, "not_preloaded": refused, "undone": undone}
@@ -248,6 +247,7 @@ def _settle() -> None:
     gc.collect()
     for _ in range(REHEARSALS):
         rehearsal.rehearse()
+    node_call.forget_children()
     ONLOOKER.listen()
     gc.freeze()  # a collection in a worker must not touch, and so copy, the pages they all share
     gc.disable()

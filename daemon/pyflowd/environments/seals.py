@@ -1,0 +1,57 @@
+"""What in a virtual environment decides which interpreter it is: its settings, and the links to the one below.
+
+A wheel may bring files of these names. Who started the interpreter then, or looked where it comes from, would follow
+the package. So they are compared after every change.
+"""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyflowd.environments.failures import EnvironmentFailed, Reason
+from pyflowd.environments.trees import delete_tree
+
+SETTINGS = "pyvenv.cfg"
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """settings: the text of `pyvenv.cfg`. links: what `bin/python` and its other names lead to; "" where no link is."""
+
+    settings: str
+    links: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Seal":
+        """As it is now."""
+        names = sorted(name for name in os.listdir(folder / "bin") if name.startswith("python"))
+        settings = (folder / SETTINGS).read_text(encoding="utf-8", errors="surrogateescape")
+        return cls(settings, tuple((name, _target(folder / "bin" / name)) for name in names))
+
+    def check(self, folder: Path) -> None:
+        """Puts back what was replaced, and tells it as a failure."""
+        try:
+            if Seal.of(folder) == self:
+                return
+        except OSError:
+            pass
+        self._restore(folder)
+        message = "a package replaces the interpreter of its environment, or its settings: that is refused"
+        raise EnvironmentFailed(message, reason=Reason.PLACE)
+
+    def _restore(self, folder: Path) -> None:
+        for path in (folder / SETTINGS, *(folder / "bin").glob("python*")):
+            if path.is_dir() and not path.is_symlink():
+                delete_tree(path)
+            else:
+                path.unlink()
+        (folder / SETTINGS).write_text(self.settings, encoding="utf-8", errors="surrogateescape")
+        for name, target in self.links:
+            (folder / "bin" / name).symlink_to(target)
+
+
+def _target(path: Path) -> str:
+    with suppress(OSError):
+        return os.readlink(path)
+    return ""
