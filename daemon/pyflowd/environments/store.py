@@ -259,7 +259,7 @@ def checked_name(name: str) -> str:
     if not is_environment_name(name):
         raise EnvironmentFailed(
             f"{name!r} cannot be the name of an environment",
-            hint="Letters, digits, '.', '_' and '-', beginning with a letter or a digit; nothing like a version of Python.",
+            hint="Letters, digits, '.', '_' and '-', beginning with a letter or a digit; nothing like a version.",
         )
     return name
 
