@@ -14,8 +14,8 @@ from pyflowd.core import effects, stimuli
 from pyflowd.core.ids import EnvironmentId, WorkerId
 from pyflowd.shell.zygote_frames import births_in, exits_in, workers_in
 from pyflowd.worker_side.frames import FrameError
-from support.fork_servers import fork_servers
 from support.environments import make_environment
+from support.fork_servers import fork_servers
 from support.zygote import find_interpreters, is_alive
 
 OWN = find_interpreters()[0]
