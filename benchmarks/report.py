@@ -9,9 +9,10 @@ import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+import environment_sections
 import samples
+from tables import MICROSECONDS, MILLISECONDS, Recorded, figure, origin, span, table
 from workloads import WORKLOADS
 
 OURS = "pyflowd"
@@ -20,19 +21,6 @@ REFERENCES = {
     "ppe-fork": "ProcessPoolExecutor(fork)",
     "mp-fork": "multiprocessing fork per node",
 }
-MICROSECONDS, MILLISECONDS = 1e6, 1e3
-Recorded = Mapping[str, Any]
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
-    """A Markdown table; the first columns are words, the others are figures."""
-    marks = ["---"] * words + ["---:"] * (len(head) - words)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, marks, *rows])
-
-
-def figure(value: float) -> str:
-    """Two or three significant digits, thousands apart."""
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def duration(seconds: float, unit: str) -> str:
@@ -88,15 +76,6 @@ def ratios_table(peers: Mapping[str, Recorded], workloads: Sequence[str]) -> str
         if name in peers
     ]
     return table(["against", *[WORKLOADS[name].title for name in workloads]], rows)
-
-
-def origin(recorded: Recorded) -> str:
-    """When, where and how."""
-    machine = recorded["machine"]
-    return (
-        f"{recorded['time']}, {machine['cpus']} CPUs ({machine['cpu']}), Linux {machine['kernel']}, "
-        f"Python {machine['python']}, load {machine['load']} before. `{recorded['command']}`"
-    )
 
 
 def remarks(peers: Mapping[str, Recorded]) -> list[str]:
@@ -169,11 +148,6 @@ def large_section(recorded: Recorded) -> str:
     return f"{origin(recorded)}\n\nA chain of {recorded['nodes']:,} nodes; medians.\n\n{table(head, rows)}"
 
 
-def span(ratios: Sequence[float]) -> str:
-    """The median of ratios near 1, and their range."""
-    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})" if ratios else "-"
-
-
 SANDBOX_COLUMNS = {"w1": ("one node, us", MICROSECONDS), "w3": ("wide graph, us per node", MICROSECONDS)}
 SANDBOX_COLUMNS["start"] = ("first run in a new folder, ms", MILLISECONDS)
 
@@ -233,6 +207,9 @@ SECTIONS = {
     "idle": ("Idle", idle_section),
     "large": ("Large graphs", large_section),
     "sandbox": ("Sandbox tiers", sandbox_section),
+    "learning": ("Imports that are learnt", environment_sections.learning_section),
+    "environments": ("Environments on demand", environment_sections.environments_section),
+    "trees": ("This tree and another", trees_section),
     "limits": ("Limits of the machine", limits_section),
 }
 

@@ -20,6 +20,8 @@ def parts(rounds: int) -> dict[str, list[str]]:
         "bench": ["--rounds", str(rounds)],
         "cold": ["--times", str(5 * rounds)],
         "sandbox": ["--rounds", str(rounds)],
+        "learning": ["--rounds", str(rounds)],
+        "environments": ["--rounds", str(rounds)],
         "idle": ["--seconds", "10"],
         "large": ["--times", str(rounds)],
     }

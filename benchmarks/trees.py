@@ -17,6 +17,7 @@ from typing import Any
 import bench
 import recording
 import report
+from workloads import WORKLOADS as ALL
 
 WORKLOADS = ("w1", "w1p", "w2", "w3")
 THIS, OTHER = "this tree", "the other tree"
@@ -42,7 +43,7 @@ def main() -> None:
     """Measure, keep, show."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="the folder of the other tree")
-    parser.add_argument("--workloads", type=bench.names_of("workload", bench.WORKLOADS), default=list(WORKLOADS))
+    parser.add_argument("--workloads", type=bench.names_of("workload", ALL), default=list(WORKLOADS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all samples")
     options = parser.parse_args()

@@ -140,7 +140,7 @@ class _Daemon:
         from pyflowd.shell.warmth import Warmth
         from pyflowd.shell.watch import Watch
 
-        planner = Planner(self._loop, self._driver.feed)
+        planner = Planner(lambda spec: self._store.find(spec) is not None, self._loop, self._driver.feed)
         self._parts.callback(planner.close)
         environments, jobs = self._new_environments()
         warmth = Warmth(self._controller, environments, self._zygotes.pid_of, self._loop, self._driver.feed)

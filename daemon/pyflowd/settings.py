@@ -70,6 +70,7 @@ class Settings:
             call=self.limits,
             caps=self.caps,
             permissions=self.permissions,
+            learns=self.environments.learn,
             leave_after_s=self.leave_after_s if leaves_when_idle else None,
         )
 

@@ -186,7 +186,8 @@ class Ground(_Ground):
         self.settle()
 
     def _start(self) -> None:
-        settings = f'python = "{self.home.environment}"\nspares = 4\n[sandbox]\nminimum_tier = "{self.tier}"\n'
+        kept = "spares = 4\n[environments]\nlearn = false\n"  # what is learnt would change who the victims are
+        settings = f'python = "{self.home.environment}"\n{kept}[sandbox]\nminimum_tier = "{self.tier}"\n'
         os.environ["TOKEN"] = SECRET
         try:
             self.daemon = self._daemons.enter_context(

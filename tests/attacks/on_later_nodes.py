@@ -37,12 +37,7 @@ ATTACKS = (
         "attempt(os.symlink, HOME, here)",
     ),
     Attack(
-        title="Later nodes: a module of its own, to be imported beforehand for them",
-        code="write('attacked.py', b'import builtins, time\\nbuiltins.attacked = 1\\ntime.sleep(0.01)\\n',"
-        " os.O_CREAT | os.O_WRONLY)\nsys.path.insert(0, os.getcwd())\nimport attacked\ntime.sleep(0.3)",
-    ),
-    Attack(
-        title="Later nodes: a package of its own in the place of one that is imported beforehand",
+        title="Later nodes: a module of its own in the place of one that they import",
         code="for name in ('innocent.py', 'attacked.py', 'attacked.pth', '__pycache__/innocent.pyc'):\n"
         "    attempt(write, os.path.join(SITE, name), b'VALUE = \\'attacked\\'', os.O_CREAT | os.O_WRONLY)",
         held_from="T1",

@@ -49,6 +49,24 @@ def test_what_cannot_be_made_fails_those_who_need_it_and_is_tried_anew_by_the_ne
     assert len(world.building) == 1
 
 
+def test_to_check_a_graph_makes_nothing_and_says_so() -> None:
+    world = World()
+    for is_made in (False, True):
+        document = requiring("numpy")
+        submission = stimuli.Submission(document=document, name="g.json", key="checked", inputs={}, makes=False)
+        world.requests += 1
+        world.feed(stimuli.CheckAsked(session=SESSION, request=world.requests, submission=submission))
+        assert not world.building
+        world.settle()
+        [checked] = world.replies[world.requests]
+        assert isinstance(checked, replies.GraphChecked)
+        assert checked.runnable
+        assert any("not made yet" in finding.message for finding in checked.findings) is not is_made
+        world.submit(document)
+        world.settle()
+    world.check_over()
+
+
 def test_a_build_that_nobody_waits_for_any_more_is_given_up() -> None:
     world = World()
     first, second = (world.submit(requiring("numpy")) for _ in range(2))

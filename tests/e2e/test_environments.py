@@ -186,7 +186,7 @@ def test_two_daemons_that_share_their_environments_build_once(place: Workplace) 
             built = [was_built(run) for run in runs]
             assert [run.outputs["n0"]["output_1"] for run in runs] == ["1.0"] * 2
             assert True in built
-    assert len([*shared.glob("built/*/pyflowd.json")]) == 1
+    assert len([*shared.glob("records/built-*.json")]) == 1
     assert place.index.counts[name] == 1
 
 
@@ -242,3 +242,18 @@ def test_the_end_of_a_run_that_built_something_is_like_any_other(place: Workplac
     assert 0 < ready.duration_s < finished.duration_s
     listed = {item.python: item for item in client.environments.list().environments}[ready.python]
     assert (listed.kind, listed.requirements, listed.packages, listed.state) == ("built", (name,), 1, "warm")
+
+
+def test_to_check_a_graph_installs_nothing(place: Workplace, client: Client) -> None:
+    name = new_package(place)
+    document = requiring(graph(version_node(name)), name)
+    before = place.complete
+    checked = client.check(document)
+    assert checked.runnable
+    assert [finding.code for finding in checked.findings] == ["environment_needed", "environment_needed"]
+    assert "not made yet" in checked.findings[1].message
+    assert place.complete == before
+    client.run_document(document).result()
+    assert [finding.code for finding in client.check(document).findings] == ["environment_needed"]
+    other = client.check(requiring(graph(node("import nowhere")), name))
+    assert "missing_import" in [finding.code for finding in other.findings]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyflowd.core import effects, stimuli
-from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.ids import WorkerId
 from pyflowd.shell.zygote_frames import births_in, exits_in, workers_in
 from pyflowd.worker_side.frames import FrameError
 from support.environments import make_environment
@@ -68,8 +68,7 @@ def test_nonsense_ends_the_fork_server_and_nothing_else(tmp_path: Path, header: 
     async def play() -> None:
         async with fork_servers("T0") as servers:
             await servers.start(python, "forger")
-            environment = EnvironmentId(python)
-            servers.zygotes.fork(effects.ForkWorkers(environment=environment, workers=(WorkerId(1),)))
+            servers.zygotes.fork(effects.ForkWorkers(zygote=servers.ids[python], workers=(WorkerId(1),)))
             [lost] = await servers.wait(1, stimuli.ZygoteLost)
             assert isinstance(lost, stimuli.ZygoteLost)
             assert "sent nonsense" in lost.reason
@@ -88,7 +87,7 @@ def test_workers_of_others_cannot_be_said_to_have_ended(tmp_path: Path) -> None:
         async with fork_servers("T0") as servers:
             await servers.start(python, "forger")
             workers = (WorkerId(1),)
-            servers.zygotes.fork(effects.ForkWorkers(environment=EnvironmentId(python), workers=workers))
+            servers.zygotes.fork(effects.ForkWorkers(zygote=servers.ids[python], workers=workers))
             [one] = await servers.wait(1, stimuli.ForkFailed, stimuli.WorkerExited)
             assert isinstance(one, stimuli.ForkFailed)
             assert one.workers == workers
@@ -112,12 +111,12 @@ def test_the_daemon_signals_nobody_on_the_word_of_a_fork_server(tmp_path: Path, 
     async def play() -> None:
         async with fork_servers("T0") as servers:
             await servers.start(python, "forger")
-            environment, worker = EnvironmentId(python), WorkerId(1)
-            servers.zygotes.fork(effects.ForkWorkers(environment=environment, workers=(worker,)))
+            zygote, worker = servers.ids[python], WorkerId(1)
+            servers.zygotes.fork(effects.ForkWorkers(zygote=zygote, workers=(worker,)))
             await servers.wait(1, stimuli.WorkersForked)
-            assert servers.zygotes.pid_of(environment, worker) is None
-            servers.zygotes.interrupt(effects.InterruptWorker(environment=environment, worker=worker))
-            servers.zygotes.kill(effects.KillWorker(environment=environment, worker=worker))
+            assert servers.zygotes.pid_of(zygote, worker) is None
+            servers.zygotes.interrupt(effects.InterruptWorker(zygote=zygote, worker=worker))
+            servers.zygotes.kill(effects.KillWorker(zygote=zygote, worker=worker))
             assert is_alive(bystander)
 
     asyncio.run(play())

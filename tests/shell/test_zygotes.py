@@ -7,8 +7,10 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from pyflowd.core import effects
 from pyflowd.shell import zygote_process
 from pyflowd.worker_side import landlock
 from support.environments import make_environment, write_files
@@ -85,6 +87,14 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_environment(OWN, folder / "env", MODULES)
 
 
+def running(python: str) -> list[psutil.Process]:
+    """The processes of an interpreter, but for those that are about to end."""
+    every = psutil.process_iter(["cmdline"])
+    found = [process for process in every if (process.info["cmdline"] or [""])[0] == python]
+    _, alive = psutil.wait_procs(found, 0.5)
+    return alive
+
+
 def within(tier: str, scenario: Callable[[ForkServers], Awaitable[None]]) -> None:
     """Play a scenario with the fork servers of a tier."""
 
@@ -113,6 +123,8 @@ def test_whatever_a_module_does_the_fork_server_comes_up_without_it(
             "raises": "RuntimeError: no",
         }
         assert warmed.tier == tier
+        [alive] = running(python)
+        assert alive.pid == warmed.pid
         source = (
             "import sys\n@node_entry\ndef f() -> list:\n    return ['good' in sys.modules, 'threads' in sys.modules]\n"
         )
@@ -238,7 +250,7 @@ def has_numpy() -> bool:
 
 @pytest.mark.skipif(not has_numpy(), reason="numpy is not installed beside the tests")
 def test_random_numbers_of_numpy_are_the_same_only_for_the_same_seed() -> None:
-    python = str(Path(sys.prefix, "bin", "python"))
+    python = str(Path(sys.prefix, "bin", "python3"))
     source = """
 import os, sys
 there = "numpy.random" in sys.modules
@@ -262,3 +274,21 @@ def f() -> list:
         assert first == second != other
 
     within(BEST, scenario)
+
+
+@pytest.mark.parametrize("tier", ALL)
+def test_what_nodes_are_said_to_have_imported_can_be_preloaded_as_it_was_said(python: str, tier: str) -> None:
+    source = "@node_entry\ndef f() -> list:\n    import good, decimal, xml.dom.minidom\n    return sorted(vars())\n"
+
+    async def scenario(servers: ForkServers) -> None:
+        await servers.start(python)
+        assert await servers.run(python, source) == [["decimal", "good", "xml"]]
+        names = [name for name, _ in servers.imports]
+        assert names == ["good", "decimal", "xml.dom.minidom"]
+        servers.zygotes.end(effects.EndZygote(zygote=servers.ids[python]))
+        warmed = await servers.start(python, *names)
+        assert [name for name, _ in warmed.preloaded] == names
+        assert await servers.run(python, source) == [["decimal", "good", "xml"]]
+        assert servers.imports == ()
+
+    within(tier, scenario)

@@ -65,6 +65,11 @@ class Bench:
         assert not left
 
 
+def run(python: str, code: str) -> str:
+    """What it prints, in the environment as nodes see it."""
+    return subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def version_of(python: str, package: str) -> str:
     """Which version of a package of ours is imported there; "" when there is none."""
     code = f"import {package}; print({package}.VERSION)"

@@ -53,6 +53,7 @@ class ForkServers:
     workers: int = 0
     started: int = 0
     ids: dict[str, ZygoteId] = field(default_factory=dict)
+    imports: tuple[tuple[str, float], ...] = ()  # of the last node
 
     async def start(self, python: str, *preload: str) -> stimuli.ZygoteWarmed:
         """Start one, and wait until it is warm."""
@@ -93,6 +94,7 @@ class ForkServers:
         for one in came:
             assert isinstance(one, stimuli.CallDone), one
         done = cast(list[stimuli.CallDone], came)
+        self.imports = done[-1].imports
         return [json.loads(one.outputs[0][1].payload.read()) for one in done]
 
     def _fork(self, zygote: ZygoteId, count: int) -> Sequence[WorkerId]:

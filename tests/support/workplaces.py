@@ -50,7 +50,7 @@ class Workplace:
     @property
     def complete(self) -> list[str]:
         """The ids of those that exist."""
-        return sorted(record.parent.name for record in self.environments.glob("*/*/pyflowd.json"))
+        return sorted(record.stem.partition("-")[2] for record in self.environments.glob("records/*.json"))
 
     @property
     def left(self) -> list[Path]:

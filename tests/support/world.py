@@ -323,6 +323,8 @@ class World:
             case effects.ReadGraph():
                 reading = read_document(effect.document, effect.name)
                 placement = place(reading.graph, effect.choice, effect.python) if reading.graph else Placement()
+                if not effect.makes:
+                    placement = placement.with_what_is_there(self.built.__contains__)
                 self.feed(
                     stimuli.GraphRead(
                         key=effect.key, graph=reading.graph, placement=placement, diagnostics=reading.diagnostics

@@ -52,13 +52,17 @@ class CloseRun:
 
 @record
 class ReadGraph:
-    """Read a document, and say where its nodes run for whoever chose so; ends in GraphRead."""
+    """Read a document, and say where its nodes run for whoever chose so; ends in GraphRead.
+
+    makes: whether environments that are not there will be made.
+    """
 
     key: str
     document: str
     name: str | None
     python: str | None
     choice: requests.EnvironmentChoice
+    makes: bool
 
 
 @record

@@ -46,7 +46,7 @@ class Policy:
     """The figures the controller decides by.
 
     call, caps: what a run and its nodes may use unless it asks for other limits, and the highest it may ask for.
-    permissions: the most that clients may grant.
+    permissions: the most that clients may grant. learns: whether it is remembered what nodes import.
     leave_after_s: how long the daemon stays without work and clients.
     """
 
@@ -54,6 +54,7 @@ class Policy:
     call: Limits = field(default_factory=Limits)
     caps: Caps = field(default_factory=dict)
     permissions: PermissionCaps = field(default_factory=PermissionCaps)
+    learns: bool = True
     graces: Graces = field(default_factory=Graces)
     leave_after_s: float | None = None
 
@@ -76,7 +77,7 @@ class ExecutionController:
         self._deadlines = Deadlines()
         self._desk = CallDesk(self.pool, self._deadlines, policy.graces, self._emit)
         self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
-        self.learnt = LearntImports(learnt, self._keep_learnt)
+        self.learnt = LearntImports(learnt, self._keep_learnt, learns=policy.learns)
         self._keeper = ZygoteKeeper(self.pool, self._desk, self._deadlines, self.learnt, self._emit)
         self._keeper.on_changed, self._keeper.on_lost = self._environment_changed, self._call_lost
         self._keeper.on_doomed = self._doom

@@ -23,9 +23,12 @@ class Learnt:
 
 
 class LearntImports:
-    """All that was learnt, by the path of the interpreter."""
+    """All that was learnt, by the path of the interpreter. learns: or else only what somebody wants is imported."""
 
-    def __init__(self, known: Mapping[str, Learnt], keep: Callable[[str, Learnt], None]) -> None:
+    def __init__(
+        self, known: Mapping[str, Learnt], keep: Callable[[str, Learnt], None], *, learns: bool = True
+    ) -> None:
+        self._learns = learns
         self._known = dict(known)
         self._wanted: dict[str, tuple[str, ...]] = {}
         self._keep = keep
@@ -42,14 +45,14 @@ class LearntImports:
     def preload(self, python: str) -> tuple[str, ...]:
         """What a fork server shall import, in the order in which it was learnt."""
         learnt = self.of(python)
-        names = dict.fromkeys((*self._wanted.get(python, ()), *learnt.modules))
+        names = dict.fromkeys((*self._wanted.get(python, ()), *(learnt.modules if self._learns else ())))
         return tuple(name for name in names if name not in learnt.broken)
 
     def learn(self, python: str, imports: Iterable[tuple[str, float]], has: Iterable[str]) -> bool:
         """A node imported these, from a fork server that was told of `has`: whether another should know more."""
         learnt = self.of(python)
         news = {name: seconds for name, seconds in imports if seconds >= WORTH_S and name not in learnt.broken}
-        if not news:
+        if not news or not self._learns:
             return False
         for name, seconds in news.items():
             learnt.modules[name] = max(seconds, learnt.modules.get(name, 0.0))

@@ -102,7 +102,7 @@ class Preparation(Generic[W]):
     def wanted(self) -> list[EnvironmentSpec]:
         """The environments that are not there yet."""
         specs = self.placement.specs if self.placement else ()
-        return [spec for spec in specs if spec not in self.provided]
+        return [spec for spec in dict.fromkeys(specs) if spec not in self.provided]
 
     def missing(self, environment: EnvironmentId) -> list[CodeHash]:
         """The sources of an environment that nobody has looked at yet."""

@@ -95,7 +95,8 @@ class Preparer(Generic[W]):
             self._finish(preparation, Prepared(None, read.diagnostics + read.placement.diagnostics))
             return
         preparation.graph, preparation.placement = read.graph, read.placement
-        self._memory.keep_placement(read.key, read.placement)
+        if not read.placement.is_provisional:
+            self._memory.keep_placement(read.key, read.placement)
         self._provide(preparation)
 
     def provided(self, provided: stimuli.EnvironmentProvided) -> None:
@@ -170,6 +171,7 @@ class Preparer(Generic[W]):
                 name=submission.name,
                 python=submission.python,
                 choice=submission.choice,
+                makes=submission.makes,
             )
         )
 

@@ -26,10 +26,11 @@ from pyflowd_client.protocol.requests import NO_CHOICE, NO_PERMISSIONS, Environm
 
 @record
 class Submission:
-    """A graph as a client sent it. `key` is a hash of document, name and choice: equal keys mean equal graphs.
+    """A graph as a client sent it. `key` is a hash of document, name, choice and `makes`: equal keys mean equal graphs.
 
     profile: what nodes are permitted, of an interpreter that is not known yet. permissions: the same in normal form.
     variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
+    makes: whether environments that are not there shall be made.
     """
 
     document: str
@@ -39,6 +40,7 @@ class Submission:
     profile: EnvironmentId = NOWHERE
     python: str | None = None
     choice: EnvironmentChoice = NO_CHOICE
+    makes: bool = True
     permissions: Permissions = NO_PERMISSIONS
     variables: Variables = ()
 

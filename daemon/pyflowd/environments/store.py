@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from pyflowd.environments.failures import EnvironmentFailed
@@ -116,9 +117,9 @@ class EnvironmentStore:
 
     def find_at(self, place: Place) -> Path | None:
         """As `find`, of one whose place is known."""
-        python = os.path.join(self.root, place.kind, place.id, "bin", "python")
-        complete = os.path.exists(self.record_file(place)) and os.path.exists(python)
-        return Path(python) if complete else None
+        python = f"{self.root}/{place.kind}/{place.id}/bin/python"
+        record = f"{self.root}/records/{place.key}.json"
+        return Path(python) if os.path.exists(record) and os.path.exists(python) else None
 
     def touch(self, spec: EnvironmentSpec) -> None:
         """Somebody uses it now. One that is gone, or cannot be written, stays as it is."""
@@ -241,8 +242,7 @@ class EnvironmentStore:
 
     def id_of(self, spec: EnvironmentSpec) -> str:
         """A digest of the spec and of what it means here: where its interpreter leads, and for which processor."""
-        where = [spec.digest, self._interpreter(spec.python), sys.platform, platform.machine()]
-        return hashlib.blake2b(json.dumps(where).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return _digest(spec, self._interpreter(spec.python))
 
     def _interpreter(self, python: str) -> str:
         python = python or self._default
@@ -264,6 +264,12 @@ def checked_name(name: str) -> str:
             hint="Up to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit.",
         )
     return name
+
+
+@lru_cache(maxsize=512)
+def _digest(spec: EnvironmentSpec, interpreter: str) -> str:
+    where = [spec.digest, interpreter, sys.platform, platform.machine()]
+    return hashlib.blake2b(json.dumps(where).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -3,8 +3,8 @@
 Nothing is looked up here: an environment is a spec, and whether there is such a one, or can be, is for others to find.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from pyflowd.graph.declared_environment import environment_of_graph, environment_of_node
 from pyflowd.graph.dependencies import ENVIRONMENT, NOTHING, Dependencies, DependencyReader, Owner
@@ -28,6 +28,7 @@ class Placement:
 
     of_node: an index into `specs`, for nodes that run in another than the graph's own.
     required: what the graph requires of its own, blocks in its nodes included, whatever was chosen for it.
+    is_provisional: some stand for others that are not there, so that nothing is known of the packages in them.
     refusals: why no node at all can run, if so. problems: nodes that cannot, for what they declare, and why.
     diagnostics: all there is to say, refusals and problems included (up to a number of each kind).
     """
@@ -38,6 +39,17 @@ class Placement:
     refusals: tuple[Diagnostic, ...] = ()
     problems: Mapping[NodeId, Diagnostic] = field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
+    is_provisional: bool = False
+
+    def with_what_is_there(self, is_there: Callable[[EnvironmentSpec], bool]) -> "Placement":
+        """The same, where nothing is made: in place of an environment that is not there, its interpreter."""
+        absent = [spec for spec in self.specs if spec.is_built and not is_there(spec)]
+        if not absent:
+            return self
+        specs = tuple(EnvironmentSpec(python=spec.python) if spec in absent else spec for spec in self.specs)
+        remark = "was not made yet: `run` makes it. What is imported was not looked at."
+        told = [_info(DiagnosticCode.ENVIRONMENT_NEEDED, f"needs an environment that {remark}")]
+        return replace(self, specs=specs, diagnostics=(*self.diagnostics, *told), is_provisional=True)
 
     def code_hashes(self, graph: Graph) -> list[CodeHash]:
         """The name of each node's code in its environment, in the order of the nodes; "" for reroutes."""

@@ -73,6 +73,8 @@ def build_plan(
     remarks = DiagnosticLog()
     for node in nodes:
         for item in remarks_on(node, interfaces[node.code]):
+            if placement.is_provisional and item.code is DiagnosticCode.MISSING_IMPORT:
+                continue
             remarks.append(item)
     plan = Plan(
         title=graph.title,

@@ -12,6 +12,7 @@ from pyflowd.core.judgement import finding
 from pyflowd.core.stimuli import GraphRead, PlanBuilt, Stimulus
 from pyflowd.graph.diagnostics import Severity, has_errors
 from pyflowd.graph.document import read_document, write_document
+from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd.graph.placement import Placement, place
 from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol.replies import GraphConverted
@@ -25,16 +26,26 @@ SMALL_GRAPH_NODES = 150
 
 
 class Planner:
-    """Performs the effects that are about documents; one thread, so that large ones wait for each other."""
+    """Performs the effects that are about documents; one thread, so that large ones wait for each other.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, feed: Callable[[Stimulus], None]) -> None:
+    is_there: whether an environment need not be made.
+    """
+
+    def __init__(
+        self,
+        is_there: Callable[[EnvironmentSpec], bool],
+        loop: asyncio.AbstractEventLoop,
+        feed: Callable[[Stimulus], None],
+    ) -> None:
+        self._is_there = is_there
         self._loop = loop
         self._feed = feed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="planner")
 
     def read(self, effect: ReadGraph) -> None:
         """Read a document."""
-        self._perform(lambda: _read(effect), self._feed, is_small=len(effect.document) <= SMALL_DOCUMENT_CHARS)
+        is_small = len(effect.document) <= SMALL_DOCUMENT_CHARS
+        self._perform(lambda: _read(effect, self._is_there), self._feed, is_small=is_small)
 
     def build(self, effect: BuildPlan) -> None:
         """Plan a graph."""
@@ -75,9 +86,11 @@ def _convert(request: ConvertGraph) -> Conversion:
     return GraphConverted(document=written, findings=findings), ""
 
 
-def _read(effect: ReadGraph) -> Stimulus:
+def _read(effect: ReadGraph, is_there: Callable[[EnvironmentSpec], bool]) -> Stimulus:
     reading = read_document(effect.document, effect.name)
     placement = Placement() if reading.graph is None else place(reading.graph, effect.choice, effect.python)
+    if not effect.makes:
+        placement = placement.with_what_is_there(is_there)
     return GraphRead(key=effect.key, graph=reading.graph, placement=placement, diagnostics=reading.diagnostics)
 
 

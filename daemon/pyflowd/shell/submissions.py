@@ -13,7 +13,8 @@ def submission_of(request: SubmitRun | CheckGraph) -> Submission:
     if request.python is not None or request.environment is not NO_CHOICE:
         choice = request.environment
         chosen = json.dumps([request.python, choice.name, choice.requirements, choice.allow_builds])
-    text = f"{request.name}\0{chosen}\0{request.document}".encode("utf-8", "surrogatepass")
+    makes = isinstance(request, SubmitRun)  # to look at a graph installs nothing
+    text = f"{request.name}\0{chosen}\0{makes}\0{request.document}".encode("utf-8", "surrogatepass")
     return Submission(
         document=request.document,
         name=request.name,
@@ -21,4 +22,5 @@ def submission_of(request: SubmitRun | CheckGraph) -> Submission:
         inputs=request.inputs,
         python=request.python,
         choice=request.environment,
+        makes=makes,
     )
