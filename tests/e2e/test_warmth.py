@@ -1,5 +1,6 @@
 """Warmth: what nodes import is learnt and imported beforehand, what spoils that is left out, and idle ones go."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,12 +25,15 @@ TROUBLES = {  # each is harmless in a node that says that it is one, and takes l
 IS_THERE = "import sys\nis_there = '{0}' in sys.modules\nsys.is_node = True\nimport {0}\nreturn is_there"
 
 
+NUMBERS = itertools.count()
+
+
 def whether_there(module: str) -> str:
     """A graph of a node that imports a module, and says whether somebody had done so before it."""
     return graph(node(IS_THERE.format(module), returns="bool"))
 
 
-def was_there(client: Client, module: str, environment: str = "warm") -> bool:
+def was_there(client: Client, module: str, environment: str) -> bool:
     """Run it."""
     found: bool = client.run_document(whether_there(module), environment=environment).result()["n0"]["output_1"]
     return found
@@ -55,13 +59,14 @@ def daemon(place: Workplace) -> Iterator[RunningDaemon]:
 
 @pytest.fixture
 def warm(client: Client) -> Iterator[str]:
-    """An environment with all that trouble."""
-    client.environments.create("warm", "trouble").result()
-    yield "warm"
-    client.environments.remove("warm")
+    """An environment with all that trouble, of which nothing was learnt yet."""
+    name = f"warm{next(NUMBERS)}"
+    client.environments.create(name, "trouble").result()
+    yield name
+    client.environments.remove(name)
 
 
-def server(client: Client, module: str, environment: str = "warm") -> ForkServer:
+def server(client: Client, module: str, environment: str) -> ForkServer:
     """The fork server that nodes are forked from, once it has heard of a module."""
 
     def found() -> list[ForkServer]:
@@ -77,37 +82,37 @@ def server(client: Client, module: str, environment: str = "warm") -> ForkServer
 def test_what_a_node_imports_is_there_before_the_next_one_begins(
     client: Client, daemon: RunningDaemon, warm: str
 ) -> None:
-    assert not was_there(client, "heavy")
-    [preloaded] = [item for item in server(client, "heavy").preloaded if item.module == "heavy"]
+    assert not was_there(client, "heavy", warm)
+    [preloaded] = [item for item in server(client, "heavy", warm).preloaded if item.module == "heavy"]
     assert preloaded.seconds >= 0.05
-    assert was_there(client, "heavy")
+    assert was_there(client, "heavy", warm)
     assert client.environments.show(warm).learnt == ("heavy",)
     shown = pyflowctl(daemon.socket, "env", "show", warm).stdout
     assert "preloaded      heavy" in shown
-    assert not was_there(client, "heavier")  # what is learnt later comes in addition
-    server(client, "heavier")
-    assert was_there(client, "heavy")
-    assert was_there(client, "heavier")
+    assert not was_there(client, "heavier", warm)  # what is learnt later comes in addition
+    server(client, "heavier", warm)
+    assert was_there(client, "heavy", warm)
+    assert was_there(client, "heavier", warm)
 
 
 @pytest.mark.parametrize(("module", "reason"), [("raises", "not here"), ("threads", "thread"), ("leaves", "3")])
 def test_what_cannot_be_imported_beforehand_is_left_out_and_told(
     client: Client, daemon: RunningDaemon, warm: str, module: str, reason: str
 ) -> None:
-    assert not was_there(client, "heavy")
-    assert not was_there(client, module)
-    found = server(client, module)
+    assert not was_there(client, "heavy", warm)
+    assert not was_there(client, module, warm)
+    found = server(client, module, warm)
     [refused] = found.not_preloaded
     assert refused.module == module
     assert reason in refused.reason
     assert [item.module for item in found.preloaded] == ["heavy"]
-    assert not was_there(client, module)
-    assert was_there(client, "heavy")
+    assert not was_there(client, module, warm)
+    assert was_there(client, "heavy", warm)
     shown = pyflowctl(daemon.socket, "env", "show", warm).stdout
     assert f"not preloaded  {module}" in shown
     client.environments.install(warm, "apple").result()  # a change of packages is a new chance
-    assert not was_there(client, module)
-    assert server(client, module).not_preloaded[0].module == module
+    assert not was_there(client, module, warm)
+    assert server(client, module, warm).not_preloaded[0].module == module
 
 
 def test_one_that_hangs_while_it_learns_keeps_nobody_waiting() -> None:
@@ -117,9 +122,9 @@ def test_one_that_hangs_while_it_learns_keeps_nobody_waiting() -> None:
         make_wheel(place.index.folder, "hangs", files={"hangs.py": text})
         with place.daemon() as daemon, daemon.client() as client:
             client.environments.create("warm", "hangs").result()
-            assert not was_there(client, "hangs")
+            assert not was_there(client, "hangs", "warm")
             poll_until(lambda: len(client.environments.show("warm").fork_servers) == 2)
-            assert not was_there(client, "hangs")
+            assert not was_there(client, "hangs", "warm")
             assert {one.state for one in client.environments.show("warm").fork_servers} == {"warm", "warming"}
 
 
@@ -128,16 +133,16 @@ def test_what_was_learnt_outlives_the_daemon(place: Workplace) -> None:
         make_wheel(own.index.folder, "heavy", files={"heavy.py": SLOW})
         with own.daemon() as daemon, daemon.client() as client:
             client.environments.create("warm", "heavy").result()
-            assert not was_there(client, "heavy")
-            server(client, "heavy")
+            assert not was_there(client, "heavy", "warm")
+            server(client, "heavy", "warm")
         with own.daemon() as daemon, daemon.client() as client:
-            assert was_there(client, "heavy")
+            assert was_there(client, "heavy", "warm")
         client_file = own.folder / "d.sock.state" / "learnt.json"
         [learnt] = json.loads(client_file.read_text()).values()
         assert list(learnt["modules"]) == ["heavy"]
         client_file.write_text("{nonsense")
         with own.daemon() as daemon, daemon.client() as client:
-            assert not was_there(client, "heavy")
+            assert not was_there(client, "heavy", "warm")
 
 
 def test_the_settings_say_what_is_warm_from_the_start(place: Workplace) -> None:
@@ -148,11 +153,11 @@ def test_the_settings_say_what_is_warm_from_the_start(place: Workplace) -> None:
         with own.daemon() as daemon, daemon.client() as client:
             client.environments.create("warm", "trouble").result()
         with own.daemon(settings) as daemon, daemon.client() as client:
-            found = server(client, "heavy")
+            found = server(client, "heavy", "warm")
             assert [item.module for item in found.preloaded] == ["heavy"]
             assert sorted(item.module for item in found.not_preloaded) == ["nosuch", "raises"]
             assert client.environments.show("warm").is_kept
-            assert was_there(client, "heavy")
+            assert was_there(client, "heavy", "warm")
             assert "nobodys" in daemon.log.read_text()
 
 
@@ -169,7 +174,7 @@ def test_one_is_warmed_and_cooled_by_word(client: Client, daemon: RunningDaemon,
     shown = client.environments.show(warm)
     assert (shown.environment.state, shown.is_kept) == ("warm", True)
     pid = pid_of(client, warm)
-    assert not was_there(client, "heavier")
+    assert not was_there(client, "heavier", warm)
     assert pyflowctl(daemon.socket, "env", "cool", warm).returncode == 0
     assert wait_gone(pid)
     assert client.environments.show(warm).environment.state == "cold"
