@@ -194,6 +194,21 @@ def test_what_is_cooled_goes_when_its_nodes_are_done() -> None:
     world.check_over()
 
 
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_what_is_cooled_has_no_heir(is_begun: bool) -> None:
+    world = World()
+    world.imports = (("numpy", 0.1),)
+    used(world)
+    if is_begun:
+        world.wait(HEIR_AFTER_S)
+        assert world.warming
+    world.requests += 1
+    world.feed(stimuli.CoolAsked(session=SESSION, request=world.requests, python=PYTHON))
+    world.wait(HEIR_AFTER_S)
+    assert not world.controller.pool.book.living
+    world.check_over()
+
+
 def test_what_was_learnt_before_is_imported_from_the_start() -> None:
     world = World()
     world.imports = (("numpy", 0.1),)

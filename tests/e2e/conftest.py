@@ -1,6 +1,7 @@
 """One real daemon per test module. Whatever a test does to it, it must come out of it unharmed."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,11 @@ def client(unharmed: RunningDaemon) -> Iterator[Client]:
     """A session with it."""
     with unharmed.client() as session:
         yield session
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One that nodes may see, who may be another user."""
+    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        path.chmod(0o755)
+    return tmp_path

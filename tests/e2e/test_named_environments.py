@@ -1,7 +1,6 @@
 """Environments that people name: made, changed while they are in use, looked at, written down, and removed."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +9,12 @@ import pytest
 from pyflowd_client import Refused, RunFailed
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.errors import ErrorCode
-from pyflowd_client.protocol.events import EnvironmentProgress, EnvironmentReady, NodeProgress
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.events import EnvironmentProgress, EnvironmentReady
 from pyflowd_client.run import Run
-from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl
+from support.daemons import ADD, RunningDaemon, graph, pyflowctl
+from support.held_nodes import Held
 from support.packages import make_wheel, sha256
 from support.workplaces import Workplace, of_kind, placed, requiring, version_node, was_built, workplace
-
-WAITS = node("import apple\nprogress(0.5, 'here')\nwith open(path) as pipe:\n    pipe.read()\nreturn apple.VERSION",
-             "path: str", "str")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -45,39 +41,6 @@ def version_in(client: Client, environment: str, package: str = "apple") -> str:
     """Which version of a package nodes see there."""
     found: str = client.run_document(graph(version_node(package)), environment=environment).result()["n0"]["output_1"]
     return found
-
-
-class Held:
-    """A node that has come as far as it can until it is let go: it reads from a pipe. Another follows it."""
-
-    def __init__(self, client: Client, folder: Path, environment: str) -> None:
-        self._path = folder / "pipe"
-        os.mkfifo(self._path, 0o644)
-        follows = node("import apple\nreturn before + ' ' + apple.VERSION", "before: str", "str")
-        document = graph(WAITS, follows, edges=(("n0", "output_1", "n1", "before"),))
-        self.run = client.run_document(document, environment=environment, inputs={"n0.path": str(self._path)},
-                                       permissions=Permissions(read=(str(folder),)))  # fmt: skip
-        self._events = iter(self.run)
-        while not isinstance(event := next(self._events), NodeProgress):
-            assert event.NAME != "run_finished", event
-
-    def let_go(self) -> str:
-        """What the last node returns: the versions that both saw."""
-        if self._path.exists():
-            self._path.write_text("go")
-            self._path.unlink()
-        for _ in self._events:
-            continue
-        found: str = self.run.outputs["n1"]["output_1"]
-        return found
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """One that nodes may see."""
-    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        path.chmod(0o755)
-    return tmp_path
 
 
 def told(run: Run) -> EnvironmentReady:
@@ -133,7 +96,7 @@ def test_packages_come_and_go(client: Client, science: str) -> None:
 def test_what_is_installed_meanwhile_is_for_the_nodes_that_begin_later(
     client: Client, daemon: RunningDaemon, science: str, folder: Path
 ) -> None:
-    held = Held(client, folder, science)
+    held = Held(client, folder, environment=science)
     with daemon.client() as other:
         told(other.environments.install(science, "apple>=2"))
         assert version_in(other, science) == "2.0"
@@ -147,7 +110,7 @@ def test_one_in_which_a_node_runs_is_neither_removed_nor_pruned(
     with daemon.client() as other:
         other.run_document(built).result()
         [id] = [found.id for found in other.environments.list().environments if found.kind == "built"]
-        held = Held(client, folder, science)
+        held = Held(client, folder, environment=science)
         with pytest.raises(Refused, match="science") as raised:
             other.environments.remove(science)
         assert raised.value.code is ErrorCode.BUSY
@@ -158,27 +121,18 @@ def test_one_in_which_a_node_runs_is_neither_removed_nor_pruned(
 
 
 def test_pruning_spares_what_a_node_runs_in(client: Client, daemon: RunningDaemon, folder: Path) -> None:
-    pipe = folder / "pipe"
-    os.mkfifo(pipe, 0o644)
-    document = requiring(graph(WAITS), "apple<2")
-    run = client.run_document(document, inputs={"n0.path": str(pipe)}, permissions=Permissions(read=(str(folder),)))
-    events = iter(run)
-    while not isinstance(next(events), NodeProgress):
-        continue
+    held = Held(client, folder, requirements=("apple<2",))
     with daemon.client() as other:
         assert other.environments.prune(disk_bytes=0, dry_run=True).removed == ()
         assert other.environments.prune(disk_bytes=0).removed == ()
-        pipe.write_text("go")
-        for _ in events:
-            continue
-        assert run.outputs["n0"]["output_1"] == "1.0"
+        assert held.let_go() == "1.0 1.0"
         [would] = other.environments.prune(disk_bytes=0, dry_run=True).removed
         assert other.environments.prune(unused_s=3600).removed == ()
         pruned = other.environments.prune(disk_bytes=0)
         assert [gone.id for gone in pruned.removed] == [would.id]
         assert pruned.freed_bytes > 0
         assert other.environments.list().environments == ()
-        assert was_built(other.run_document(document, inputs={"n0.path": os.devnull}))
+        assert was_built(other.run_document(requiring(graph(version_node("apple")), "apple<2")))
 
 
 def test_it_is_shown_with_all_that_is_known(client: Client, daemon: RunningDaemon, science: str) -> None:

@@ -13,6 +13,7 @@ MODULES = {
     "outer/__init__.py": "import inner, time\ntime.sleep(0.02)\nfrom . import part\n",
     "outer/part.py": "",
     "inner.py": "",
+    "alone.py": "from time import perf_counter\nend = perf_counter() + 0.02\nwhile perf_counter() < end:\n    pass\n",
     "second/__init__.py": "",
     "second/sub/__init__.py": "",
     "second/sub/deep.py": "",
@@ -45,6 +46,13 @@ def test_the_outermost_imports_are_told_in_their_order(anywhere: Zygote) -> None
     found = imports_of(anywhere, "import outer, inner, outer.part\nimport second.sub.deep\nimport spread.deep.leaf")
     assert list(found) == ["outer", "second", "second.sub", "second.sub.deep", "spread.deep.leaf"]
     assert 0.02 <= found["outer"] < 5
+
+
+def test_one_that_imports_nothing_itself_is_no_cheaper_than_it_is(anywhere: Zygote) -> None:
+    source = "import second, alone\n@node_entry\ndef f():\n    import time\n    time.sleep(0.5)\n"
+    found = dict(run_node(anywhere, source).header["imports"])
+    assert 0.02 <= found["alone"] < 0.5
+    assert found["second"] < 0.02 + found["alone"]
 
 
 def test_a_node_that_imports_nothing_new_tells_nothing(anywhere: Zygote) -> None:

@@ -77,6 +77,9 @@ class ZygoteKeeper:
         """The zygotes of an interpreter are not needed any more."""
         for zygote in self._book.of_python(python):
             zygote.is_kept = False
+            self._heirs_wanted.pop(zygote.environment, None)
+            if zygote.environment in self._book.heirs:
+                self._end(self._book.heirs[zygote.environment])
             if zygote.state is ZygoteState.WARM and not any(self._pool.waiting(zygote.environment)):
                 self._leave_behind(self._book.renew(zygote.environment))
 

@@ -38,18 +38,22 @@ class Warmth:
         self._loop = loop
         self._feed = feed
         self._timer: asyncio.TimerHandle | None = None
+        self._is_idle = False
         self._looks = 0
 
     def arm(self) -> None:
         """Go on looking as long as there is something to see."""
+        if self._pool.running and self._is_idle:
+            self.close()  # the next look would be late
         if self._timer is None and (self._pool.running or len(self._pool.book.living) > 1):
-            period_s = BUSY_PERIOD_S if self._pool.running else IDLE_PERIOD_S
-            self._timer = self._loop.call_later(period_s, self._look)
+            self._is_idle = not self._pool.running
+            self._timer = self._loop.call_later(IDLE_PERIOD_S if self._is_idle else BUSY_PERIOD_S, self._look)
 
     def close(self) -> None:
         """Look no more."""
         if self._timer is not None:
             self._timer.cancel()
+        self._timer, self._is_idle = None, False
 
     def measure(self, zygote: Zygote) -> int:
         """The memory of a fork server and its spares; shared pages count once."""
@@ -57,7 +61,7 @@ class Warmth:
         return sum(proportional_bytes(pid) for pid in pids if pid is not None)
 
     def _look(self) -> None:
-        self._timer = None
+        self._timer, self._is_idle = None, False
         if not self._pool.running or self._looks % LOOKS_PER_MEASUREMENT == 0:
             self._feed(
                 MemoryMeasured(

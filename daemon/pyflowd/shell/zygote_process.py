@@ -178,8 +178,7 @@ class ZygoteProcess:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
             log.warning("the zygote of %s does not leave, killing it", self.environment)
-            self._process.kill()
-            self._process.wait()
+            self._kill()
 
     def discard(self) -> None:
         """End the zygote and its spares at once."""

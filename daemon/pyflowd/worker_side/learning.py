@@ -2,7 +2,8 @@
 
 A finder that is asked first and never finds anything: it sees each import that is no mere look into `sys.modules`, and
 costs a node nothing that imports nothing new. Of imports within imports only the outermost counts, for it brings the
-others. How long one took is known as far as to the last import within it: "at least". Whoever preloads it measures.
+others. When one has ended nobody tells: it took as long as until the next one began, or the node's function, or that
+was over. So a cheap one may seem to be dear, but never the other way round. Whoever preloads it measures.
 
 What is told comes from the node's own process, and so is no more than a hint: `packages` says what counts.
 """
@@ -28,7 +29,7 @@ _look_up = object.__getattribute__  # a module may be lazy, and its own way of l
 
 
 class Onlooker:
-    """The finder. `seen` are [name, began, last import within] of the outermost imports since the last `take`."""
+    """The finder. `seen` are [name, began, over by then or 0] of the outermost imports since the last `take`."""
 
     def __init__(self) -> None:
         self.seen: List[List[Any]] = []
@@ -43,23 +44,28 @@ class Onlooker:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         """Finds nothing."""
         seen = self.seen
-        if seen and _is_under_way(seen[-1][0]):
-            seen[-1][2] = perf_counter()
-        elif len(seen) < SEEN_MOST:
-            now_s = perf_counter()
-            seen.append([name, now_s, now_s])
+        if len(seen) < SEEN_MOST and not (seen and _is_under_way(seen[-1][0])):
+            self.pause()
+            seen.append([name, perf_counter(), 0.0])
+
+    def pause(self) -> None:
+        """What was imported so far is there by now."""
+        if self.seen and not self.seen[-1][2]:
+            self.seen[-1][2] = perf_counter()
 
     def close(self) -> None:
         """Whatever follows until the next `take` is not the node's."""
+        self.pause()
         self._end = min(self._end, len(self.seen))
 
     def take(self) -> Imports:
         """What was seen, came about, and is worth to be there before: each once, in the order of import."""
+        self.pause()
         seen, self.seen, self._end = self.seen[: self._end], [], SEEN_MOST
         found: Dict[str, float] = {}
-        for name, began_s, latest_s in seen:
+        for name, began_s, over_s in seen:
             if name not in self._known and _counts(name):
-                found[name] = max(found.get(name, 0.0), round(latest_s - began_s, 6))
+                found[name] = max(found.get(name, 0.0), round(over_s - began_s, 6))
         return [[name, seconds] for name, seconds in list(found.items())[:TOLD_MOST]]
 
 

@@ -118,6 +118,8 @@ def _evaluate(order: Order, outputs: list[Output], warnings: list[str]) -> None:
     for pin, value in given:
         inputs[pin] = decode_input(pin, read_value(value) if type(value) is int else value)
     entry, positional_names = load(title, compiled, source, _report)
+    if ONLOOKER.seen:
+        ONLOOKER.pause()
     if positional_names:
         result = entry(*take_positional(entry, positional_names, inputs), **inputs)
     else:
