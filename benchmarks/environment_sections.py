@@ -53,8 +53,8 @@ def learning_section(recorded: Recorded) -> str:
     return "\n\n".join(
         [
             origin(recorded),
-            f"Graphs of {recorded['nodes']} nodes; median over the rounds, and the range. Per node: the wall time of the "
-            "whole run, divided by its nodes. Its nodes: the time of one, as the daemon tells it.",
+            f"Graphs of {recorded['nodes']} nodes; median over the rounds, and the range. Per node: the wall time of "
+            "the whole run, divided by its nodes. Its nodes: the time of one, as the daemon tells it.",
             table(head, rows),
             "What it costs nodes that import nothing.",
             table(price_head, price_rows),
