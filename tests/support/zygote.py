@@ -151,6 +151,7 @@ class Zygote:
         prefix: Sequence[str] = (),
         terms: Mapping[str, Any] | None = None,
         awaits_warm: bool = True,
+        flags: Sequence[str] = ("-I",),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="pyflowd-test-")
         self.scratch = self._folder.name
@@ -159,7 +160,7 @@ class Zygote:
         self._next_id = 1
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [*prefix, interpreter, "-I", str(WORKER_SIDE), str(theirs.fileno())]
+            command = [*prefix, interpreter, *flags, str(WORKER_SIDE), str(theirs.fileno())]
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

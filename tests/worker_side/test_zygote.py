@@ -1,13 +1,16 @@
 """The zygote itself: how it starts, forks many, and goes without leaving anyone."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from support.environments import make_environment
 from support.zygote import ENVIRONMENT, WORKER_SIDE, Zygote, find_interpreters, is_alive, run_node, send_call, wait_gone
 
 OWN = find_interpreters()[0]
@@ -23,6 +26,26 @@ def test_a_zygote_says_what_it_is(anywhere: Zygote) -> None:
     assert anywhere.pid == anywhere.process.pid
     assert warm["threads"] == 1
     assert warm["compiled"]
+
+
+@pytest.mark.parametrize("interpreter", find_interpreters())
+def test_files_of_packages_may_be_read_only_once_it_is_confined(interpreter: str, tmp_path: Path) -> None:
+    """What `.pth` files execute then can do no more than what is imported; and all is found as ever."""
+    noted = "import os, sys; sys.noted = os.path.basename(sys._getframe().f_code.co_filename), len(sys.argv)\n"
+    files = {"some.pth": f"{noted}", "package/__init__.py": "", "package/inner.py": "VALUE = 7\n"}
+    python = make_environment(interpreter, tmp_path / "environment", files)
+    source = (
+        "import sys\n@node_entry\ndef f() -> list:\n    import package.inner\n"
+        "    return [package.inner.VALUE, sys.prefix, sys.noted[1], sys.path]\n"
+    )
+    found = []
+    for flags in (["-I"], ["-I", "-S"]):
+        with Zygote(python, ["package.inner"], flags=flags) as zygote:
+            assert [name for name, _ in zygote.warm["preloaded"]] == ["package.inner"]
+            found.append(json.loads(run_node(zygote, zygote.compile(source))[0]))
+    assert found[0][:2] == found[1][:2] == [7, str(tmp_path / "environment")]
+    assert found[0][3] == found[1][3]
+    assert [one[2] for one in found] == [2, 1], "the file was executed by main, not at the interpreter's start"
 
 
 def test_a_batch_of_workers_comes_with_pidfds_of_their_own(anywhere: Zygote) -> None:
