@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pyflowd.environments import job
 from support.environment_jobs import Bench, run, version_of
 from support.packages import PackageIndex, make_source, make_wheel
 from support.zygote import find_interpreters
@@ -126,3 +127,16 @@ def test_an_environment_upon_an_environment_is_one_upon_its_interpreter(bench: B
         sys.executable, "import sys; print(sys.base_prefix)"
     )
     assert not witness.exists()
+
+
+def test_what_a_package_takes_along_when_it_goes_is_its_own(bench: Bench, index: PackageIndex, tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.touch()
+    mine = [f"../../../../{name}" for name in ("pyvenv.cfg", "bin/python")]
+    make_wheel(index.folder, "evil", recorded=[str(others), "../" * 20 + str(others)[1:], *mine])
+    made = bench.ask("create", name="mine", requirements=["apple", "evil"])
+    outcome = job.perform(bench.request("uninstall", name="mine", requirements=["evil"]), bench.progress.append)
+    assert "result" in outcome or "replaces the interpreter" in outcome["error"]["message"]
+    assert version_of(made["python"], "apple") == "2.0"
+    assert Path(made["python"]).resolve() == Path(sys.executable).resolve()
+    assert others.exists()

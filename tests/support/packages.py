@@ -34,12 +34,14 @@ def make_wheel(
     *,
     files: Mapping[str, str] | None = None,
     requires: Sequence[str] = (),
+    recorded: Sequence[str] = (),
 ) -> Path:
-    """A pure wheel with one module that knows its version, and whatever other files it shall have."""
+    """A pure wheel with one module that knows its version, whatever other files it shall have, and says it has."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         for member, text in _members(name, version, files or {}, requires).items():
-            wheel.writestr(member, text)
+            more = recorded if member.endswith("/RECORD") else ()
+            wheel.writestr(member, text + "".join(f"{path},,\n" for path in more))
     return path
 
 

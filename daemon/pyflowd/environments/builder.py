@@ -91,7 +91,8 @@ class Builder:
             for item in names:
                 if normal_name(item) not in there:
                     raise EnvironmentFailed(f"'{item}' is not installed in '{name}'", item)
-            self._manager.uninstall(folder, names, workshop)
+            with Seal.of(folder).kept(folder):
+                self._manager.uninstall(folder, names, workshop)
             gone = set(map(normal_name, names))
             kept = tuple(item for item in record.requirements if normal_name(requirement_name(item)) not in gone)
             return Made(self._finish(replace(record, requirements=kept), workshop), time.monotonic() - began)
@@ -194,11 +195,8 @@ class Builder:
 
     def _install(self, folder: Path, wanted: Wanted, workshop: Workshop) -> None:
         """Whatever comes of it, the interpreter is the same afterwards."""
-        seal = Seal.of(folder)
-        try:
+        with Seal.of(folder).kept(folder):
             self._manager.install(folder, wanted, workshop)
-        finally:
-            seal.check(folder)
 
     def _forgiven(self, error: EnvironmentFailed, items: Sequence[str]) -> tuple[str, ...]:
         """That packages are optional does not help against a full disk."""

@@ -5,7 +5,8 @@ the package. So they are compared after every change.
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,23 +30,29 @@ class Seal:
         settings = (folder / SETTINGS).read_text(encoding="utf-8", errors="surrogateescape")
         return cls(settings, tuple((name, _target(folder / "bin" / name)) for name in names))
 
-    def check(self, folder: Path) -> None:
-        """Puts back what was replaced, and tells it as a failure."""
+    @contextmanager
+    def kept(self, folder: Path) -> Iterator[None]:
+        """Afterwards what was replaced is put back, and told as a failure."""
         try:
-            if Seal.of(folder) == self:
-                return
+            yield
+        finally:
+            if not self._is_whole(folder):
+                self._restore(folder)
+                message = "a package replaces the interpreter of its environment, or its settings: that is refused"
+                raise EnvironmentFailed(message, reason=Reason.PLACE)
+
+    def _is_whole(self, folder: Path) -> bool:
+        try:
+            return Seal.of(folder) == self
         except OSError:
-            pass
-        self._restore(folder)
-        message = "a package replaces the interpreter of its environment, or its settings: that is refused"
-        raise EnvironmentFailed(message, reason=Reason.PLACE)
+            return False
 
     def _restore(self, folder: Path) -> None:
         for path in (folder / SETTINGS, *(folder / "bin").glob("python*")):
             if path.is_dir() and not path.is_symlink():
                 delete_tree(path)
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)
         (folder / SETTINGS).write_text(self.settings, encoding="utf-8", errors="surrogateescape")
         for name, target in self.links:
             (folder / "bin" / name).symlink_to(target)
