@@ -42,7 +42,7 @@ def test_files_of_packages_may_be_read_only_once_it_is_confined(interpreter: str
     for flags in (["-I"], ["-I", "-S"]):
         with Zygote(python, ["package.inner"], flags=flags) as zygote:
             assert [name for name, _ in zygote.warm["preloaded"]] == ["package.inner"]
-            found.append(json.loads(run_node(zygote, zygote.compile(source))[0]))
+            found.append(json.loads(run_node(zygote, source).outputs["output_1"]))
     assert found[0][:2] == found[1][:2] == [7, str(tmp_path / "environment")]
     assert found[0][3] == found[1][3]
     assert [one[2] for one in found] == [2, 1], "the file was executed by main, not at the interpreter's start"

@@ -7,14 +7,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pyflowd.environments.commands import Workshop
 from pyflowd.environments.failures import ALLOW_BUILDS, EnvironmentFailed
 from pyflowd.environments.interpreters import FindPython, Interpreter, choose_interpreter
 from pyflowd.environments.trees import delete_tree
 from pyflowd.graph.environment_specs import EnvironmentSpec
-from pyflowd_client.protocol.replies import DetectedEnvironment, EnvironmentVerified, Package
+from pyflowd_client.protocol.replies import DetectedEnvironment
+
+if TYPE_CHECKING:
+    from pyflowd.environments.packages import InstalledPackage
+    from pyflowd.environments.verification import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +72,19 @@ class EnvironmentManager(ABC):
 
     def detect(self, search_path: str, virtual_env: str | None, folders: Sequence[str]) -> list[DetectedEnvironment]:
         """Interpreters and environments on this machine."""
-        raise NotImplementedError
 
-    def verify(self, python: str, spec: EnvironmentSpec) -> EnvironmentVerified:
+        return detect(search_path, virtual_env, folders)
+
+    def verify(self, python: str, spec: EnvironmentSpec) -> "Verification":
         """What an environment lacks, and what in it does not fit together."""
-        raise NotImplementedError
+        from pyflowd.environments.verification import verify
 
-    def describe(self, python: str) -> tuple[Package, ...]:
+        return verify(python, spec.requirements, spec.optional)
+
+    def describe(self, python: str) -> "list[InstalledPackage]":
         """What is installed in an environment."""
-        raise NotImplementedError
+
+        return installed(python)
 
 
 def check_requirements(wanted: Wanted) -> None:
