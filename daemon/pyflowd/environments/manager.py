@@ -72,6 +72,7 @@ class EnvironmentManager(ABC):
 
     def detect(self, search_path: str, virtual_env: str | None, folders: Sequence[str]) -> list[DetectedEnvironment]:
         """Interpreters and environments on this machine."""
+        from pyflowd.environments.discovery import detect
 
         return detect(search_path, virtual_env, folders)
 
@@ -83,6 +84,7 @@ class EnvironmentManager(ABC):
 
     def describe(self, python: str) -> "list[InstalledPackage]":
         """What is installed in an environment."""
+        from pyflowd.environments.packages import installed
 
         return installed(python)
 
