@@ -1,7 +1,7 @@
 """LearntImports: what the nodes of each interpreter import, and so what its next fork server shall have imported.
 
-A module is worth it when nodes lost more time by it than a fork does by carrying it. One that breaks is not tried again
-until the environment changes.
+A module is worth it when nodes lost more time by it than a fork does by carrying it, or when nobody knows how much that
+was. One that breaks is not tried again until the environment changes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -51,7 +51,7 @@ class LearntImports:
     def learn(self, python: str, imports: Iterable[tuple[str, float]], has: Iterable[str]) -> bool:
         """A node imported these, from a fork server that was told of `has`: whether another should know more."""
         learnt = self.of(python)
-        news = {name: seconds for name, seconds in imports if seconds >= WORTH_S and name not in learnt.broken}
+        news = {name: seconds for name, seconds in imports if _is_worth(seconds) and name not in learnt.broken}
         if not news or not self._learns:
             return False
         for name, seconds in news.items():
@@ -92,3 +92,8 @@ class LearntImports:
         while len(self._known) > PYTHONS_MOST:
             del self._known[next(iter(self._known))]
         self._keep(python, learnt)
+
+
+def _is_worth(seconds: float) -> bool:
+    """A worker knows nothing of the time that a single module without others took."""
+    return not seconds or seconds >= WORTH_S

@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,10 +27,9 @@ from pathlib import Path
 from pyflowd.environments.failures import EnvironmentFailed
 from pyflowd.environments.locks import Lock, is_free, locked
 from pyflowd.environments.trees import delete_tree
-from pyflowd.graph.environment_specs import EnvironmentSpec
+from pyflowd.graph.environment_specs import EnvironmentSpec, is_environment_name
 
 FOLDERS = {"named": 0o755, "built": 0o755, "records": 0o700, "locks": 0o700, "work": 0o700}
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LEAST_OF_ID = 4
 INTERRUPTED = "A change of it was interrupted, so packages may be missing: install into it once more."
 
@@ -133,7 +131,7 @@ class EnvironmentStore:
 
     def record(self, text: str) -> EnvironmentRecord:
         """The one with this name, or whose id begins with this."""
-        if NAME.fullmatch(text):
+        if is_environment_name(text):
             exact = self.read(Place(Kind.NAMED, text)) or self.read(Place(Kind.BUILT, text))
             if exact is not None:
                 return exact
@@ -258,10 +256,10 @@ def is_ours(folder: Path) -> bool:
 
 def checked_name(name: str) -> str:
     """The name, which may be that of an environment."""
-    if not NAME.fullmatch(name):
+    if not is_environment_name(name):
         raise EnvironmentFailed(
             f"{name!r} cannot be the name of an environment",
-            hint="Up to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit.",
+            hint="Letters, digits, '.', '_' and '-', beginning with a letter or a digit; nothing like a version.",
         )
     return name
 

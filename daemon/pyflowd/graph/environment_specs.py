@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
-LONGEST_NAME = 100
+LONGEST_NAME = 64
 _NAME = re.compile(r"(?![0-9]+(?:\.[0-9x*]|\Z))[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 

@@ -36,6 +36,7 @@ class WorkerLink:
         self._feed = feed
         self._pidfd: int | None = None
         self._parent = GONE
+        self._is_ours = False
         self._signal: signal.Signals | None = None
         self._last = orders.MORE
         self._outputs: Sequence[str] = ()
@@ -70,8 +71,13 @@ class WorkerLink:
     @property
     def pid(self) -> int | None:
         """The process id where we are, whatever it is where the process lives; None before it exists."""
-        pid = None if self._pidfd is None else read_pid(self._pidfd)
-        return pid if pid is not None and pid != GONE and parent_of(pid) == self._parent else None
+        pid = GONE if self._pidfd is None else read_pid(self._pidfd)
+        if pid == GONE:
+            return None
+        self._is_ours = (
+            self._is_ours or parent_of(pid) == self._parent
+        )  # once is enough: a pidfd stays with its process
+        return pid if self._is_ours else None
 
     def listen(self) -> None:
         """Hear what the worker writes as it writes it. Until then it is heard when it answers, or dies."""

@@ -53,6 +53,7 @@ CLOSING_S = 2 * LAST_WORDS_MS / 1000
 NOBLOCK, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 POLLIN = int(zmq.POLLIN)
 GATHER_S = 0.005
+TURNS_IN_A_ROW = 100
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Server:
         self.outbox = Outbox(self._queue)
         self._pending: dict[SessionId, list[bytes]] = {}
         self._is_urgent = False
+        self._is_draining = self._is_to_look_again = False
         self._pause = Alarm(loop, self.flush)
         self._loop = loop
         self._driver = driver
@@ -154,7 +156,25 @@ class Server:
             self._end_session(session)
 
     def drain(self) -> None:
-        """Take in everything there is."""
+        """Take in everything there is, again after each time that something was sent.
+
+        A client may ask as fast as it is answered: others get their turn in between.
+        """
+        if self._is_draining or self._router.closed:
+            self._is_to_look_again = True
+            return
+        self._is_draining = True
+        try:
+            for _ in range(TURNS_IN_A_ROW):
+                self._is_to_look_again = False
+                self._take_in()
+                if not self._is_to_look_again:
+                    return
+        finally:
+            self._is_draining = False
+        self._loop.call_soon(self.drain)
+
+    def _take_in(self) -> None:
         self._driver.begin_turn()
         while _can_read(self._router):
             self._receive(_receive_parts(self._router))

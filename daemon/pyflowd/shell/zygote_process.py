@@ -18,12 +18,14 @@ import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pyflowd.core.ids import WorkerId, ZygoteId
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
 from pyflowd.core.usage import Usage
+from pyflowd.environments.store import is_ours
 from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
 from pyflowd.shell.denials import Denials
 from pyflowd.shell.links import WorkerLink
@@ -53,6 +55,12 @@ def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """
     passed = {name: value for name, value in variables.items() if name in PASSED_ON or name.startswith("LC_")}
     return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1"), BIND_NOW: "1"}
+
+
+def _flags(sandbox: Sandbox) -> list[str]:
+    """How the interpreter is started. Files of packages that a graph has chosen are executed once it is confined."""
+    is_chosen = is_ours(Path(sandbox.python).parent.parent)
+    return ["-I", "-S"] if is_chosen else ["-I"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,7 @@ class ZygoteProcess:
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    [*sandbox.prefix, sandbox.python, "-I", str(WORKER_SIDE), str(theirs.fileno())],
+                    [*sandbox.prefix, sandbox.python, *_flags(sandbox), str(WORKER_SIDE), str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=words_write,

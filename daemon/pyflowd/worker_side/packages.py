@@ -48,7 +48,14 @@ def _folders() -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
     return tuple(packages), (standard,)
 
 
-_PACKAGES, _STANDARD = _folders()  # now: later `sys.path` may be anybody's
+_PACKAGES: Tuple[str, ...] = ()
+_STANDARD: Tuple[str, ...] = ()
+
+
+def look() -> None:
+    """See where packages lie: before any of them is imported, for later `sys.path` may be anybody's."""
+    global _PACKAGES, _STANDARD
+    _PACKAGES, _STANDARD = _folders()
 
 
 def is_name(name: object) -> bool:

@@ -29,7 +29,7 @@ import sys
 import types
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 
-from . import BIND_NOW, child, frames, limits, link, linux, node_call, orders, preloading, proving, rehearsal
+from . import BIND_NOW, child, frames, limits, link, linux, node_call, orders, packages, preloading, proving, rehearsal
 from .confinement import Confinement
 from .learning import ONLOOKER
 from .reaper import Reaper
@@ -233,12 +233,22 @@ def main(control_descriptor: int) -> None:
         successes = zygote.prove(targets) if targets is not None else None
         confined = {"kind": "confined", "lacks": lacks, "successes": successes}
         zygote.say(confined, [linux.open_pidfd(os.getpid())])
+        _add_packages()
         preloaded = zygote.preload(orders.receive_preload(control))
         _settle()
         zygote.count_descriptors()
         zygote.say(dict(_warm(), **preloaded), [])
         zygote.serve()
     os._exit(0)
+
+
+def _add_packages() -> None:
+    """What an interpreter does when it starts, unless it was told (-S) not to read files of packages so soon."""
+    if sys.flags.no_site:
+        import site
+
+        site.main()
+    packages.look()
 
 
 def _settle() -> None:
