@@ -32,9 +32,13 @@ class Held:
 
     def let_go(self) -> str:
         """What the last node returns: the versions of apple that both saw."""
+        self.end()
+        found: str = self.run.result()["n1"]["output_1"]
+        return found
+
+    def end(self) -> None:
+        """Let the run go on to its end, whatever that is."""
         self._path.write_text("go")
         for _ in self._events:
             continue
         self._path.unlink()
-        found: str = self.run.result()["n1"]["output_1"]
-        return found

@@ -189,6 +189,12 @@ def problem_of(installation: Installation) -> str | None:
     return None
 
 
+def version_problem(python: str) -> str | None:
+    """Why no node can run in such a Python, where its files tell which it is. None as well where they do not."""
+    installation = installation_of(python)
+    return unsuitable(installation.implementation, installation.version) if installation.version else None
+
+
 def _what_is_missing(installation: Installation) -> str:
     python = installation.python
     if not os.path.islink(python):

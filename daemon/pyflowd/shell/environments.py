@@ -21,6 +21,7 @@ from pyflowd.core.stimuli import (
 )
 from pyflowd.environments.failures import EnvironmentFailed
 from pyflowd.environments.fingerprint import Fingerprints
+from pyflowd.environments.installation import version_problem
 from pyflowd.environments.interpreter import InterpreterError, find_interpreter
 from pyflowd.environments.store import EnvironmentStore
 from pyflowd.graph.environment_specs import DEFAULT, EnvironmentSpec
@@ -113,7 +114,11 @@ class Environments:
         """Looked up once: what stands at a path later is the zygote's to find out."""
         found = self._interpreters.get(python)
         if found is None and python.startswith("/"):
-            found = self._interpreters[python] = find_interpreter(python)
+            found = find_interpreter(python)
+            reason = version_problem(found)
+            if reason is not None:
+                raise InterpreterError(f"{found}: {reason}")
+            self._interpreters[python] = found
         return found
 
     def change(self, effect: effects.ChangeEnvironment) -> None:

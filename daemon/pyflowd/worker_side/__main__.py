@@ -4,9 +4,7 @@ Loads its neighbours as one package under a private name, so that nothing of our
 node's `import frames` finds no file of ours. Refuses interpreters that cannot run the rest, in one line.
 """
 
-from __future__ import annotations
-
-import sys
+import sys  # and nothing from __future__: Python 3.6 shall come far enough to be refused
 
 PACKAGE = "_pyflowd_worker"
 UNSUITABLE_INTERPRETER = 3
