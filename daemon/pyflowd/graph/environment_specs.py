@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 LONGEST_NAME = 64
 _NAME = re.compile(r"(?![0-9]+(?:\.[0-9x*]|\Z))[A-Za-z0-9][A-Za-z0-9._-]*\Z")
@@ -41,8 +42,7 @@ class EnvironmentSpec:
     @property
     def digest(self) -> str:
         """Names it among those that are built: 128 bits in hexadecimal, the same for equal specs."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return _digest(self)
 
     @property
     def shown(self) -> str:
@@ -51,6 +51,12 @@ class EnvironmentSpec:
             return self.name
         what = ", ".join((*self.requirements, *(f"{item} (optional)" for item in self.optional)))
         return " with ".join(part for part in (f"Python {self.python}" if self.python else "", what) if part)
+
+
+@lru_cache(512)  # each run asks for it again
+def _digest(spec: EnvironmentSpec) -> str:
+    text = json.dumps(asdict(spec), sort_keys=True)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 DEFAULT = EnvironmentSpec()
