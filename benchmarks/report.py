@@ -189,7 +189,8 @@ def trees_section(recorded: Recorded) -> str:
         "other, fastest",
         "ratio",
     ]
-    return f"{origin(recorded)}\n\n{table(head, rows)}"
+    commits = ", ".join(f"{name}: {commit}" for name, commit in recorded["commits"].items())
+    return f"{origin(recorded)}\n\n{commits}.\n\n{table(head, rows)}"
 
 
 def limits_section(recorded: Recorded) -> str:

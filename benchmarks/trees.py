@@ -9,6 +9,7 @@ compile their modules. Not part of run_all.py: it needs the other tree.
 
 import argparse
 import random
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,12 @@ def measure(trees: Mapping[str, Path], workloads: Sequence[str], rounds: int) ->
     return found
 
 
+def commit(tree: Path) -> str:
+    """What is checked out there."""
+    command = ["git", "-C", str(tree), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def main() -> None:
     """Measure, keep, show."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -49,7 +56,8 @@ def main() -> None:
     options = parser.parse_args()
     started = recording.header()
     trees = {THIS: bench.HERE.parent, OTHER: options.other.resolve()}
-    figures = {"trees": measure(trees, options.workloads, options.rounds)}
+    commits = {name: commit(tree) for name, tree in trees.items()}
+    figures = {"commits": commits, "trees": measure(trees, options.workloads, options.rounds)}
     recording.write(options.json, started, figures)
     print(report.trees_section({**started, **figures}))
 

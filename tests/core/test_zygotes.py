@@ -218,6 +218,20 @@ def test_what_was_learnt_before_is_imported_from_the_start() -> None:
     assert [later.preloads[zygote] for zygote in later.warming] == [("numpy",)]
 
 
+def test_modules_that_are_named_while_a_fork_server_starts_are_in_the_next() -> None:
+    world = World()
+    world.feed(stimuli.EnvironmentWanted(environment=PYTHON))
+    world.feed(stimuli.EnvironmentWanted(environment=PYTHON, preload=("scipy",)))
+    assert [world.preloads[zygote] for zygote in world.warming] == [()]
+    world.wait(2 * HEIR_AFTER_S)
+    world.warm()
+    world.wait(HEIR_AFTER_S)
+    world.warm()
+    assert current(world).preloaded == (("scipy", 0.5),)
+    world.wait(10.0)
+    assert not world.warming
+
+
 def test_modules_that_the_settings_name_come_first() -> None:
     world = World()
     world.feed(stimuli.EnvironmentWanted(environment=PYTHON, preload=("scipy",)))

@@ -63,7 +63,10 @@ class ZygoteKeeper:
         """An environment shall be warm, whether anybody uses it or not, with these modules imported."""
         self.learnt.want(profile_of(environment).python, preload)
         self.need(environment)
-        self._book.of(environment).is_kept = True
+        zygote = self._book.of(environment)
+        zygote.is_kept = True
+        if set(preload) - set(zygote.preload):
+            self._want_heir(environment)
 
     def is_warm(self, environment: EnvironmentId) -> bool:
         """Whether nodes can be forked there now."""
@@ -108,12 +111,16 @@ class ZygoteKeeper:
         wanted, self._heirs_wanted = self._heirs_wanted, {}
         for environment in wanted:
             current = self._book.current.get(environment)
-            if current is None or current.state is not ZygoteState.WARM:
+            if current is None:
                 continue
-            if environment in self._book.heirs:
+            if current.state is ZygoteState.WARMING or environment in self._book.heirs:
                 self._want_heir(environment)
-            elif set(self.learnt.preload(current.python)) - set(current.preload):
+            elif current.state is ZygoteState.WARM and self._knows_more(current):
                 self._start(self._book.heir(environment))
+
+    def _knows_more(self, current: Zygote) -> bool:
+        """Whether another that started now would import what this one was not told of."""
+        return bool(set(self.learnt.preload(current.python)) - set(current.preload))
 
     def warmed(self, warmed: stimuli.ZygoteWarmed) -> None:
         """A zygote is up."""

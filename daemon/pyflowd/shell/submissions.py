@@ -1,7 +1,6 @@
 """A request as the core takes it."""
 
 import hashlib
-import json
 
 from pyflowd.core.stimuli import Submission
 from pyflowd_client.protocol.requests import NO_CHOICE, CheckGraph, SubmitRun
@@ -12,7 +11,7 @@ def submission_of(request: SubmitRun | CheckGraph) -> Submission:
     chosen = ""
     if request.python is not None or request.environment is not NO_CHOICE:
         choice = request.environment
-        chosen = json.dumps([request.python, choice.name, choice.requirements, choice.allow_builds])
+        chosen = repr((request.python, choice.name, choice.requirements, choice.allow_builds))  # faster than JSON
     makes = isinstance(request, SubmitRun)  # to look at a graph installs nothing
     text = f"{request.name}\0{chosen}\0{makes}\0{request.document}".encode("utf-8", "surrogatepass")
     return Submission(
