@@ -257,3 +257,14 @@ def test_to_check_a_graph_installs_nothing(place: Workplace, client: Client) -> 
     assert [finding.code for finding in client.check(document).findings] == ["environment_needed"]
     other = client.check(requiring(graph(node("import nowhere")), name))
     assert "missing_import" in [finding.code for finding in other.findings]
+
+
+def test_the_example_of_the_document_is_a_graph_that_runs(client: Client) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "environments.md").read_text(encoding="utf-8")
+    example = text.partition("````markdown\n")[2].partition("````\n")[0]
+    checked = client.check(example, name="mean.md")
+    assert checked.runnable
+    needed = next(finding.message for finding in checked.findings if finding.code == "environment_needed")
+    assert needed == "The graph runs in: Python >=3.9 with numpy>=1.24, numba (optional)"
+    run = client.run_document(example, name="mean.md", python=sys.executable)  # it has numpy, as developers do
+    assert run.result()["Mean"]["output_1"] == pytest.approx(7 / 3)
