@@ -10,6 +10,8 @@ from pyflowd_client import Refused, RunFailed
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.events import EnvironmentProgress, EnvironmentReady
+from pyflowd_client.protocol.replies import RunAccepted
+from pyflowd_client.protocol.requests import ChangeEnvironment
 from pyflowd_client.run import Run
 from support.daemons import ADD, RunningDaemon, graph, pyflowctl
 from support.held_nodes import Held
@@ -202,3 +204,12 @@ def test_one_may_be_the_daemons_default() -> None:
             assert states[str(place.environments / "named" / "usual" / "bin" / "python")] == "warm"
             plain = client.run(file, requirements=("apple",))  # who says what he needs gets that
             assert plain.result()["n0"]["output_1"] == "2.0"
+
+
+@pytest.mark.parametrize("action", ["remove", "sweep", "", "create; rm"])
+def test_what_is_no_change_is_refused(client: Client, place: Workplace, science: str, action: str) -> None:
+    before = place.complete
+    with pytest.raises(Refused, match="create, install, uninstall") as refused:
+        client.ask(ChangeEnvironment(action=action, name=science), RunAccepted)
+    assert refused.value.error.code is ErrorCode.BAD_INPUT
+    assert place.complete == before

@@ -176,7 +176,7 @@ class ZygoteKeeper:
         for zygote in self._pool.unneeded(self.now):
             self._end(zygote)
             self.on_changed(zygote.environment, False)
-        used = [zygote.used_at for zygote in self._book.current.values() if not zygote.is_kept]
+        used = [zygote.used_at for zygote in self._book.alive() if not zygote.is_kept]
         if used:
             due = min(used) + self._pool.limits.retire_s
             self._deadlines.set(Occasion.RETIRE, max(due, self.now + RETIRE_PAUSE_S))

@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 
 
 class Environments:
-    """
-    default: the interpreter of nodes for which nothing else was said.
+    """The environments that one daemon finds and has made.
+
+    default: what nodes run in for which nothing else was said; where that says nothing either, in `default_python`.
     """
 
     def __init__(

@@ -54,6 +54,7 @@ NOBLOCK, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 POLLIN = int(zmq.POLLIN)
 GATHER_S = 0.005
 TURNS_IN_A_ROW = 100
+CHANGES = ("create", "install", "uninstall")
 
 log = logging.getLogger(__name__)
 
@@ -247,6 +248,8 @@ class Server:
                 python = self._environments.python(request.environment)
                 self._feed(CoolAsked(session=session, request=request_id, python=python))
             case requests.ChangeEnvironment():
+                if request.action not in CHANGES:
+                    raise Refusal(ErrorCode.BAD_INPUT, f"An environment can be changed by {', '.join(CHANGES)}.")
                 self._feed(ChangeAsked(session=session, request=request_id, change=request))
             case _ if isinstance(request, EnvironmentRequest):
                 self._environments(request, partial(self._reply, session, request_id))
