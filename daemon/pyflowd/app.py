@@ -146,7 +146,7 @@ class _Daemon:
         warmth = Warmth(self._controller, environments, self._zygotes.pid_of, self._loop, self._driver.feed)
         self._parts.callback(warmth.close)
         answers = EnvironmentAnswers(
-            environments.store,
+            environments,
             self._settings.environments,
             jobs,
             self._controller.pool,

@@ -1,10 +1,12 @@
 """Environments that have to be made: told to those who wait, made once, given up when nobody waits any more."""
 
-from pyflowd.core import stimuli
+from pyflowd.core import effects, stimuli
+from pyflowd.graph.environment_specs import DEFAULT
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.requests import RunOptions
 from pyflowd_client.protocol.states import RunState
-from support.world import SESSION, World, requiring
+from support.world import PYTHON, SESSION, World, requiring
 
 
 def kinds(world: World, request: int) -> list[str]:
@@ -121,3 +123,19 @@ def test_a_daemon_that_stops_changes_nothing_any_more() -> None:
     [refused] = world.replies[request]
     assert isinstance(refused, replies.Refused)
     assert refused.error.code is ErrorCode.STOPPING
+
+
+def test_what_was_looked_up_in_advance_is_not_asked_for_and_still_must_be_what_it_was() -> None:
+    world = World()
+    world.submit(requiring())
+    world.settle()
+    for fingerprint in ("1", "2"):
+        found = stimuli.EnvironmentProvided(spec=DEFAULT, python=PYTHON, fingerprint=fingerprint)
+        submission = stimuli.Submission(
+            document=requiring(), name="g.json", key=f"{requiring()}\0{PYTHON}", inputs={}, at_hand=found
+        )
+        asked = stimuli.RunSubmitted(session=SESSION, request=9, submission=submission, options=RunOptions())
+        done = [type(effect) for effect in world.controller.handle(asked, world.now)]
+        assert effects.ProvideEnvironment not in done
+        assert (effects.SendCall in done) is (fingerprint == "1")
+        assert (effects.ReadGraph in done) is (fingerprint == "2")  # what was found before does not count any more

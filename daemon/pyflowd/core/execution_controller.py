@@ -161,11 +161,11 @@ class ExecutionController:
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
         self._conductor.bound(run)
-        self._preparer.prepare(asked.submission, run.id)
+        self._prepare(asked.submission, run.id)
 
     def _check(self, asked: stimuli.CheckAsked) -> None:
         waiter = CheckWaiter(asked.session, asked.request, tuple(asked.submission.inputs.items()))
-        self._preparer.prepare(asked.submission, waiter)
+        self._prepare(asked.submission, waiter)
 
     def _cancel(self, asked: stimuli.CancelAsked) -> None:
         run = self.runs.get(asked.run)
@@ -193,6 +193,11 @@ class ExecutionController:
         self._sessions = counted.sessions
 
     # -- preparing
+
+    def _prepare(self, submission: stimuli.Submission, waiter: Waiter) -> None:
+        if submission.at_hand is not None:
+            self._keeper.look(submission.at_hand.python, submission.at_hand.fingerprint)
+        self._preparer.prepare(submission, waiter)
 
     def _prepared(self, waiter: Waiter, prepared: Prepared) -> None:
         if isinstance(waiter, CheckWaiter):

@@ -50,6 +50,8 @@ class Preparer(Generic[W]):
             preparation.waiters.append(waiter)
             return
         preparation = self._under_way[key] = Preparation(submission, waiters=[waiter])
+        if submission.at_hand is not None:
+            preparation.provided[submission.at_hand.spec] = submission.at_hand.python
         preparation.placement = self._memory.placement(submission.key)
         if preparation.placement is None:
             self._read(preparation)

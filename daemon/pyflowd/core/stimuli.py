@@ -25,12 +25,31 @@ from pyflowd_client.protocol.requests import NO_CHOICE, NO_PERMISSIONS, Environm
 
 
 @record
+class Made:
+    """What was done to have an environment. packages: how many are in it. warnings: what could not be had."""
+
+    packages: int
+    duration_s: float
+    warnings: tuple[str, ...] = ()
+
+
+@record
+class EnvironmentProvided:
+    """An environment is there. fingerprint: changes when what is installed in it does. made: None when it was there."""
+
+    spec: EnvironmentSpec
+    python: str
+    fingerprint: str
+    made: Made | None = None
+
+
+@record
 class Submission:
     """A graph as a client sent it. `key` is a hash of document, name, choice and `makes`: equal keys mean equal graphs.
 
     profile: what nodes are permitted, of an interpreter that is not known yet. permissions: the same in normal form.
     variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
-    makes: whether environments that are not there shall be made.
+    makes: whether environments that are not there shall be made. at_hand: one that was looked up in advance.
     """
 
     document: str
@@ -41,6 +60,7 @@ class Submission:
     python: str | None = None
     choice: EnvironmentChoice = NO_CHOICE
     makes: bool = True
+    at_hand: EnvironmentProvided | None = None
     permissions: Permissions = NO_PERMISSIONS
     variables: Variables = ()
 
@@ -99,25 +119,6 @@ class GraphRead:
     graph: Graph | None
     placement: Placement
     diagnostics: tuple[Diagnostic, ...]
-
-
-@record
-class Made:
-    """What was done to have an environment. packages: how many are in it. warnings: what could not be had."""
-
-    packages: int
-    duration_s: float
-    warnings: tuple[str, ...] = ()
-
-
-@record
-class EnvironmentProvided:
-    """An environment is there. fingerprint: changes when what is installed in it does. made: None when it was there."""
-
-    spec: EnvironmentSpec
-    python: str
-    fingerprint: str
-    made: Made | None = None
 
 
 @record

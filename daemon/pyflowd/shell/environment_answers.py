@@ -12,10 +12,11 @@ from pyflowd.core.zygotes import Zygote
 from pyflowd.environments.failures import EnvironmentFailed
 from pyflowd.environments.interpreter import InterpreterError, find_interpreter
 from pyflowd.environments.settings import EnvironmentSettings
-from pyflowd.environments.store import EnvironmentRecord, EnvironmentStore
+from pyflowd.environments.store import EnvironmentRecord
 from pyflowd.graph.document import read_document
 from pyflowd.graph.environment_specs import DEFAULT, EnvironmentSpec
 from pyflowd.graph.placement import place
+from pyflowd.shell.environments import Environments
 from pyflowd.shell.jobs import Jobs, Listener
 from pyflowd.shell.refusals import Refusal
 from pyflowd_client.protocol import replies, requests
@@ -42,14 +43,15 @@ class EnvironmentAnswers:
 
     def __init__(
         self,
-        store: EnvironmentStore,
+        environments: Environments,
         settings: EnvironmentSettings,
         jobs: Jobs,
         pool: WorkerPool,
         learnt: LearntImports,
         measure: Callable[[Zygote], int],
     ) -> None:
-        self._store = store
+        self._store = environments.store
+        self.at_hand = environments.at_hand
         self._settings = settings
         self._jobs = jobs
         self._pool = pool

@@ -62,16 +62,30 @@ class Environments:
     def provide(self, effect: effects.ProvideEnvironment) -> None:
         """Find an environment, or have it made."""
         try:
-            python = self.find(effect.spec)
+            found = self._provided(effect.spec)
         except (InterpreterError, EnvironmentFailed) as error:
             refusal = ErrorInfo(code=ErrorCode.ENVIRONMENT, message=f"No such environment: {error}.")
             self._feed(EnvironmentRefused(spec=effect.spec, error=refusal))
             return
-        fingerprint = self.fingerprints.of(python) if python is not None else ""
-        if python is not None and fingerprint:
-            self._feed(EnvironmentProvided(spec=effect.spec, python=python, fingerprint=fingerprint))
+        if found is not None:
+            self._feed(found)
         else:
             self._make(effect.spec)
+
+    def at_hand(self) -> EnvironmentProvided | None:
+        """What nodes run in for which nobody says otherwise, if it is there: so the core need not ask for it."""
+        try:
+            return self._provided(DEFAULT)
+        except (InterpreterError, EnvironmentFailed):
+            return None
+
+    def _provided(self, spec: EnvironmentSpec) -> EnvironmentProvided | None:
+        """An environment that is there, as it is now. InterpreterError, EnvironmentFailed."""
+        python = self.find(spec)
+        fingerprint = self.fingerprints.of(python) if python is not None else ""
+        if python is None or not fingerprint:
+            return None
+        return EnvironmentProvided(spec=spec, python=python, fingerprint=fingerprint)
 
     def find(self, spec: EnvironmentSpec) -> str | None:
         """The interpreter of an environment; None when it has to be made, or looked for. InterpreterError."""

@@ -216,14 +216,15 @@ class Server:
             raise Refusal(ErrorCode.NO_SESSION, "This connection has not said hello.")
         match request:
             case requests.SubmitRun():
-                submission = submission_of(request)
+                submission = submission_of(request, self._environments.at_hand)
                 if request.permissions is not NO_PERMISSIONS or request.workdir is not None:
                     submission = granted(submission, request.permissions, request.workdir)
                 self._feed(
                     RunSubmitted(session=session, request=request_id, submission=submission, options=request.options)
                 )
             case requests.CheckGraph():
-                self._feed(CheckAsked(session=session, request=request_id, submission=submission_of(request)))
+                submission = submission_of(request, self._environments.at_hand)
+                self._feed(CheckAsked(session=session, request=request_id, submission=submission))
             case requests.ConvertGraph():
                 self._convert(session, request_id, request)
             case requests.Examine():

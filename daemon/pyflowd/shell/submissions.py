@@ -1,15 +1,17 @@
 """A request as the core takes it."""
 
 import hashlib
+from collections.abc import Callable
 
-from pyflowd.core.stimuli import Submission
+from pyflowd.core.stimuli import EnvironmentProvided, Submission
 from pyflowd_client.protocol.requests import NO_CHOICE, CheckGraph, SubmitRun
 
 
-def submission_of(request: SubmitRun | CheckGraph) -> Submission:
-    """The graph of a request, without what is granted to its nodes."""
+def submission_of(request: SubmitRun | CheckGraph, at_hand: Callable[[], EnvironmentProvided | None]) -> Submission:
+    """The graph of a request, without what is granted to its nodes. at_hand: gives the default environment."""
     chosen = ""
-    if request.python is not None or request.environment is not NO_CHOICE:
+    is_default = request.python is None and request.environment is NO_CHOICE
+    if not is_default:
         choice = request.environment
         chosen = repr((request.python, choice.name, choice.requirements, choice.allow_builds))  # faster than JSON
     makes = isinstance(request, SubmitRun)  # to look at a graph installs nothing
@@ -22,4 +24,5 @@ def submission_of(request: SubmitRun | CheckGraph) -> Submission:
         python=request.python,
         choice=request.environment,
         makes=makes,
+        at_hand=at_hand() if is_default else None,
     )
