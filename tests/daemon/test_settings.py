@@ -7,7 +7,8 @@ import pytest
 
 from pyflowd.core.limits import Limits
 from pyflowd.core.permissions import PermissionCaps
-from pyflowd.environments.settings import EnvironmentSettings
+from pyflowd.environments import selection
+from pyflowd.environments.settings import MANAGERS, EnvironmentSettings
 from pyflowd.settings import SandboxSettings, Settings, SettingsError, read_settings
 from pyflowd_client.protocol.requests import LIMITS, RunOptions
 
@@ -140,3 +141,7 @@ def test_warmth_has_its_figures_from_the_settings(tmp_path: Path) -> None:
 def test_mistakes_about_environments_are_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         read(tmp_path, text)
+
+
+def test_every_manager_can_be_set() -> None:
+    assert set(MANAGERS) == {"auto", *selection.MANAGERS}

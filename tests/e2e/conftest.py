@@ -7,12 +7,20 @@ import pytest
 
 from pyflowd_client.blocking import Client
 from support.daemons import RunningDaemon, assert_unharmed, running_daemon
+from support.workplaces import Workplace, workplace
 
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[RunningDaemon]:
     with running_daemon() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Workplace]:
+    """Where the daemons of this module have their environments, with an index of packages."""
+    with workplace() as made:
+        yield made
 
 
 @pytest.fixture

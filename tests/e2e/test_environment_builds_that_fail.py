@@ -24,12 +24,6 @@ AT_ONCE_S = 8.0
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Workplace]:
-    with workplace() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def daemon(place: Workplace) -> Iterator[RunningDaemon]:
     with place.daemon() as running:
         yield running

@@ -21,12 +21,6 @@ BLOCK = "# /// script\n# dependencies = ['{}']\n# ///\n"
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Workplace]:
-    with workplace() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def daemon(place: Workplace) -> Iterator[RunningDaemon]:
     with place.daemon() as running:
         yield running

@@ -20,12 +20,6 @@ from support.workplaces import Workplace, of_kind, placed, requiring, version_no
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Workplace]:
-    with workplace() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def daemon(place: Workplace) -> Iterator[RunningDaemon]:
     with place.daemon() as running:
         yield running

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from pyflowd.environments.selection import select_manager
+from pyflowd.graph.environment_specs import EnvironmentSpec
 from support.environment_jobs import Bench, run
 from support.packages import PackageIndex, make_wheel, sha256
 from support.zygote import find_interpreters
@@ -27,6 +29,20 @@ def test_an_environment_is_built_with_what_is_required(bench: Bench) -> None:
     assert not made["was_there"]
     assert run(made["python"], "import banana, apple; print(banana.VERSION, apple.VERSION)") == "1.0 1.0"
     assert Path(made["python"]).is_relative_to(made["folder"])
+
+
+def test_a_manager_has_all_roles_that_are_not_about_making(bench: Bench, tmp_path: Path) -> None:
+    python = bench.build("banana")["python"]
+    manager = select_manager(bench.manager, sys.executable, lambda _: None)
+    folder = Path(python).parents[1]
+    assert manager.select("").path == os.path.realpath(sys._base_executable)  # type: ignore[attr-defined]
+    assert [package.name for package in manager.describe(python)] == ["apple", "banana"]
+    lacks = manager.verify(python, EnvironmentSpec(requirements=("apple>=2", "banana"), optional=("cherry",)))
+    assert [text.partition(":")[0] for text in lacks.missing] == ["apple>=2"]
+    assert [text.partition(":")[0] for text in lacks.optional_missing] == ["cherry"]
+    assert python in [found.python for found in manager.detect("", str(folder), ())]
+    manager.remove(folder)
+    assert not folder.exists()
 
 
 def test_its_progress_is_told_in_a_few_words(bench: Bench) -> None:

@@ -56,12 +56,12 @@ def test_one_exists_as_soon_as_its_record_does(store: EnvironmentStore) -> None:
     shutil.rmtree(folder)
     put(store, place)
     assert store.find(SPEC) == folder / "bin" / "python"
-    assert store.folder_of(SPEC) == folder
+    assert store.folder(store.place_of(SPEC)) == folder
 
 
 def test_one_whose_interpreter_is_gone_is_not_there(store: EnvironmentStore) -> None:
     put(store, store.place_of(SPEC))
-    python = store.folder_of(SPEC) / "bin" / "python"
+    python = store.folder(store.place_of(SPEC)) / "bin" / "python"
     python.unlink()
     python.symlink_to("/nowhere/python")
     assert store.find(SPEC) is None

@@ -90,7 +90,11 @@ class ExecutionController:
         self._left = False
         self._doomed: dict[EnvironmentId, None] = {}
         self._is_idle = False
-        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+        self._handlers = self._table()
+
+    def _table(self) -> Mapping[type[Any], Callable[[Any], None]]:
+        """Who takes which stimulus."""
+        return {
             stimuli.RunSubmitted: self._submit,
             stimuli.CheckAsked: self._check,
             stimuli.CancelAsked: self._cancel,

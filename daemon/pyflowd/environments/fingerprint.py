@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from pyflowd.environments.installation import installation_of
-from pyflowd.environments.packages import search_folders
+from pyflowd.environments.installation import installation_of, search_folders
 from pyflowd.environments.plain_files import names_in, read_text
 
 COARSEST_CLOCK_NS = 2_000_000_000  # FAT's; ext4's is 4 ms

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pyflowd.environments.plain_files import names_in, read_text
 from pyflowd.environments.python_versions import unsuitable
+from pyflowd.environments.roots import folders_added_by
 
 _LIBRARY = re.compile(r"(python|pypy)(\d+\.\d+)t?")
 _EXECUTABLE = re.compile(r"(?:python|pypy)\d+\.\d+t?")
@@ -207,3 +208,14 @@ def _what_is_missing(installation: Installation) -> str:
 def is_script(path: str) -> bool:
     """Whether a file is run by another program, which its first line names."""
     return (read_text(path, most_bytes=2) or "") == "#!"
+
+
+def search_folders(installation: Installation) -> Iterator[str]:
+    """Where the interpreter looks for packages: its own folders, and those that `.pth` files add after each."""
+    seen = set[str]()
+    for site in installation.package_folders:
+        files = [os.path.join(site, name) for name in names_in(site) if name.endswith(".pth")]
+        for folder in (site, *(folder for file in files for folder in folders_added_by(file))):
+            if folder not in seen:
+                seen.add(folder)
+                yield folder

@@ -12,9 +12,8 @@ from email.parser import HeaderParser
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pyflowd.environments.installation import Installation, installation_of
+from pyflowd.environments.installation import Installation, installation_of, search_folders
 from pyflowd.environments.plain_files import names_in, read_text
-from pyflowd.environments.roots import folders_added_by
 
 _METADATA = re.compile(r"(.+?)(?:-([^-]+))?(?:-py\d[\d.]*(?:-.+)?)?\.(?:dist|egg)-info")
 _SECTION = re.compile(r"\[([^:\]]*)(?::(.*))?\]")
@@ -75,17 +74,6 @@ def size_bytes(folder: str) -> int:
         except OSError:  # what cannot be seen is not counted
             continue
     return total
-
-
-def search_folders(installation: Installation) -> Iterator[str]:
-    """Where the interpreter looks for packages: its own folders, and those that `.pth` files add after each."""
-    seen = set[str]()
-    for site in installation.package_folders:
-        files = [os.path.join(site, name) for name in names_in(site) if name.endswith(".pth")]
-        for folder in (site, *(folder for file in files for folder in folders_added_by(file))):
-            if folder not in seen:
-                seen.add(folder)
-                yield folder
 
 
 def _metadata(installation: Installation) -> Iterator[tuple[str, str]]:

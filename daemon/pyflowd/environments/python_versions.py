@@ -1,13 +1,15 @@
 """Which versions of Python will do: what a person or a graph may write, and what fits it.
 
-Nodes need CPython, since a fork server relies on how it counts references and is forked, and 3.8 or newer.
+Nodes need CPython, since a fork server relies on how it counts references and is forked, and 3.8 or newer. A daemon
+that starts needs this module, and nothing of `packaging`: that is loaded by who compares versions.
 """
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 OLDEST = (3, 8)
 IS_RIGHT = "write a version (3.12), a range (>=3.10,<3.13), or nothing"
@@ -21,11 +23,13 @@ _WISH = re.compile(
 class PythonWish:
     """specifiers: of the versions that fit. free_threaded: only builds without the global lock; else those never."""
 
-    specifiers: SpecifierSet
+    specifiers: "SpecifierSet"
     free_threaded: bool = False
 
     def fits(self, version: str) -> bool:
         """Whether a CPython of that version will do. One that is not final yet does, when it is within the range."""
+        from packaging.version import InvalidVersion, Version
+
         try:
             known = Version(version)
         except InvalidVersion:
@@ -42,6 +46,8 @@ def parse_wish(text: str) -> PythonWish:
         raise ValueError(f"'{text}' is not CPython, which nodes need: {IS_RIGHT}")
     if found["version"]:
         return _one_version(text, found["version"], bool(found["threads"]))
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         return PythonWish(SpecifierSet(found["range"] or ""))
     except InvalidSpecifier:
@@ -49,6 +55,8 @@ def parse_wish(text: str) -> PythonWish:
 
 
 def _one_version(text: str, version: str, free_threaded: bool) -> PythonWish:
+    from packaging.specifiers import SpecifierSet
+
     release = tuple(map(int, version.split(".")))
     if release[0] != OLDEST[0] or release[:2] < OLDEST[: len(release)]:
         raise ValueError(f"nodes need CPython 3.8 or newer, and '{text}' is not: {IS_RIGHT}")
@@ -65,6 +73,8 @@ def unsuitable(implementation: str, version: str) -> str | None:
 
 
 def _release(version: str) -> tuple[int, ...]:
+    from packaging.version import InvalidVersion, Version
+
     try:
         return Version(version).release[:2]
     except InvalidVersion:

@@ -103,10 +103,6 @@ class EnvironmentStore:
         """The virtual environment."""
         return self.root / place.kind / place.id
 
-    def folder_of(self, spec: EnvironmentSpec) -> Path:
-        """The virtual environment that is, or would be, what the spec says."""
-        return self.folder(self.place_of(spec))
-
     def find(self, spec: EnvironmentSpec) -> Path | None:
         """The interpreter of the environment if it is complete, and the interpreter below it still there."""
         if not (spec.name or spec.is_built):
