@@ -4,16 +4,27 @@ import gc
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from support.daemons import logs_of_running
+
 for name in [name for name in os.environ if name.startswith("PYTHON")]:
     del os.environ[name]  # what a developer's shell sets must not be what makes a test pass
 
 ALLOWED_NEW_DESCRIPTORS = 2  # the interpreter and pytest open a file now and then (a plugin's log, a lazy import)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the daemons have logged that run longer than one test."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"log of the daemon in {folder}", log) for folder, log in logs_of_running()]
+    return report
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import asyncio
 import importlib.util
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -10,11 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pyflowd.core import effects
+from pyflowd.core import effects, stimuli
+from pyflowd.core.ids import EnvironmentId, WorkerId, ZygoteId
 from pyflowd.shell import zygote_process
 from pyflowd.worker_side import landlock
 from support.environments import make_environment, write_files
 from support.fork_servers import ForkServers, fork_servers
+from support.stand_in_python import make_script
 from support.zygote import find_interpreters
 
 OWN = find_interpreters()[0]
@@ -240,6 +244,51 @@ def test_nothing_is_preloaded_when_nobody_asks(python: str) -> None:
     async def scenario(servers: ForkServers) -> None:
         warmed = await servers.start(python)
         assert (warmed.preloaded, warmed.not_preloaded) == ((), ())
+
+    within("T0", scenario)
+
+
+@pytest.mark.parametrize("tier", ALL)
+@pytest.mark.parametrize("is_born", [True, False])
+def test_a_fork_server_that_tells_of_no_death_is_given_up(
+    python: str, tier: str, is_born: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zygote_process, "TELLS_S", 0.2)
+
+    async def scenario(servers: ForkServers) -> None:
+        warmed = await servers.start(python)
+        zygote, worker = servers.ids[python], WorkerId(1)
+        fork = effects.ForkWorkers(zygote=zygote, workers=(worker,))
+        if is_born:
+            servers.zygotes.fork(fork)
+            await servers.wait(1, stimuli.WorkersForked)
+        os.kill(warmed.pid, signal.SIGSTOP)
+        if not is_born:
+            servers.zygotes.fork(fork)
+        servers.zygotes.kill(effects.KillWorker(zygote=zygote, worker=worker))
+        [lost] = await servers.wait(1, stimuli.ZygoteLost)
+        assert lost == stimuli.ZygoteLost(zygote=zygote, reason=f"{python} does not answer")
+        assert running(python) == []
+
+    within(tier, scenario)
+
+
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        ("kill -9 $$", "was ended by SIGKILL before it could run nodes: is it a Python interpreter?"),
+        ("exit 3", "left with status 3 before it could run nodes: is it a Python interpreter?"),
+        ("echo first >&2; echo no such thing >&2; exit 1", "left with status 1: no such thing"),
+    ],
+)
+def test_how_a_fork_server_ended_before_it_was_one_is_told(tmp_path: Path, command: str, how: str) -> None:
+    script = make_script(tmp_path / "python3", command)
+
+    async def scenario(servers: ForkServers) -> None:
+        start = effects.StartZygote(zygote=ZygoteId(1), environment=EnvironmentId(str(script)))
+        servers.zygotes.start(start)
+        [lost] = await servers.wait(1, stimuli.ZygoteLost)
+        assert lost == stimuli.ZygoteLost(zygote=ZygoteId(1), reason=f"{script} {how}")
 
     within("T0", scenario)
 

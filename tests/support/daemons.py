@@ -23,6 +23,14 @@ from support.zygote import is_alive
 
 DAEMON = [sys.executable, "-m", "pyflowd"]
 PATIENCE_S = 20.0
+LOG_SHOWN_BYTES = 20_000
+_running: "set[RunningDaemon]" = set()
+
+
+def logs_of_running() -> Iterator[tuple[str, str]]:
+    """Where each daemon that runs now lives, and the end of what it has logged."""
+    for daemon in _running:
+        yield str(daemon.folder), daemon.log.read_text()[-LOG_SHOWN_BYTES:]
 
 
 class RunningDaemon:
@@ -105,9 +113,11 @@ def running_daemon(
             arguments = (*arguments, "--config", str(home / "config.toml"))
         daemon = RunningDaemon(home, *arguments, starter=starter, variables=variables)
         family = set(daemon.family())
+        _running.add(daemon)
         try:
             yield daemon
         finally:
+            _running.discard(daemon)
             family.update(daemon.family())
             if daemon.process.poll() is None:
                 daemon.stop()

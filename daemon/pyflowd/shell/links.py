@@ -17,7 +17,7 @@ from pyflowd.core.ids import WorkerId
 from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
 from pyflowd.shell.answers import Hint, read_answer
 from pyflowd.shell.poller import Poller
-from pyflowd.shell.process_facts import GONE, parent_of, read_pid
+from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
 from pyflowd.worker_side import frames, orders
 
 PIPE_READ_BYTES = 65_536
@@ -78,6 +78,11 @@ class WorkerLink:
             self._is_ours or parent_of(pid) == self._parent
         )  # once is enough: a pidfd stays with its process
         return pid if self._is_ours else None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is known to exist as what it should be, and has not ended."""
+        return self.pid is not None and self._pidfd is not None and not is_dead(self._pidfd)
 
     def listen(self) -> None:
         """Hear what the worker writes as it writes it. Until then it is heard when it answers, or dies."""

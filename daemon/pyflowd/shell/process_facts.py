@@ -1,6 +1,7 @@
 """What the kernel says of processes."""
 
 import os
+import select
 import signal
 from contextlib import suppress
 
@@ -42,6 +43,22 @@ def parent_of(pid: int) -> int:
     except OSError:
         return GONE
     return int(stat[stat.rindex(b")") + 1 :].split(None, 2)[1])
+
+
+def has_ended(pid: int, patience_s: float) -> bool:
+    """Whether a child of ours ends within this time; it is not reaped, so that its number stays its own."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        return is_dead(pidfd, patience_s)
+    finally:
+        os.close(pidfd)
+
+
+def is_dead(pidfd: int, patience_s: float = 0.0) -> bool:
+    """Whether a process has ended, or does so within this time, reaped or not."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(int(patience_s * 1000)))
 
 
 def ending(status: int) -> str:

@@ -13,54 +13,33 @@ import asyncio
 import logging
 import os
 import signal
-import socket
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from pyflowd.core.ids import WorkerId, ZygoteId
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
 from pyflowd.core.usage import Usage
-from pyflowd.environments.store import is_ours
-from pyflowd.sandbox.sandboxes import WORKER_SIDE, Sandbox
+from pyflowd.sandbox.sandboxes import Sandbox
 from pyflowd.shell.denials import Denials
+from pyflowd.shell.interpreter import Interpreter
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.preload import Preload
-from pyflowd.shell.process_facts import ending, take_pid, uid_of
+from pyflowd.shell.process_facts import take_pid, uid_of
 from pyflowd.shell.shapes import imports_in, refusals_in, text_in, texts_in
 from pyflowd.shell.zygote_frames import births_in, exits_in, workers_in
-from pyflowd.worker_side import BIND_NOW, frames, orders
+from pyflowd.worker_side import frames, orders
 
 WORKERS_A_FRAME = 80
-LAST_WORDS_BYTES = 4096
 IMPORT_S = 30.0
-LEAVES_S = 0.2
+TELLS_S = 5.0  # of the death of a worker that was killed; those it left behind may take it two seconds
 ENDED = "ended"
-PASSED_ON = ("HOME", "USER", "LOGNAME", "PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 log = logging.getLogger(__name__)
-
-
-def zygote_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables that nodes see: who and where, no secrets, and one thread per process for BLAS.
-
-    A zygote that computes with threads before it forks would leave its children with locks that nobody opens. One that
-    bound its libraries' functions at their first call would leave that to each child; nodes do not see this variable.
-    """
-    passed = {name: value for name, value in variables.items() if name in PASSED_ON or name.startswith("LC_")}
-    return {"LANG": "C.UTF-8", **passed, **dict.fromkeys(ONE_THREAD, "1"), BIND_NOW: "1"}
-
-
-def _flags(sandbox: Sandbox) -> list[str]:
-    """How the interpreter is started. Files of packages that a graph has chosen are executed once it is confined."""
-    is_chosen = is_ours(Path(sandbox.python).parent.parent)
-    return ["-I", "-S"] if is_chosen else ["-I"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +96,11 @@ class ZygoteProcess:
         self._lacks: tuple[str, ...] = ()
         self._denials = Denials(profile_of(sandbox.environment), seen=sandbox.seen, own=sandbox.own, user=sandbox.user)
         self._is_over = False
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.setblocking(False)
-        words_read, words_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        os.set_blocking(words_write, True)
-        self._words = words_read
-        try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    [*sandbox.prefix, sandbox.python, *_flags(sandbox), str(WORKER_SIDE), str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=words_write,
-                    env=zygote_variables(os.environ),
-                    cwd="/",
-                    pass_fds=[theirs.fileno(), *sandbox.descriptors],
-                    start_new_session=True,
-                )
-        except OSError:
-            self._control.close()
-            os.close(words_read)
-            raise
-        finally:
-            os.close(words_write)
+        self._interpreter = Interpreter(sandbox, poller)
+        self._control = self._interpreter.control
         with suppress(OSError):  # gone already, which is seen when its end of the socket is
             orders.send_start(self._control, str(sandbox.scratch), dict(sandbox.terms), sandbox.targets)
         poller.watch(self._control.fileno(), self._read_control)
-        poller.watch(words_read, self._read_words)
-        self._last_words = b""
 
     def fork(self, workers: tuple[WorkerId, ...], *, rehearse: bool) -> None:
         """Ask for processes; frames may be sent to them at once."""
@@ -168,28 +124,34 @@ class ZygoteProcess:
             link.close_child_ends()
             self.links[link.worker] = link
 
+    def kill(self, worker: WorkerId) -> None:
+        """End a worker, whatever it does."""
+        link = self.links.get(worker)
+        if link is not None:
+            link.signal(signal.SIGKILL)
+            self._superior.call_later(TELLS_S, partial(self._expect_death, link))
+
+    def _expect_death(self, link: WorkerLink) -> None:
+        """A fork server that does not tell of a death, or of a birth, is of no use: whoever waits for it, waits."""
+        if self.links.get(link.worker) is not link:
+            return
+        if link.is_alive:  # the kernel has not done with it
+            self._superior.call_later(TELLS_S, partial(self._expect_death, link))
+        else:
+            self._lose("does not answer")
+
     def dismiss(self) -> None:
         """Close the control socket, which ends the zygote and its workers."""
         self._close_descriptors()
 
-    def end(self, patience_s: float) -> None:
+    def leave(self, patience_s: float) -> None:
         """Wait for the end of one that was dismissed; kill it if it does not listen."""
-        try:
-            self._process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            log.warning("the zygote of %s does not leave, killing it", self.environment)
-            self._kill()
+        self._interpreter.leave(patience_s)
 
     def discard(self) -> None:
         """End the zygote and its spares at once."""
-        self._kill()
+        self._interpreter.kill()
         self._close_descriptors()
-
-    def _kill(self) -> int:
-        """End it with what it may have started besides workers; its status."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        return self._process.wait()
 
     def _lose(self, reason: str) -> None:
         """The zygote is of no use any more: nothing that it made may stay."""
@@ -198,29 +160,24 @@ class ZygoteProcess:
         for link in self.links.values():
             link.signal(signal.SIGKILL)
             link.drain()
-        module = self._module
-        if module is not None:
-            with suppress(subprocess.TimeoutExpired):  # how it ended by itself
-                self._process.wait(LEAVES_S)
-        status = self._kill()
-        self._read_words()
+        if reason == ENDED:
+            reason = self._interpreter.end()
+        else:
+            self._interpreter.kill()
+        words, module = self._interpreter.last_words(), self._module
         self._close_descriptors()
-        words = self._last_words.decode("utf-8", "replace").strip()
         if module is not None:
-            self._superior.spoilt(module, f"the fork server {ending(status) if reason == ENDED else reason}")
-            return
-        reason = f"{reason}: {words.splitlines()[-1]}" if words else reason
-        if self.pid is not None:
-            self._feed(ZygoteLost(zygote=self._start.zygote, reason=f"{self._sandbox.python} {reason}"))
-            return
-        if not words:
-            reason = f"{reason} with status {status} before it could run nodes: is it a Python interpreter?"
-        self._superior.unfit(f"{self._sandbox.python} {reason}", False)
+            self._superior.spoilt(module, f"the fork server {reason}")
+        elif self.pid is not None:
+            told = f": {words.splitlines()[-1]}" if words else ""
+            self._feed(ZygoteLost(zygote=self._start.zygote, reason=f"{self._sandbox.python} {reason}{told}"))
+        else:
+            told = f": {words.splitlines()[-1]}" if words else " before it could run nodes: is it a Python interpreter?"
+            self._superior.unfit(f"{self._sandbox.python} {reason}{told}", False)
 
     def _reject(self, reason: str) -> None:
         """It runs, and is not what it should be."""
-        self._read_words()
-        words = self._last_words.decode("utf-8", "replace").strip()
+        words = self._interpreter.last_words()
         if words:
             log.info("its last words: %s", words)
         self.discard()
@@ -234,17 +191,7 @@ class ZygoteProcess:
         for link in self.links.values():
             link.close()
         self.links = {}
-        self._poller.forget(self._control.fileno())
-        self._control.close()
-        self._poller.forget(self._words)
-        os.close(self._words)
-
-    def _read_words(self) -> None:
-        with suppress(BlockingIOError):
-            data = os.read(self._words, LAST_WORDS_BYTES)
-            if not data:
-                self._poller.forget(self._words)
-            self._last_words = (self._last_words + data)[-LAST_WORDS_BYTES:]
+        self._interpreter.close()
 
     def _read_control(self) -> None:
         try:
@@ -331,7 +278,7 @@ class ZygoteProcess:
         undone = texts_in(header, "undone")
         self._expect(None)
         self.pid = pid
-        self._last_words = b""  # of packages, not why it will end
+        self._interpreter.forget_words()
         if not header["compiled"]:
             self._superior.uncompiled(self._sandbox.python)
         tier = self._sandbox.tier.name

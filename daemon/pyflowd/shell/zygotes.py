@@ -148,11 +148,15 @@ class Zygotes:
 
     def interrupt(self, effect: effects.InterruptWorker) -> None:
         """Raise KeyboardInterrupt in a node."""
-        self._signal(effect.zygote, effect.worker, signal.SIGINT)
+        link = self._link(effect.zygote, effect.worker)
+        if link is not None:
+            link.signal(signal.SIGINT)
 
     def kill(self, effect: effects.KillWorker) -> None:
         """End a worker, whatever it does."""
-        self._signal(effect.zygote, effect.worker, signal.SIGKILL)
+        process = self._processes.get(effect.zygote)
+        if process is not None:
+            process.kill(effect.worker)
 
     def pid_of(self, zygote: ZygoteId, worker: WorkerId) -> int | None:
         """The process id of a worker; None before it is known, and when it is gone."""
@@ -164,7 +168,7 @@ class Zygotes:
         for process in self._processes.values():
             process.dismiss()
         for process in self._processes.values():
-            process.end(LEAVE_PATIENCE_S)
+            process.leave(LEAVE_PATIENCE_S)
         self._processes = {}
         self._sandboxes.close()
 
@@ -197,11 +201,6 @@ class Zygotes:
         young, self._young = self._young, []
         for link in young:
             link.listen()
-
-    def _signal(self, zygote: ZygoteId, worker: WorkerId, number: signal.Signals) -> None:
-        link = self._link(zygote, worker)
-        if link is not None:
-            link.signal(number)
 
 
 def _bounds(limits: Limits) -> list[tuple[int, int]]:
