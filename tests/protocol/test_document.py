@@ -14,17 +14,18 @@ from pyflowd_client.protocol.replies import (
     DetectedEnvironment,
     EnvironmentSummary,
     ForkServer,
+    LiveNode,
     NotPreloaded,
     Package,
     Preloaded,
 )
-from pyflowd_client.protocol.requests import REQUESTS, EnvironmentChoice, Permissions, RunOptions
-from pyflowd_client.protocol.states import Health, NodeState, RunState
+from pyflowd_client.protocol.requests import REQUESTS, EnvironmentChoice, LiveOptions, Permissions, RunOptions
+from pyflowd_client.protocol.states import ChangeKind, Health, LiveAction, NodeState, RunState
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
 DOCUMENT = (Path(__file__).parents[2] / "client" / "PROTOCOL.md").read_text()
 ROWS = {row.group(1): row.group(0) for row in re.finditer(r"^\| `(\w+)` \|.*$", DOCUMENT, re.MULTILINE)}
-COMMON = {"run", "seq", "time"}
+COMMON = {"run", "seq", "time", "change"}
 
 
 def test_the_document_is_of_this_version() -> None:
@@ -40,13 +41,13 @@ def test_every_message_has_a_row_with_all_its_fields(messages: dict[str, type]) 
 
 
 def test_every_option_and_state_is_told() -> None:
-    options = (*RunOptions.FIELDS, *Permissions.FIELDS, *EnvironmentChoice.FIELDS)
-    for word in (*options, *RunState, *NodeState, *Health):
+    options = (*RunOptions.FIELDS, *Permissions.FIELDS, *EnvironmentChoice.FIELDS, *LiveOptions.FIELDS)
+    for word in (*options, *RunState, *NodeState, *Health, *ChangeKind, *LiveAction):
         assert f"`{word}`" in DOCUMENT
 
 
 @pytest.mark.parametrize(
-    "kind", [DetectedEnvironment, EnvironmentSummary, Package, ForkServer, Preloaded, NotPreloaded]
+    "kind", [DetectedEnvironment, EnvironmentSummary, Package, ForkServer, Preloaded, NotPreloaded, LiveNode]
 )
 def test_what_is_listed_about_environments_is_told_field_by_field(kind: type[Message]) -> None:
     assert f"`{{{', '.join(kind.FIELDS)}}}`" in DOCUMENT
@@ -58,7 +59,7 @@ def test_every_error_code_has_a_row_with_its_exit_status(code: ErrorCode) -> Non
 
 
 def test_the_rows_name_nothing_that_is_not_there() -> None:
-    assert set(ROWS) <= {*REQUESTS, *REPLIES, *EVENTS, *ErrorCode}
+    assert set(ROWS) <= {*REQUESTS, *REPLIES, *EVENTS, *ErrorCode, *LiveAction}
 
 
 def test_the_conversation_decodes() -> None:

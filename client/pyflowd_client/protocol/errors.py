@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     BAD_OUTPUT = "bad_output"  # returned too few values for its declared outputs
     BAD_FRAME = "bad_frame"  # wrote nonsense to the daemon's channel
     CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"  # in a live session something above it changed meanwhile
     SKIPPED = "skipped"  # something it depends on did not finish
     # the environment
     ENVIRONMENT = "environment"  # it is not there, cannot be made, or cannot be started or used
@@ -79,6 +80,7 @@ EXIT_STATUS: dict[ErrorCode, ExitStatus] = {
     ErrorCode.TIME_LIMIT: ExitStatus.TIME_LIMIT,
     ErrorCode.CPU_LIMIT: ExitStatus.TIME_LIMIT,
     ErrorCode.CANCELLED: ExitStatus.INTERRUPTED,
+    ErrorCode.SUPERSEDED: ExitStatus.INTERRUPTED,
 }
 
 

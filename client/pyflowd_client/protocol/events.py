@@ -1,7 +1,7 @@
 """What happens in a run, told to whoever follows it: numbered without gaps, from 1, ending with run_finished.
 
 `time` is seconds since the epoch. Values are JSON in Python's dialect: NaN, Infinity and
-integers of any size are possible.
+integers of any size are possible. `change` says, in a live session, which change led to it.
 """
 
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.message import Message, field
-from pyflowd_client.protocol.states import NodeState, RunState
+from pyflowd_client.protocol.states import ChangeKind, NodeState, RunState
 
 
 class RunStarted(Message):
@@ -36,6 +36,7 @@ class Diagnostic(Message):
     message: str
     node: NodeId | None = None
     title: str | None = None
+    change: str | None = None
 
 
 class EnvironmentProgress(Message):
@@ -46,6 +47,7 @@ class EnvironmentProgress(Message):
     seq: int
     time: float
     message: str
+    change: str | None = None
 
 
 class EnvironmentReady(Message):
@@ -63,6 +65,7 @@ class EnvironmentReady(Message):
     packages: int
     duration_s: float
     warnings: tuple[str, ...] = ()
+    change: str | None = None
 
 
 class NodeStarted(Message):
@@ -74,6 +77,7 @@ class NodeStarted(Message):
     time: float
     node: NodeId
     title: str
+    change: str | None = None
 
 
 class NodeOutput(Message):
@@ -86,6 +90,7 @@ class NodeOutput(Message):
     node: NodeId
     stream: str
     text: str
+    change: str | None = None
 
 
 class NodeProgress(Message):
@@ -98,6 +103,7 @@ class NodeProgress(Message):
     node: NodeId
     fraction: float
     message: str
+    change: str | None = None
 
 
 class NodeFinished(Message):
@@ -122,6 +128,35 @@ class NodeFinished(Message):
     peak_memory_bytes: int = 0
     peak_processes: int | None = None
     scratch_bytes: int | None = None
+    change: str | None = None
+
+
+class LiveChanged(Message):
+    """A live session has changed. author: who has changed it. value: what an input is now."""
+
+    NAME: ClassVar[str] = "live_changed"
+    run: RunId
+    seq: int
+    time: float
+    change: str
+    kind: ChangeKind
+    author: str
+    node: NodeId | None = None
+    pin: str | None = None
+    value: Any = None
+    every_s: float | None = None
+
+
+class LiveSettled(Message):
+    """Nothing is left to do in a live session; `change` is the last one. `executed` nodes ran since it last was so."""
+
+    NAME: ClassVar[str] = "live_settled"
+    run: RunId
+    seq: int
+    time: float
+    change: str
+    executed: int
+    failed: int
 
 
 class EventsLost(Message):
@@ -156,6 +191,8 @@ Event = (
     | NodeOutput
     | NodeProgress
     | NodeFinished
+    | LiveChanged
+    | LiveSettled
     | EventsLost
     | RunFinished
 )
@@ -170,6 +207,8 @@ EVENTS: dict[str, type[Event]] = {
         NodeOutput,
         NodeProgress,
         NodeFinished,
+        LiveChanged,
+        LiveSettled,
         EventsLost,
         RunFinished,
     )

@@ -1,11 +1,11 @@
 """What the daemon answers: exactly one reply per request, carrying the request's id."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
-from pyflowd_client.protocol.message import Message
-from pyflowd_client.protocol.states import Health, RunState
+from pyflowd_client.protocol.message import Message, field
+from pyflowd_client.protocol.states import Health, NodeState, RunState
 
 
 class Welcome(Message):
@@ -70,8 +70,41 @@ class Following(Message):
     last_seq: int
 
 
+class LiveUpdated(Message):
+    """Answer to update_live: the change was made, and is called `change` in all that follows from it."""
+
+    NAME: ClassVar[str] = "live_updated"
+    run: RunId
+    change: str
+
+
+class LiveNode(Message):
+    """A node of a live session: its last outputs or why there are none, and the inputs that it was given."""
+
+    node: NodeId
+    title: str
+    state: NodeState
+    change: str | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    error: ErrorInfo | None = None
+
+
+class LiveFollowing(Message):
+    """Answer to follow_live: the session as it is after event `last_seq`; those that come after it follow."""
+
+    NAME: ClassVar[str] = "live_following"
+    run: RunId
+    state: RunState
+    last_seq: int
+    graph: str
+    isolation: str
+    is_paused: bool
+    nodes: tuple[LiveNode, ...] = ()
+
+
 class Done(Message):
-    """The request was carried out: cancel_run, stop_daemon, goodbye; remove_, warm_ and cool_environment."""
+    """The request was carried out: cancel_run, close_live, stop_daemon, goodbye; remove_, warm_, cool_environment."""
 
     NAME: ClassVar[str] = "done"
 
@@ -294,6 +327,8 @@ Reply = (
     | GraphChecked
     | GraphConverted
     | Following
+    | LiveUpdated
+    | LiveFollowing
     | Done
     | DaemonStatus
     | Examined
@@ -313,6 +348,8 @@ REPLIES: dict[str, type[Reply]] = {
         GraphChecked,
         GraphConverted,
         Following,
+        LiveUpdated,
+        LiveFollowing,
         Done,
         DaemonStatus,
         Examined,

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.message import Message, field
+from pyflowd_client.protocol.states import ChangeKind, LiveAction
 
 DEFAULT_MAX_VALUE_BYTES = 1_000_000
 
@@ -111,6 +112,70 @@ class SubmitRun(Message):
     permissions: Permissions = NO_PERMISSIONS
     workdir: str | None = None
     environment: EnvironmentChoice = NO_CHOICE
+
+
+class LiveOptions(Message):
+    """How a live session behaves.
+
+    isolation: "fresh" (a process for each execution of a node), "resident" (each node keeps its own process from one
+    execution to the next) or "shared" (one process for all nodes, values by reference).
+    is_paused: nothing is executed before it is resumed.
+    linger_s: so long it stays when nobody follows it any more, seconds.
+    """
+
+    isolation: str = "resident"
+    is_paused: bool = False
+    linger_s: float = 60.0
+
+
+class OpenLive(Message):
+    """Open a live session: what changes is executed again, with what is below it. Told as a run that stays open.
+
+    graph: as for a run; what cannot run of a graph with errors waits until a change mends it.
+    """
+
+    NAME: ClassVar[str] = "open_live"
+    graph: SubmitRun
+    live: LiveOptions = LiveOptions()
+
+
+class UpdateLive(Message):
+    """Change a live session. `action` says what, and which fields count; of a node the id or a title of its own.
+
+    set_input: give `pin` of `node` the `value`, JSON text; without one take back what was given.
+    update_graph: `document` (and `name`) replace the graph. trigger: execute `node` and what is below it.
+    every: trigger `node` each `every_s` seconds; without a number, never again.
+    pause, resume: begin nothing, until further notice. reset: forget all values, and begin anew.
+    run_all: execute everything.
+    change: how the events that follow from it shall call it; without one it is given a number.
+    kind: what it was for whoever made it, such as "user_input"; a word of `ChangeKind`.
+    """
+
+    NAME: ClassVar[str] = "update_live"
+    run: RunId
+    action: LiveAction
+    change: str | None = None
+    kind: ChangeKind | None = None
+    node: str | None = None
+    pin: str | None = None
+    value: str | None = None
+    document: str | None = None
+    name: str | None = None
+    every_s: float | None = None
+
+
+class FollowLive(Message):
+    """Follow a live session from now on; the reply has what there is by now."""
+
+    NAME: ClassVar[str] = "follow_live"
+    run: RunId
+
+
+class CloseLive(Message):
+    """End a live session, and what runs in it."""
+
+    NAME: ClassVar[str] = "close_live"
+    run: RunId
 
 
 class CheckGraph(Message):
@@ -297,6 +362,10 @@ Request = (
     | ConvertGraph
     | FollowRun
     | CancelRun
+    | OpenLive
+    | UpdateLive
+    | FollowLive
+    | CloseLive
     | GetStatus
     | Examine
     | DetectEnvironments
@@ -323,6 +392,10 @@ REQUESTS: dict[str, type[Request]] = {
         ConvertGraph,
         FollowRun,
         CancelRun,
+        OpenLive,
+        UpdateLive,
+        FollowLive,
+        CloseLive,
         GetStatus,
         Examine,
         DetectEnvironments,

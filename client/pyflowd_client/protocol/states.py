@@ -32,6 +32,36 @@ class NodeState(State):
     SKIPPED = "skipped"
 
 
+class LiveAction(State):
+    """What can be done to a live session."""
+
+    SET_INPUT = "set_input"
+    UPDATE_GRAPH = "update_graph"
+    TRIGGER = "trigger"
+    EVERY = "every"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RESET = "reset"
+    RUN_ALL = "run_all"
+
+
+class ChangeKind(State):
+    """What happened to a live session. The first six are words of PyFlowGraph's."""
+
+    BUTTON_CLICK = "button_click"
+    TIMER_TICK = "timer_tick"
+    VALUE_CHANGED = "value_changed"
+    USER_INPUT = "user_input"
+    GRAPH_RESET = "graph_reset"
+    NODE_TRIGGER = "node_trigger"
+    GRAPH_UPDATED = "graph_updated"
+    TIMER_SET = "timer_set"
+    RUN_ALL = "run_all"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    OPENED = "opened"
+
+
 class Health(State):
     """What an examination says of one thing. `missing` is what this machine or its settings do not have."""
 
