@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from pyflowd_client.errors import GraphFileError
-from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
+from pyflowd_client.errors import GraphFileError, RequestUnsendable
+from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
 from pyflowd_client.protocol.requests import (
     NO_CHOICE,
     CheckGraph,
     EnvironmentChoice,
+    LiveOptions,
+    OpenLive,
     Permissions,
     RunOptions,
     SubmitRun,
@@ -64,6 +66,20 @@ class RunArguments(TypedDict, total=False):
     workdir: str | os.PathLike[str] | None
     partial: bool
     max_value_bytes: int | None
+
+
+class LiveArguments(RunArguments, total=False):
+    """How a live session is opened: as a run is carried out, and beyond that; all may be left out.
+
+    isolation: "fresh" (a process for each execution of a node), "resident" (the default: each node keeps its own
+    process from one execution to the next) or "shared" (one process for all nodes).
+    paused: nothing is executed before it is resumed.
+    linger_s: so long the session stays when nobody follows it any more, seconds.
+    """
+
+    isolation: str
+    paused: bool
+    linger_s: float
 
 
 def read_graph(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -118,6 +134,16 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
         workdir=None if (workdir := arguments.get("workdir")) is None else absolute_path(workdir),
         environment=environment_choice(arguments),
     )
+
+
+def opening(document: str, name: str | None, arguments: LiveArguments) -> OpenLive:
+    """The request that opens a live session of `document`."""
+    live = LiveOptions(
+        isolation=arguments.get("isolation", "resident"),
+        is_paused=arguments.get("paused", False),
+        linger_s=float(arguments.get("linger_s", 60.0)),
+    )
+    return OpenLive(graph=submission(document, name, arguments), live=live)
 
 
 def check(document: str, name: str | None, arguments: RunArguments) -> CheckGraph:
@@ -182,12 +208,23 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
 
 
 def encode_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
-    """Each value as JSON text; TypeError or ValueError names the input that cannot be written."""
-    encoded = {}
-    for pin, value in inputs.items():
-        try:
-            encoded[pin] = json.dumps(value)
-        except (TypeError, ValueError, RecursionError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"input {pin}: {error}") from None
-    return encoded
+    """Each value as JSON text; the errors of `encode_value`."""
+    return {pin: encode_value(pin, value) for pin, value in inputs.items()}
+
+
+def encode_value(pin: str, value: Any) -> str:
+    """A value as JSON text. TypeError or ValueError when it cannot be written, RequestUnsendable when it is too large.
+
+    All name the input that it is for.
+    """
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"input {pin}: {error}") from None
+    if len(text) > MAX_REQUEST_BYTES:
+        raise RequestUnsendable(
+            f"input {pin}: the value has {len(text)} bytes, of {MAX_REQUEST_BYTES} that a request may have."
+            " Let the node read it from a file."
+        )
+    return text

@@ -1,0 +1,84 @@
+"""The changes that one client makes to a live session: what they are called, and which the daemon has yet to answer.
+
+A change has its name before it is sent, so that the next can follow without waiting. Who is refused learns it from
+`raise_refusal`, each once: no refusal gets lost for want of somebody who waits for it.
+"""
+
+import os
+from collections import deque
+
+from pyflowd_client.errors import ChangeRefused
+from pyflowd_client.protocol.errors import ErrorInfo
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import UpdateLive
+from pyflowd_client.protocol.states import ChangeKind, LiveAction
+
+MOST_UNANSWERED = 256
+
+
+class LiveChanges:
+    """Those of one client to one session."""
+
+    def __init__(self, run: RunId) -> None:
+        self._run = run
+        self._prefix = os.urandom(4).hex()  # others change the session too
+        self._count = 0
+        self.unanswered: dict[int, str] = {}  # by the id of the request
+        self.refused: deque[ChangeRefused] = deque()
+        self._unheard: set[str] = set()  # sent, and not yet told of by an event
+        self._lost: set[str] = set()  # of these the event may be lost
+        self._heard_seq = 0
+
+    def request(self, action: LiveAction, change: str | None, kind: ChangeKind | None, **fields: object) -> UpdateLive:
+        """A change that is not yet sent, called `change` or by a name of its own."""
+        self._count += 1
+        name = f"{self._prefix}-{self._count}" if change is None else change
+        return UpdateLive(run=self._run, action=action, change=name, kind=kind, **fields)  # type: ignore[arg-type]
+
+    def sent(self, request_id: int, request: UpdateLive) -> str:
+        """The request is on its way; what its change is called."""
+        assert request.change is not None
+        self.unanswered[request_id] = request.change
+        self._unheard.add(request.change)
+        return request.change
+
+    def accepted(self, request_id: int) -> None:
+        """The daemon has made the change."""
+        del self.unanswered[request_id]
+
+    def refuse(self, request_id: int, error: ErrorInfo) -> None:
+        """The daemon has not made the change."""
+        change = self.unanswered.pop(request_id)
+        self._unheard.discard(change)
+        self.refused.append(ChangeRefused(error, change))
+
+    def heard(self, change: object, seq: int) -> None:
+        """An event has told everybody of the change `change`, of this client or another."""
+        if change in self._unheard:
+            self._unheard.discard(str(change))
+            self._heard_seq = seq
+
+    def lose_events(self) -> None:
+        """Events were lost, and with them perhaps those that would have told of the changes made so far."""
+        self._lost |= self._unheard
+
+    def caught_up(self, seq: int) -> None:
+        """The session was told as it is after event `seq`: with all changes that were lost and are answered."""
+        if self._lost:
+            self._unheard -= self._lost.difference(self.unanswered.values())
+            self._lost.clear()
+            self._heard_seq = max(self._heard_seq, seq)
+
+    def raise_refusal(self) -> None:
+        """ChangeRefused for the first refusal that nobody knows of yet."""
+        if self.refused:
+            raise self.refused.popleft()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many are unanswered that the next should wait."""
+        return len(self.unanswered) >= MOST_UNANSWERED
+
+    def are_done(self, settled_seq: int) -> bool:
+        """Whether all that were sent are known, and lie before the event `settled_seq`."""
+        return not self.unanswered and not self._unheard and settled_seq >= self._heard_seq

@@ -1,0 +1,194 @@
+"""What both clients know of a live session and say to it, without a socket: they differ in how they wait.
+
+A change does not wait for its answer, so that the next one can follow at once; answers are looked at when something
+else is waited for.
+"""
+
+from typing import Any, Self
+
+from pyflowd_client.conversation import Conversation
+from pyflowd_client.errors import ProtocolMismatch, Refused
+from pyflowd_client.live_changes import LiveChanges
+from pyflowd_client.live_record import ByNode, LiveRecord
+from pyflowd_client.protocol import replies, requests
+from pyflowd_client.protocol.codec import EventRecord, ProtocolError
+from pyflowd_client.protocol.errors import ErrorInfo
+from pyflowd_client.protocol.events import Event, EventsLost, LiveChanged
+from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.states import ChangeKind, LiveAction, NodeState, RunState
+from pyflowd_client.submission import encode_value
+
+
+class LiveHandle:
+    """What both clients know of a session and say to it; they differ in how they wait."""
+
+    def __init__(self, conversation: Conversation, run: RunId, *, is_own: bool) -> None:
+        """`is_own`: it was opened here, and is closed when the block of `with` ends."""
+        self.id = run
+        self.record = LiveRecord()
+        self._conversation = conversation
+        self._changes = LiveChanges(run)
+        self._is_own = is_own
+        self._present_id: int | None = None
+
+    def begin(self, present: replies.LiveFollowing) -> Self:
+        """The session as it is told to who joins it."""
+        self.record.present(present)
+        return self
+
+    @property
+    def state(self) -> RunState:
+        """Where the session is."""
+        return self.record.state
+
+    @property
+    def values(self) -> ByNode[dict[str, Any]]:
+        """The last outputs of each node, by its id or title: `values["Report"]["text"]`."""
+        return self.record.values
+
+    @property
+    def errors(self) -> ByNode[ErrorInfo]:
+        """Why nodes have failed, or were skipped, by id or title."""
+        return self.record.errors
+
+    @property
+    def states(self) -> ByNode[NodeState]:
+        """Where each node is, by id or title."""
+        return self.record.states
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing begins."""
+        return self.record.is_paused
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to do since the last change that was made here, as of the last event seen."""
+        record = self.record
+        if self._is_at_end():
+            return not self._changes.unanswered
+        if record.needs_present:
+            return False
+        is_at_rest = record.is_paused and record.is_at_rest
+        return self._changes.are_done(record.seq if is_at_rest else record.settled_seq) and (
+            is_at_rest or record.settled_seq > 0
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.state}>"
+
+    def _put(self, request: requests.UpdateLive) -> tuple[int, str]:
+        """Put a change on its way: the request's id, and what the change is called."""
+        request_id = self._conversation.ask(request)
+        return request_id, self._changes.sent(request_id, request)
+
+    def setting(
+        self, node: str, pin: str, value: Any, kind: ChangeKind | None, change: str | None
+    ) -> requests.UpdateLive:
+        """The request that gives an input a value. TypeError, ValueError, RequestUnsendable: it cannot be sent."""
+        text = encode_value(f"{node}.{pin}", value)
+        return self._changes.request(LiveAction.SET_INPUT, change, kind, node=node, pin=pin, value=text)
+
+    def unsetting(self, node: str, pin: str, change: str | None) -> requests.UpdateLive:
+        """The request that takes back what an input was given."""
+        return self._changes.request(LiveAction.SET_INPUT, change, None, node=node, pin=pin)
+
+    def triggering(self, node: str, kind: ChangeKind | None, change: str | None) -> requests.UpdateLive:
+        """The request that executes a node and what is below it."""
+        return self._changes.request(LiveAction.TRIGGER, change, kind, node=node)
+
+    def updating(self, document: str, name: str | None, change: str | None) -> requests.UpdateLive:
+        """The request that replaces the graph."""
+        return self._changes.request(LiveAction.UPDATE_GRAPH, change, None, document=document, name=name)
+
+    def timing(self, seconds: float | None, node: str, change: str | None) -> requests.UpdateLive:
+        """The request that triggers a node again and again."""
+        every_s = None if seconds is None else float(seconds)
+        return self._changes.request(LiveAction.EVERY, change, None, node=node, every_s=every_s)
+
+    def simple(self, action: LiveAction, change: str | None) -> requests.UpdateLive:
+        """The request for an action that is about nothing but the session."""
+        return self._changes.request(action, change, None)
+
+    def leave(self) -> None:
+        """Take no more events. The session goes on as long as somebody follows it, and for a while after that."""
+        self._conversation.leave(self.id)
+
+    def _look(self) -> None:
+        """Take note of the replies that have come."""
+        for request_id in tuple(self._changes.unanswered):
+            try:
+                if self._conversation.reply(request_id) is not None:
+                    self._changes.accepted(request_id)
+            except Refused as refusal:
+                self._changes.refuse(request_id, refusal.error)
+        if self._present_id is not None:
+            self._look_for_present(self._present_id)
+
+    def _look_for_present(self, request_id: int) -> None:
+        try:
+            reply = self._conversation.reply(request_id)
+        except Refused:
+            self._present_id = None
+            self.record.give_up_present()
+            return
+        if reply is not None:
+            self._present_id = None
+            if not isinstance(reply, replies.LiveFollowing):
+                raise ProtocolMismatch(f"the daemon answered with {reply.NAME} where live_following was due.")
+            self.record.present(reply)
+            self._note_present()
+
+    def _take(self) -> EventRecord | None:
+        """The next event that has come, once; replies that came before it are looked at first."""
+        self._look()
+        if not self._conversation.is_following(self.id):
+            return None
+        record = self._conversation.next_event(self.id)
+        if record is None:
+            return None
+        try:
+            self.record.take(record)
+        except ProtocolError as error:
+            raise ProtocolMismatch(f"cannot understand an event of the daemon: {error}.") from None
+        name = record.wire.get("event")
+        if name == LiveChanged.NAME:
+            self._changes.heard(record.wire.get("change"), record.seq)
+        elif name == EventsLost.NAME:
+            self._changes.lose_events()
+        self._note_present()
+        if self.record.needs_present and self._present_id is None:
+            self._present_id = self._conversation.follow_live(self.id)
+        return record
+
+    def _note_present(self) -> None:
+        if not self.record.needs_present:
+            self._changes.caught_up(self.record.seq)
+
+    def _is_at_end(self) -> bool:
+        """Whether no event can come."""
+        return self.record.is_over or not self._conversation.is_following(self.id)
+
+    def _take_until_settled(self) -> None:
+        """The events that have come, as far as it takes."""
+        while not self.is_settled and self._take() is not None:
+            pass
+        self._look()
+
+    def _is_known(self, request_id: int, change: str) -> bool:
+        """Whether the daemon has answered this change; ChangeRefused when it would not make it."""
+        if request_id in self._changes.unanswered:
+            return False
+        for refusal in self._changes.refused:
+            if refusal.change == change:
+                self._changes.refused.remove(refusal)
+                raise refusal
+        return True
+
+
+def typed(record: EventRecord) -> Event | None:
+    """The event; None for a kind that this client does not know."""
+    try:
+        return record.decode()
+    except ProtocolError as error:
+        raise ProtocolMismatch(f"cannot understand an event of the daemon: {error}.") from None
