@@ -39,15 +39,15 @@ class AsyncLive(LiveHandle):
         self, node: str, pin: str, value: Any, *, kind: ChangeKind | None = None, change: str | None = None
     ) -> str:
         """Give an input a value, without waiting for the answer. TypeError, ValueError, RequestUnsendable."""
-        return await self._send(self.setting(node, pin, value, kind, change))
+        return await self.send(self.setting(node, pin, value, kind, change))
 
-    async def unset(self, node: str, pin: str, *, change: str | None = None) -> str:
+    async def unset(self, node: str, pin: str, *, kind: ChangeKind | None = None, change: str | None = None) -> str:
         """Take back what an input was given, without waiting for the answer."""
-        return await self._send(self.unsetting(node, pin, change))
+        return await self.send(self.unsetting(node, pin, kind, change))
 
     async def trigger(self, node: str, *, kind: ChangeKind | None = None, change: str | None = None) -> str:
         """Execute a node and what is below it, without waiting for the answer."""
-        return await self._send(self.triggering(node, kind, change))
+        return await self.send(self.triggering(node, kind, change))
 
     async def update(self, path: str | os.PathLike[str], *, change: str | None = None) -> str:
         """Replace the graph by that of a file. GraphFileError; ChangeRefused, and then the old one stays."""
@@ -136,13 +136,14 @@ class AsyncLive(LiveHandle):
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if not self._is_own:
+        if not self.is_own:
             self.leave()
             return
         with contextlib.suppress(*(() if kind is None else (DaemonLost, ChangeRefused))):
             await self.close()
 
-    async def _send(self, request: requests.UpdateLive) -> str:
+    async def send(self, request: requests.UpdateLive) -> str:
+        """Make a change that was prepared (`setting`, `triggering` and so on), without waiting; what it is called."""
         _, change = self._put(request)
         await self._client.flush()
         while True:

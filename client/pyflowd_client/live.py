@@ -43,15 +43,15 @@ class Live(LiveHandle):
 
     def set(self, node: str, pin: str, value: Any, *, kind: ChangeKind | None = None, change: str | None = None) -> str:
         """Give an input a value, without waiting. TypeError, ValueError, RequestUnsendable: it cannot be sent."""
-        return self._send(self.setting(node, pin, value, kind, change))
+        return self.send(self.setting(node, pin, value, kind, change))
 
-    def unset(self, node: str, pin: str, *, change: str | None = None) -> str:
+    def unset(self, node: str, pin: str, *, kind: ChangeKind | None = None, change: str | None = None) -> str:
         """Take back what an input was given, without waiting."""
-        return self._send(self.unsetting(node, pin, change))
+        return self.send(self.unsetting(node, pin, kind, change))
 
     def trigger(self, node: str, *, kind: ChangeKind | None = None, change: str | None = None) -> str:
         """Execute a node and what is below it, without waiting."""
-        return self._send(self.triggering(node, kind, change))
+        return self.send(self.triggering(node, kind, change))
 
     def update(self, path: str | os.PathLike[str], *, change: str | None = None) -> str:
         """Replace the graph by that of a file. GraphFileError; ChangeRefused, and then the old one stays."""
@@ -124,12 +124,7 @@ class Live(LiveHandle):
 
     def close(self) -> None:
         """End the session, whoever opened it, and what runs in it. ChangeRefused for a refusal not yet raised."""
-        is_ending = not self.record.is_over
-        if is_ending:
-            try:
-                self._client.ask(requests.CloseLive(run=self.id), replies.Done)
-            except Refused:  # another was faster
-                is_ending = False
+        is_ending = self.end()
         while not self._is_at_end():
             if self._take() is None:
                 if not is_ending:
@@ -138,17 +133,28 @@ class Live(LiveHandle):
         self._look()
         self._changes.raise_refusal()
 
+    def end(self) -> bool:
+        """As `close`, but its last events are still to be taken; whether it was not over before."""
+        if self.record.is_over:
+            return False
+        try:
+            self._client.ask(requests.CloseLive(run=self.id), replies.Done)
+        except Refused:  # another was faster
+            return False
+        return True
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if not self._is_own:
+        if not self.is_own:
             self.leave()
             return
         with contextlib.suppress(*(() if kind is None else (DaemonLost, ChangeRefused))):
             self.close()
 
-    def _send(self, request: requests.UpdateLive) -> str:
+    def send(self, request: requests.UpdateLive) -> str:
+        """Make a change that was prepared (`setting`, `triggering` and so on), without waiting; what it is called."""
         _, change = self._put(request)
         self._client.flush()
         while self._changes.is_crowded:

@@ -28,11 +28,13 @@ class LiveHandle:
         self.record = LiveRecord()
         self._conversation = conversation
         self._changes = LiveChanges(run)
-        self._is_own = is_own
+        self.is_own = is_own
+        self.present: replies.LiveFollowing | None = None  # what was told first, to who has joined
         self._present_id: int | None = None
 
     def begin(self, present: replies.LiveFollowing) -> Self:
         """The session as it is told to who joins it."""
+        self.present = present
         self.record.present(present)
         return self
 
@@ -89,9 +91,9 @@ class LiveHandle:
         text = encode_value(f"{node}.{pin}", value)
         return self._changes.request(LiveAction.SET_INPUT, change, kind, node=node, pin=pin, value=text)
 
-    def unsetting(self, node: str, pin: str, change: str | None) -> requests.UpdateLive:
+    def unsetting(self, node: str, pin: str, kind: ChangeKind | None, change: str | None) -> requests.UpdateLive:
         """The request that takes back what an input was given."""
-        return self._changes.request(LiveAction.SET_INPUT, change, None, node=node, pin=pin)
+        return self._changes.request(LiveAction.SET_INPUT, change, kind, node=node, pin=pin)
 
     def triggering(self, node: str, kind: ChangeKind | None, change: str | None) -> requests.UpdateLive:
         """The request that executes a node and what is below it."""

@@ -205,6 +205,7 @@ class LiveRecord:
         elif kind == ChangeKind.GRAPH_UPDATED:
             self._is_present_needed = True
         elif kind == ChangeKind.GRAPH_RESET:
+            self._is_present_needed = True  # what the session was opened with stays given
             for node in self.nodes.values():
                 node.forget()
         elif kind == ChangeKind.TIMER_SET and type(name) is str:

@@ -78,6 +78,7 @@ def test_an_input_that_is_given_null_is_not_one_that_was_taken_back(story: Story
     [
         ("run_started", {}),
         ("live_changed", {"kind": "graph_updated", "change": "1"}),
+        ("live_changed", {"kind": "graph_reset", "change": "1"}),
         ("events_lost", {"first_seq": 1, "last_seq": 9}),
     ],
 )

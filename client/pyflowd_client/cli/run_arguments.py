@@ -45,9 +45,10 @@ def add_graph(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("graph", metavar="GRAPH", help="a graph file, FlowSpec Markdown or JSON; - is standard input")
 
 
-def _add_environment(parser: argparse.ArgumentParser) -> None:
+def add_inputs(parser: argparse.ArgumentParser, name: str) -> None:
+    """Values for inputs: `name` is that of the argument for one."""
     parser.add_argument(
-        "--input",
+        name,
         metavar="NODE.PIN=JSON",
         dest="inputs",
         type=node_input,
@@ -55,6 +56,9 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
         default={},
         help="a value for an input; NODE is a node's title or id. Repeatable",
     )
+
+
+def _add_environment(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_argument_group(
         "environment", "What nodes run in, beyond what the graph says itself. Missing packages are installed, once."
     )
@@ -110,6 +114,17 @@ def add_builds(to: argparse._ActionsContainer) -> None:
 
 def add_run(run: argparse.ArgumentParser) -> None:
     add_graph(run)
+    add_inputs(run, "--input")
+    add_execution(run)
+    run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
+    form = run.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
+    form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
+    form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
+
+
+def add_execution(run: argparse.ArgumentParser) -> None:
+    """How nodes are executed: what `run` and `live` have in common."""
     _add_environment(run)
     run.add_argument("--seed", metavar="N", type=whole_number, help="make random numbers the same in every run")
     run.add_argument(
@@ -119,13 +134,8 @@ def add_run(run: argparse.ArgumentParser) -> None:
         default=1_000_000,
         help="show larger values as a note of their type and size (default: 1 MB)",
     )
-    run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
     _add_permissions(run.add_argument_group("permissions", "Up to what the daemon's settings allow."))
     _add_limits(run.add_argument_group("limits", "Up to what the daemon's settings allow."))
-    form = run.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
-    form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
-    form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
 
 
 def _add_permissions(permissions: argparse._ArgumentGroup) -> None:
@@ -170,5 +180,6 @@ def _add_limits(limits: argparse._ArgumentGroup) -> None:
 
 def add_check(check: argparse.ArgumentParser) -> None:
     add_graph(check)
+    add_inputs(check, "--input")
     _add_environment(check)
     check.add_argument("--json", action="store_true", help="one JSON object")
