@@ -125,8 +125,7 @@ class GraphExecutor:
         return Skipped(index, reason)
 
     def _skip_dependants(self, index: int) -> list[Skipped]:
-        title, fate = self.plan.nodes[index].title, self.states[index]
-        reason = f"depends on '{title}', which {'failed' if fate is NodeState.FAILED else 'was skipped'}"
+        reason = skip_reason(self.plan.nodes[index].title, self.states[index])
         skipped, stack = [], [index]
         while stack:
             for successor in self.plan.nodes[stack.pop()].successors:
@@ -158,3 +157,8 @@ class GraphExecutor:
 
     def _drop(self, index: int) -> None:
         self._garbage += [value.payload for value in self._values.pop(index, ())]
+
+
+def skip_reason(title: str, fate: NodeState) -> str:
+    """Why a node is skipped that depends on one with this title and end."""
+    return f"depends on '{title}', which {'failed' if fate is NodeState.FAILED else 'was skipped'}"

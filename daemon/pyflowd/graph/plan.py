@@ -120,7 +120,7 @@ def bind(plan: Plan, inputs: Mapping[str, str]) -> Binding:
         elif node.missing:
             pins = [pin for pin in node.missing if pin not in literals.get(node.index, ())]
             if pins:
-                unrunnable[node.index] = _missing(node, pins)
+                unrunnable[node.index] = missing_input(node, pins)
                 missing.append(unrunnable[node.index])
     return Binding(literals=literals, unrunnable=unrunnable, diagnostics=(*plan.diagnostics, *missing, *refused))
 
@@ -152,7 +152,8 @@ def _input_problem(plan: Plan, target: str, found: Sequence[int]) -> str | None:
     return None
 
 
-def _missing(node: PlanNode, pins: Sequence[str]) -> Diagnostic:
+def missing_input(node: PlanNode, pins: Sequence[str]) -> Diagnostic:
+    """A node cannot run, for these parameters get no value."""
     named = ", ".join(f'"{pin}"' for pin in pins)
     remedy = f"pass --input '{node.id}.{pins[0]}=VALUE'"
     if not node.in_widgets.isdisjoint(pins):
