@@ -61,6 +61,7 @@ class Settings:
         return Policy(
             pool=PoolLimits(
                 running=running,
+                urgent=running,
                 spares=self.spares,
                 reserve=self.spares // 8,
                 retire_s=self.environments.idle_s,

@@ -21,7 +21,14 @@ from pyflowd.graph.plan import Plan
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_CHOICE, NO_PERMISSIONS, EnvironmentChoice, Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    NO_CHOICE,
+    NO_PERMISSIONS,
+    EnvironmentChoice,
+    LiveOptions,
+    Permissions,
+    RunOptions,
+)
 
 
 @record
@@ -91,6 +98,46 @@ class CancelAsked:
     session: SessionId
     request: int
     run: RunId
+
+
+@record
+class LiveAsked:
+    """A client wants a live session."""
+
+    session: SessionId
+    request: int
+    author: str
+    submission: Submission
+    options: RunOptions
+    live: LiveOptions
+
+
+@record
+class LiveUpdateAsked:
+    """A client changes a live session. submission: the new graph, for an update of that. value: JSON text."""
+
+    session: SessionId
+    request: int
+    author: str
+    update: requests.UpdateLive
+    submission: Submission | None = None
+
+
+@record
+class LiveFollowAsked:
+    """A client wants to follow a live session, from what there is by now on."""
+
+    session: SessionId
+    request: int
+    run: RunId
+
+
+@record
+class RunUnfollowed:
+    """Nobody follows a run any more, or (`is_followed`) somebody does again."""
+
+    run: RunId
+    is_followed: bool = False
 
 
 @record
@@ -346,6 +393,10 @@ Stimulus = (
     RunSubmitted
     | CheckAsked
     | CancelAsked
+    | LiveAsked
+    | LiveUpdateAsked
+    | LiveFollowAsked
+    | RunUnfollowed
     | StopAsked
     | ChangeAsked
     | GraphRead
