@@ -141,6 +141,8 @@ class SendCall:
     """Give a worker a node to execute. `inputs` are JSON texts, `variables` are added to its environment.
 
     lingers: once it has answered the worker waits to be dismissed, so that its end is in nobody's way; else it leaves.
+    stays: it waits for another call instead, and keeps what it has loaded. is_loaded: the last call that it answered,
+    well or not, was of this very code, which then is not sent again: module variables survive.
     """
 
     zygote: ZygoteId
@@ -155,6 +157,16 @@ class SendCall:
     seed: int | None
     limits: Limits
     variables: Variables = ()
+    stays: bool = False
+    is_loaded: bool = False
+
+
+@record
+class DismissWorker:
+    """Let a worker that stays leave: its threads are waited for, its exit functions called. It has no call."""
+
+    zygote: ZygoteId
+    worker: WorkerId
 
 
 @record
@@ -212,6 +224,7 @@ Effect = (
     | EndZygote
     | ForkWorkers
     | SendCall
+    | DismissWorker
     | SendInspection
     | InterruptWorker
     | KillWorker
