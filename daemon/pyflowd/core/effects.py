@@ -154,7 +154,8 @@ class SendCall:
     """Give a worker a node to execute. `inputs` are JSON texts, `variables` are added to its environment.
 
     lingers: once it has answered the worker waits to be dismissed, so that its end is in nobody's way; else it leaves.
-    stays: it waits for another call instead. is_loaded: this very code is what it has loaded for its last one.
+    stays: it waits for another call instead, and keeps what it has loaded. is_loaded: the last call that it answered,
+    well or not, was of this very code, which then is not sent again: module variables survive.
     """
 
     zygote: ZygoteId
@@ -171,6 +172,14 @@ class SendCall:
     variables: Variables = ()
     stays: bool = False
     is_loaded: bool = False
+
+
+@record
+class DismissWorker:
+    """Let a worker that stays leave: its threads are waited for, its exit functions called. It has no call."""
+
+    zygote: ZygoteId
+    worker: WorkerId
 
 
 @record
@@ -229,6 +238,7 @@ Effect = (
     | EndZygote
     | ForkWorkers
     | SendCall
+    | DismissWorker
     | SendInspection
     | InterruptWorker
     | KillWorker
