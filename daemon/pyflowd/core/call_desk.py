@@ -121,7 +121,8 @@ class CallDesk:
         worker = self._pool.workers.get(worker_id)
         if worker is not None and worker.state is WorkerState.HELD:
             worker.to(WorkerState.LEAVING)
-            self.kill(worker_id)
+            self._emit(effects.DismissWorker(zygote=worker.zygote.id, worker=worker_id))
+            self._deadlines.set(worker, self.now + self._graces.leave_s)
 
     def condemn(self, worker_id: WorkerId, reason: str) -> None:
         """A worker has broken the rules: it is killed, and its call fails for that."""

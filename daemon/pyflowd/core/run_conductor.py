@@ -11,7 +11,7 @@ from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, NodeWork, Work
 from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.graph_executor import GraphExecutor
-from pyflowd.core.herald import Ending, Herald
+from pyflowd.core.herald import Ending, Herald, node_at
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.judgement import judge
 from pyflowd.core.limits import Limits
@@ -120,7 +120,9 @@ class RunConductor:
         self._herald.output(run, call, call.output.finish())
         self._herald.warnings(run, call, done.warnings)
         ready = run.executor.done(call.work.node, done.outputs)
-        self._herald.finished(run, call.work.node, Ending(NodeState.DONE, None, call, usage, done.outputs))
+        self._herald.finished(
+            run, node_at(run, call.work.node), Ending(NodeState.DONE, None, call, usage, done.outputs)
+        )
         self._enqueue_nodes(run, ready)
         self._settle(run)
 
@@ -131,10 +133,10 @@ class RunConductor:
         self._herald.output(run, call, call.output.finish())
         if error.code is ErrorCode.CANCELLED and run.verdict is not None:
             run.executor.cancelled(work.node)
-            self._herald.finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
+            self._herald.finished(run, node_at(run, work.node), Ending(NodeState.CANCELLED, error, call, usage))
         else:
             skipped = run.executor.failed(work.node)
-            self._herald.finished(run, work.node, Ending(NodeState.FAILED, error, call, usage))
+            self._herald.finished(run, node_at(run, work.node), Ending(NodeState.FAILED, error, call, usage))
             self._herald.skipped(run, skipped)
         self._settle(run)
 
@@ -205,4 +207,4 @@ class RunConductor:
     def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
         self._desk.drop(run.id)
         for index in executor.cancel_pending():
-            self._herald.finished(run, index, Ending(NodeState.CANCELLED, error))
+            self._herald.finished(run, node_at(run, index), Ending(NodeState.CANCELLED, error))
