@@ -21,7 +21,15 @@ from pyflowd.graph.plan import Plan
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_CHOICE, NO_PERMISSIONS, EnvironmentChoice, Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    NO_CHOICE,
+    NO_PERMISSIONS,
+    WHOLE_GRAPH,
+    EnvironmentChoice,
+    Permissions,
+    RunOptions,
+    Selection,
+)
 
 
 @record
@@ -50,6 +58,7 @@ class Submission:
     profile: what nodes are permitted, of an interpreter that is not known yet. permissions: the same in normal form.
     variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
     makes: whether environments that are not there shall be made. at_hand: one that was looked up in advance.
+    origin: what the graph is known by, over its changes. selection: the part of it that runs.
     """
 
     document: str
@@ -63,6 +72,8 @@ class Submission:
     at_hand: EnvironmentProvided | None = None
     permissions: Permissions = NO_PERMISSIONS
     variables: Variables = ()
+    origin: str = ""
+    selection: Selection = WHOLE_GRAPH
 
 
 @record
