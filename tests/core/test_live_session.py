@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from pyflowd.core.holdings import Holdings
 from pyflowd.core.live_session import LiveSession
 from pyflowd.core.values import Value
 from pyflowd.graph.model import Graph
@@ -81,7 +82,8 @@ class LiveMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.document = Document({IDS[0]: 1, IDS[1]: 1}, edges={(IDS[0], IDS[1], "x")})
-        self.session = LiveSession(self.document.plan(), {}, "0")
+        self.holdings = Holdings()
+        self.session = LiveSession(self.document.plan(), {}, "0", self.holdings)
         self.given: dict[tuple[NodeId, str], bytes] = {}
         self.may_run = set(self.document.versions)
         self.queue: list[NodeId] = []
@@ -233,7 +235,7 @@ class LiveMachine(RuleBasedStateMachine):
         self.serve()
 
     def close_garbage(self) -> None:
-        for payload in self.session.collect():
+        for payload in self.holdings.collect():
             payload.close()
 
     # -- promises
@@ -293,7 +295,7 @@ TestLive.settings = settings(
 
 
 def test_a_moved_or_renamed_node_is_not_executed() -> None:
-    session = LiveSession(plan_of(node("a", "@node_entry\ndef f(x=1) -> int:\n    return x")), {}, "0")
+    session = LiveSession(plan_of(node("a", "@node_entry\ndef f(x=1) -> int:\n    return x")), {}, "0", Holdings())
     [ready], _ = session.ready()
     number, _ = session.begin(ready)
     session.done(ready, number, [("output_1", Value(payload=Payload(b"1"), type="int"))])
@@ -308,7 +310,7 @@ def test_a_moved_or_renamed_node_is_not_executed() -> None:
 def test_what_is_below_a_failure_says_whose_it_is_and_recovers() -> None:
     code = "@node_entry\ndef f(x=1) -> int:\n    return x"
     parts = (node("a", code), node("b", code), "a.output_1 > b.x")
-    session = LiveSession(plan_of(*parts), {}, "0")
+    session = LiveSession(plan_of(*parts), {}, "0", Holdings())
     session.ready()
     number, _ = session.begin(NodeId("a"))
     assert session.failed(NodeId("a"), number, FAILED)
@@ -324,7 +326,7 @@ def test_what_is_below_a_failure_says_whose_it_is_and_recovers() -> None:
 
 
 def test_an_execution_that_is_overtaken_is_named_once_with_whether_its_code_is_out_of_date() -> None:
-    session = LiveSession(plan_of(node("a", "@node_entry\ndef f(x=1) -> int:\n    return x")), {}, "0")
+    session = LiveSession(plan_of(node("a", "@node_entry\ndef f(x=1) -> int:\n    return x")), {}, "0", Holdings())
     session.ready()
     number, _ = session.begin(NodeId("a"))
     session.set_input(NodeId("a"), "x", b"2", "1")

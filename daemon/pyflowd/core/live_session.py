@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pyflowd.core.graph_executor import skip_reason
+from pyflowd.core.holdings import Holdings
 from pyflowd.core.machines import LIVE_NODE_MOVES, move
 from pyflowd.core.values import Payload, Value
 from pyflowd.graph.plan import Plan, PlanNode, missing_input
@@ -64,7 +65,7 @@ class Overtaken:
 class LiveSession:
     """One graph, from its first plan through all changes. `given` are the values that clients set."""
 
-    def __init__(self, plan: Plan, given: Given, change: str) -> None:
+    def __init__(self, plan: Plan, given: Given, change: str, holdings: Holdings) -> None:
         self.plan = plan
         self.nodes: dict[NodeId, LiveNode] = {}
         self.given: dict[tuple[NodeId, str], bytes] = dict(given)
@@ -75,7 +76,7 @@ class LiveSession:
         self._executions = 0
         self._candidates: set[NodeId] = set()
         self._overtaken = Overtaken()
-        self._garbage: list[Payload] = []
+        self._holdings = holdings
         self.replace(plan, change)
 
     # -- changes
@@ -194,13 +195,14 @@ class LiveSession:
         return node.execution, self._inputs(node)
 
     def done(self, node_id: NodeId, execution: int, outputs: Sequence[tuple[str, Value]]) -> bool:
-        """The node returned. False when it was overtaken: then the outputs stay the caller's."""
+        """The node returned. False when it was overtaken: then nobody holds the outputs."""
         node = self._ended(node_id, execution)
         if node is None:
             return False
         node.to(NodeState.DONE)
         self._drop_outputs(node)
         node.outputs = tuple(outputs)
+        self._holdings.hold(value.payload for _, value in outputs)
         self._look_below(node)
         return True
 
@@ -225,11 +227,6 @@ class LiveSession:
         """What has become pointless, once."""
         overtaken, self._overtaken = self._overtaken, Overtaken()
         return overtaken
-
-    def collect(self) -> tuple[Payload, ...]:
-        """Payloads that nobody needs any more, once."""
-        garbage, self._garbage = self._garbage, []
-        return tuple(garbage)
 
     # -- within
 
@@ -310,7 +307,7 @@ class LiveSession:
         return inputs
 
     def _drop_outputs(self, node: LiveNode) -> None:
-        self._garbage += [value.payload for _, value in node.outputs]
+        self._holdings.let_go(value.payload for _, value in node.outputs)
         node.outputs = ()
 
 

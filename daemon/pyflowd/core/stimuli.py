@@ -24,10 +24,12 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.requests import (
     NO_CHOICE,
     NO_PERMISSIONS,
+    WHOLE_GRAPH,
     EnvironmentChoice,
     LiveOptions,
     Permissions,
     RunOptions,
+    Selection,
 )
 
 
@@ -57,6 +59,7 @@ class Submission:
     profile: what nodes are permitted, of an interpreter that is not known yet. permissions: the same in normal form.
     variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
     makes: whether environments that are not there shall be made. at_hand: one that was looked up in advance.
+    origin: what the graph is known by, over its changes. selection: the part of it that runs.
     """
 
     document: str
@@ -70,6 +73,8 @@ class Submission:
     at_hand: EnvironmentProvided | None = None
     permissions: Permissions = NO_PERMISSIONS
     variables: Variables = ()
+    origin: str = ""
+    selection: Selection = WHOLE_GRAPH
 
 
 @record
