@@ -19,7 +19,14 @@ from pyflowd_client.protocol.replies import (
     Package,
     Preloaded,
 )
-from pyflowd_client.protocol.requests import REQUESTS, EnvironmentChoice, LiveOptions, Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    REQUESTS,
+    EnvironmentChoice,
+    LiveOptions,
+    Permissions,
+    RunOptions,
+    Selection,
+)
 from pyflowd_client.protocol.states import ChangeKind, Health, LiveAction, NodeState, RunState
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
@@ -41,7 +48,13 @@ def test_every_message_has_a_row_with_all_its_fields(messages: dict[str, type]) 
 
 
 def test_every_option_and_state_is_told() -> None:
-    options = (*RunOptions.FIELDS, *Permissions.FIELDS, *EnvironmentChoice.FIELDS, *LiveOptions.FIELDS)
+    options = (
+        *RunOptions.FIELDS,
+        *Permissions.FIELDS,
+        *EnvironmentChoice.FIELDS,
+        *LiveOptions.FIELDS,
+        *Selection.FIELDS,
+    )
     for word in (*options, *RunState, *NodeState, *Health, *ChangeKind, *LiveAction):
         assert f"`{word}`" in DOCUMENT
 

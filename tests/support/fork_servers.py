@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import tempfile
 import threading
@@ -67,13 +68,8 @@ class ForkServers:
     async def run(self, python: str, source: str, count: int = 1, seed: int | None = None) -> list[Any]:
         """The one output of a node, executed so many times, each time by a worker of its own."""
         zygote = self.ids[python]
-        inspector, *workers = self._fork(zygote, 1 + count)
-        inspection = {"worker": inspector, "call": CallId(1), "sources": (source,), "titles": ("node",)}
-        self.zygotes.send_inspection(
-            effects.SendInspection(zygote=zygote, limits=Limits(), **inspection)  # type: ignore[arg-type]
-        )
-        [inspected] = await self.wait(1, stimuli.CodeInspected)
-        assert isinstance(inspected, stimuli.CodeInspected)
+        workers = self._fork(zygote, count)
+        code = await self.compile(python, source)
         for worker in workers:
             self.zygotes.send_call(
                 effects.SendCall(
@@ -81,7 +77,7 @@ class ForkServers:
                     worker=worker,
                     call=CallId(2),
                     title="node",
-                    code=inspected.codes[0],
+                    code=code,
                     source=source,
                     inputs=(),
                     outputs=("output_1",),
@@ -96,6 +92,24 @@ class ForkServers:
         done = cast(list[stimuli.CallDone], came)
         self.imports = done[-1].imports
         return [json.loads(one.outputs[0][1].payload.read()) for one in done]
+
+    async def compile(self, python: str, source: str) -> bytes:
+        """The code of a node."""
+        zygote = self.ids[python]
+        [inspector] = self._fork(zygote, 1)
+        inspection = {"worker": inspector, "call": CallId(1), "sources": (source,), "titles": ("node",)}
+        self.zygotes.send_inspection(
+            effects.SendInspection(zygote=zygote, limits=Limits(), **inspection)  # type: ignore[arg-type]
+        )
+        [inspected] = await self.wait(1, stimuli.CodeInspected)
+        assert isinstance(inspected, stimuli.CodeInspected)
+        return inspected.codes[0]
+
+    async def resident(self, python: str, source: str) -> "Resident":
+        """A worker that keeps a node."""
+        code = await self.compile(python, source)
+        [worker] = self._fork(self.ids[python], 1)
+        return Resident(self, self.ids[python], worker, source, code)
 
     def _fork(self, zygote: ZygoteId, count: int) -> Sequence[WorkerId]:
         workers = tuple(WorkerId(self.workers + number) for number in range(1, count + 1))
@@ -121,6 +135,80 @@ class ForkServers:
         came = found()[:count]
         self.listener.heard = [one for one in self.listener.heard if one not in came]
         return came
+
+
+@dataclass
+class Resident:
+    """A worker that stays, and its node."""
+
+    servers: ForkServers
+    zygote: ZygoteId
+    worker: WorkerId
+    source: str
+    code: bytes
+    calls: int = 0
+
+    def send(self, **changes: Any) -> None:
+        """Send the next call. changes: of what it is like."""
+        self.calls += 1
+        call = effects.SendCall(
+            zygote=self.zygote,
+            worker=self.worker,
+            call=CallId(self.calls),
+            title="node",
+            code=self.code,
+            source=self.source,
+            inputs=(),
+            outputs=("output_1",),
+            lingers=False,
+            seed=None,
+            limits=Limits(),
+            stays=True,
+            is_loaded=self.calls > 1,
+        )
+        self.servers.zygotes.send_call(dataclasses.replace(call, **changes))
+
+    async def answer(self) -> stimuli.CallDone | stimuli.CallFailed:
+        """How the call ended."""
+        [came] = await self.servers.wait(1, stimuli.CallDone, stimuli.CallFailed)
+        assert isinstance(came, stimuli.CallDone | stimuli.CallFailed)
+        assert (came.worker, came.call) == (self.worker, self.calls)
+        return came
+
+    async def call(self, **changes: Any) -> Any:
+        """The output of the next call."""
+        self.send(**changes)
+        came = await self.answer()
+        assert isinstance(came, stimuli.CallDone), came
+        payload = came.outputs[0][1].payload
+        try:
+            return json.loads(payload.read())
+        finally:
+            payload.close()
+
+    def interrupt(self) -> None:
+        """End the call that is under way."""
+        self.servers.zygotes.interrupt(effects.InterruptWorker(zygote=self.zygote, worker=self.worker))
+
+    def written(self) -> list[bytes]:
+        """What it wrote since the last look; each piece as it came."""
+        heard = self.servers.listener.heard
+        pieces = [one for one in heard if isinstance(one, stimuli.WorkerWrote) and one.worker == self.worker]
+        self.servers.listener.heard = [one for one in heard if one not in pieces]
+        return [one.data for one in pieces]
+
+    async def leave(self) -> stimuli.WorkerExited:
+        """Dismiss it, and see how it goes."""
+        self.servers.zygotes.dismiss(effects.DismissWorker(zygote=self.zygote, worker=self.worker))
+        return await self.exit()
+
+    async def exit(self) -> stimuli.WorkerExited:
+        """How it ended."""
+        while True:
+            [came] = await self.servers.wait(1, stimuli.WorkerExited)
+            assert isinstance(came, stimuli.WorkerExited)
+            if came.worker == self.worker:
+                return came
 
 
 def join_threads(known: set[threading.Thread]) -> None:

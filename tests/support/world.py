@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import NOTHING_LEARNT, ExecutionController, Policy
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId, ZygoteId
+from pyflowd.core.last_values import ROOM_BYTES
 from pyflowd.core.learnt_imports import Learnt
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.permissions import PermissionCaps
@@ -25,7 +26,14 @@ from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, ChangeEnvironment, Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    NO_PERMISSIONS,
+    WHOLE_GRAPH,
+    ChangeEnvironment,
+    Permissions,
+    RunOptions,
+    Selection,
+)
 from pyflowd_client.protocol.states import FINAL_RUN_STATES
 from support.daemons import graph
 
@@ -72,12 +80,14 @@ class World:
         permissions: PermissionCaps | None = None,
         memory_bytes: int | None = None,
         learnt: Mapping[str, Learnt] = NOTHING_LEARNT,
+        last_values_bytes: int = ROOM_BYTES,
     ) -> None:
         policy = Policy(
             pool=PoolLimits(running=running, spares=spares, reserve=1, memory_bytes=memory_bytes),
             call=Limits(timeout_s=10.0),
             graces=Graces(),
             permissions=permissions or PermissionCaps(),
+            last_values_bytes=last_values_bytes,
             leave_after_s=leave_after_s,
         )
         self.controller = ExecutionController(policy, run_prefix="r", learnt=learnt)
@@ -120,9 +130,11 @@ class World:
         environment: EnvironmentId = PYTHON,
         permissions: Permissions = NO_PERMISSIONS,
         profile: EnvironmentId = NOWHERE,
+        selection: Selection = WHOLE_GRAPH,
+        origin: str | None = None,
         **options: object,
     ) -> int:
-        """A client submits a graph; the number of its request."""
+        """A client submits a graph, or a part of one; the number of its request."""
         self.requests += 1
         submission = stimuli.Submission(
             document=document,
@@ -133,6 +145,8 @@ class World:
             inputs=inputs or {},
             permissions=permissions,
             variables=tuple(permissions.env.items()),
+            origin=document if origin is None else origin,
+            selection=selection,
         )
         self.feed(
             stimuli.RunSubmitted(
@@ -287,6 +301,7 @@ class World:
         assert set(self.asked_for.values()) <= {1}
         assert set(self.processes) == set(self.controller.pool.workers)
         assert all(payload.closed <= 1 for payload in self.payloads)
+        assert sum(not payload.closed for payload in self.payloads) == len(self.controller.last_values.holdings)
         for told in self.events.values():
             assert [event.seq for event in told] == list(range(1, len(told) + 1))
             ends = [event for event in told if isinstance(event, events.RunFinished)]
@@ -295,8 +310,9 @@ class World:
             assert set(finished.values()) <= {1}
 
     def check_over(self) -> None:
-        """What must hold when everything is over."""
+        """What must hold when everything is over. What is remembered of graphs is forgotten for that."""
         self.check()
+        self._forget()
         assert all(run.state in FINAL_RUN_STATES for run in self.controller.runs.values())
         assert len(self.replies) == self.requests
         assert all(payload.closed == 1 for payload in self.payloads)
@@ -305,6 +321,14 @@ class World:
             finished = [event for event in told if isinstance(event, events.NodeFinished)]
             assert isinstance(told[-1], events.RunFinished)
             assert len(finished) == sum(event.nodes for event in started)
+
+    def _forget(self) -> None:
+        last = self.controller.last_values
+        for origin in last.origins:
+            last.forget(origin)
+        for payload in last.holdings.collect():
+            payload.close()
+        assert not len(last.holdings)
 
     def _spares(self) -> set[WorkerId]:
         return {worker for zygote in self.controller.pool.book.alive() for worker in zygote.spares}

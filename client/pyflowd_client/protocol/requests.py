@@ -93,6 +93,21 @@ class EnvironmentChoice(Message):
 NO_CHOICE = EnvironmentChoice()
 
 
+class Selection(Message):
+    """The part of a graph that is executed: what any of these says; the whole graph when none does.
+
+    targets: these nodes and all they need. below: these nodes and all that depends on them. only: just these nodes.
+    A node is named by its id, or by its title if no other node has it.
+    """
+
+    targets: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+
+WHOLE_GRAPH = Selection()
+
+
 class SubmitRun(Message):
     """Execute a graph and follow its events.
 
@@ -101,6 +116,8 @@ class SubmitRun(Message):
     None leaves that to the graph, and then to the daemon.
     inputs: "NODE.PIN" (an id or an unambiguous title) -> the value as JSON text, opaque to the daemon.
     workdir: absolute path of the folder that nodes start in, which they may read; None means their scratch folder.
+    selection: which nodes run. What they get from others is the last values that are remembered of the graph.
+    origin: which graph that is, such as the absolute path of its file; None means the one with this very document.
     """
 
     NAME: ClassVar[str] = "submit_run"
@@ -112,6 +129,8 @@ class SubmitRun(Message):
     permissions: Permissions = NO_PERMISSIONS
     workdir: str | None = None
     environment: EnvironmentChoice = NO_CHOICE
+    selection: Selection = WHOLE_GRAPH
+    origin: str | None = None
 
 
 class LiveOptions(Message):

@@ -7,10 +7,11 @@ an end means for a run or a preparation is not decided here.
 from collections.abc import Callable, Hashable
 
 from pyflowd.core import effects, verdicts
-from pyflowd.core.calls import Call, Work
+from pyflowd.core.calls import ANYWHERE, Call, Place, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.limits import Graces, Limits
+from pyflowd.core.machines import WorkerState
 from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
 from pyflowd_client.protocol.errors import ErrorInfo
 
@@ -29,11 +30,14 @@ class CallDesk:
         self._running: dict[CallId, Call] = {}
         self._made = 0
 
-    def enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits) -> None:
+    def enqueue(
+        self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits, place: Place = ANYWHERE
+    ) -> None:
         """Let a piece of work wait for its turn."""
         self._made += 1
         call_id = CallId(self._made)
-        self._pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
+        call = Call(id=call_id, environment=environment, group=group, work=work, limits=limits, place=place)
+        self._pool.enqueue(call)
 
     def drop(self, group: Hashable) -> None:
         """What still waits in a group shall not begin."""
@@ -59,19 +63,35 @@ class CallDesk:
         if not made.forks_first:
             self._fork(made)
 
+    def running(self, group: Hashable) -> list[Call]:
+        """The calls of a group that are under way."""
+        return [call for call in self._running.values() if call.group == group]
+
     def interrupt(self, call: Call, verdict: ErrorInfo) -> None:
         """End a running call; if the interrupt does not, the grace deadline kills it."""
+        if call.verdict is None:
+            call.verdict = verdict
+            self._interrupt(call)
+
+    def overtake(self, call: Call, verdict: ErrorInfo, patience_s: float) -> None:
+        """A running call is pointless: it may end by itself within so long, else it is interrupted."""
+        if call.verdict is None:
+            call.verdict = verdict
+            self._deadlines.set(call, self.now + patience_s)
+        elif not call.is_interrupted and not patience_s:
+            self._interrupt(call)
+
+    def _interrupt(self, call: Call) -> None:
         worker = None if call.worker is None else self._pool.workers.get(call.worker)
-        if call.verdict is None and worker is not None:
-            call.verdict, call.is_interrupted = verdict, True
+        if worker is not None:
+            call.is_interrupted = True
             self._emit(effects.InterruptWorker(zygote=worker.zygote.id, worker=worker.id))
             self._deadlines.set(call, self.now + self._graces.interrupt_s)
 
     def interrupt_group(self, group: Hashable, verdict: ErrorInfo) -> None:
         """End all running calls of a group."""
-        for call in list(self._running.values()):
-            if call.group == group:
-                self.interrupt(call, verdict)
+        for call in self.running(group):
+            self.interrupt(call, verdict)
 
     def settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
         """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
@@ -82,8 +102,9 @@ class CallDesk:
             self.condemn(worker_id, "an answer to what it was not asked")
             return None
         self._forget(worker.call)
-        self._deadlines.set(worker, self.now + self._graces.leave_s)
         call = self._pool.answered(worker, self.now)
+        if worker.state is WorkerState.LEAVING:
+            self._deadlines.set(worker, self.now + self._graces.leave_s)
         self._deadlines.set(Occasion.QUIET, self._pool.quiet_at)
         return call
 
@@ -94,6 +115,14 @@ class CallDesk:
         if call is not None:
             self._forget(call)
         return call
+
+    def dismiss(self, worker_id: WorkerId) -> None:
+        """A worker that was held is not needed any more."""
+        worker = self._pool.workers.get(worker_id)
+        if worker is not None and worker.state is WorkerState.HELD:
+            worker.to(WorkerState.LEAVING)
+            self._emit(effects.DismissWorker(zygote=worker.zygote.id, worker=worker_id))
+            self._deadlines.set(worker, self.now + self._graces.leave_s)
 
     def condemn(self, worker_id: WorkerId, reason: str) -> None:
         """A worker has broken the rules: it is killed, and its call fails for that."""
@@ -113,7 +142,8 @@ class CallDesk:
     def overdue(self, call: Call) -> None:
         """A call took too long: first it is interrupted, then killed."""
         if not call.is_interrupted:
-            self.interrupt(call, verdicts.time_limit(call.limits))
+            call.verdict = call.verdict or verdicts.time_limit(call.limits)
+            self._interrupt(call)
         elif call.worker is not None:
             self.kill(call.worker)
 

@@ -15,7 +15,7 @@ from pyflowd.graph.placement import Placement
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.events import Event
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.replies import Reply
+from pyflowd_client.protocol.replies import LiveFollowing, Reply
 
 
 @record
@@ -29,11 +29,24 @@ class Answer:
 
 @record
 class OpenRun:
-    """Keep the events of this run from now on, and let this session follow them."""
+    """Keep the events of this run from now on, and let this session follow them.
+
+    is_live: it stays open, and its events are waited for one by one.
+    """
 
     run: RunId
     session: SessionId
     max_value_bytes: int | None
+    is_live: bool = False
+
+
+@record
+class Join:
+    """Answer with what there is of a live session, and let this session follow what comes after that."""
+
+    session: SessionId
+    request: int
+    reply: LiveFollowing
 
 
 @record
@@ -141,6 +154,8 @@ class SendCall:
     """Give a worker a node to execute. `inputs` are JSON texts, `variables` are added to its environment.
 
     lingers: once it has answered the worker waits to be dismissed, so that its end is in nobody's way; else it leaves.
+    stays: it waits for another call instead, and keeps what it has loaded. is_loaded: the last call that it answered,
+    well or not, was of this very code, which then is not sent again: module variables survive.
     """
 
     zygote: ZygoteId
@@ -155,6 +170,16 @@ class SendCall:
     seed: int | None
     limits: Limits
     variables: Variables = ()
+    stays: bool = False
+    is_loaded: bool = False
+
+
+@record
+class DismissWorker:
+    """Let a worker that stays leave: its threads are waited for, its exit functions called. It has no call."""
+
+    zygote: ZygoteId
+    worker: WorkerId
 
 
 @record
@@ -200,6 +225,7 @@ class Leave:
 Effect = (
     Answer
     | OpenRun
+    | Join
     | Publish
     | CloseRun
     | ReadGraph
@@ -212,6 +238,7 @@ Effect = (
     | EndZygote
     | ForkWorkers
     | SendCall
+    | DismissWorker
     | SendInspection
     | InterruptWorker
     | KillWorker

@@ -14,8 +14,10 @@ from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
 from pyflowd.core.environment_desk import EnvironmentDesk
 from pyflowd.core.herald import Herald, node_of
+from pyflowd.core.holdings import Holdings
 from pyflowd.core.ids import EnvironmentId, PreparationKey, WorkerId
 from pyflowd.core.judgement import check_result
+from pyflowd.core.last_values import ROOM_BYTES, LastValues
 from pyflowd.core.learnt_imports import Learnt, LearntImports
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
 from pyflowd.core.machines import SPARE_STATES, WorkerState
@@ -47,6 +49,7 @@ class Policy:
 
     call, caps: what a run and its nodes may use unless it asks for other limits, and the highest it may ask for.
     permissions: the most that clients may grant. learns: whether it is remembered what nodes import.
+    last_values_bytes: room for the last values of all graphs.
     leave_after_s: how long the daemon stays without work and clients.
     """
 
@@ -56,6 +59,7 @@ class Policy:
     permissions: PermissionCaps = field(default_factory=PermissionCaps)
     learns: bool = True
     graces: Graces = field(default_factory=Graces)
+    last_values_bytes: int = ROOM_BYTES
     leave_after_s: float | None = None
 
 
@@ -71,7 +75,8 @@ class ExecutionController:
     ) -> None:
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
-        self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions)
+        self.last_values = LastValues(Holdings(), policy.last_values_bytes)
+        self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions, self.last_values)
         self._herald = Herald(self._emit, wall_offset_s)
         self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._deadlines = Deadlines()
@@ -143,6 +148,9 @@ class ExecutionController:
             self._lose_environment(environment, self.pool.book.refusal(environment) or "")
         self._desk.assign(self._begin)
         self._consider_leaving()
+        garbage = self.last_values.holdings.collect()
+        if garbage:
+            self._emit(effects.Release(payloads=garbage))
         out, self._out = self._out, []
         return out
 

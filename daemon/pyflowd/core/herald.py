@@ -1,20 +1,32 @@
 """Herald: what clients are told, as effects. Replies once, events numbered; it decides nothing."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pyflowd.core import effects
-from pyflowd.core.calls import Call, NodeWork
+from pyflowd.core.calls import Call, LiveWork, NodeWork
 from pyflowd.core.graph_executor import Skipped
 from pyflowd.core.ids import SessionId
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import Diagnostic
-from pyflowd.graph.plan import PlanNode
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.states import NodeState
+
+
+class Subject(Protocol):
+    """The node that is spoken of."""
+
+    @property
+    def id(self) -> NodeId:
+        """Its id."""
+
+    @property
+    def title(self) -> str:
+        """Its title."""
 
 
 class Ending(NamedTuple):
@@ -48,7 +60,7 @@ class Herald:
         time = self.now + self._wall_offset_s
         self._emit(effects.Publish(event=kind(run=run.id, seq=run.next_seq(), time=time, **content)))
 
-    def diagnostics(self, run: Run, items: Iterable[Diagnostic]) -> None:
+    def diagnostics(self, run: Run, items: Iterable[Diagnostic], change: str | None = None) -> None:
         """What there is to say about the graph."""
         for item in items:
             self.publish(
@@ -59,6 +71,7 @@ class Herald:
                 message=item.message,
                 node=item.node,
                 title=item.title,
+                change=change,
             )
 
     def warnings(self, run: Run, call: Call, messages: Iterable[str]) -> None:
@@ -66,24 +79,36 @@ class Herald:
         node = node_of(run, call)
         for message in messages:
             self.publish(
-                run, events.Diagnostic, severity="warning", code="node", message=message, node=node.id, title=node.title
+                run,
+                events.Diagnostic,
+                severity="warning",
+                code="node",
+                message=message,
+                node=node.id,
+                title=node.title,
+                change=_change(call),
             )
 
     def output(self, run: Run, call: Call, texts: Iterable[tuple[str, str]]) -> None:
         """What a node wrote, as (stream, text)."""
         for stream, text in texts:
-            self.publish(run, events.NodeOutput, node=node_of(run, call).id, stream=stream, text=text)
+            node = node_of(run, call)
+            self.publish(run, events.NodeOutput, node=node.id, stream=stream, text=text, change=_change(call))
+
+    def progressed(self, run: Run, call: Call, fraction: float, message: str) -> None:
+        """How far a node says that it is."""
+        node = node_of(run, call)
+        self.publish(run, events.NodeProgress, node=node.id, fraction=fraction, message=message, change=_change(call))
 
     def skipped(self, run: Run, items: Iterable[Skipped]) -> None:
         """Nodes that will not run."""
         for item in items:
-            node = _node(run, item.node)
+            node = node_at(run, item.node)
             error = ErrorInfo(code=ErrorCode.SKIPPED, message=f"'{node.title}' was skipped: {item.reason}")
-            self.finished(run, item.node, Ending(NodeState.SKIPPED, error))
+            self.finished(run, node, Ending(NodeState.SKIPPED, error))
 
-    def finished(self, run: Run, index: int, ending: Ending) -> None:
+    def finished(self, run: Run, node: Subject, ending: Ending, change: str | None = None) -> None:
         """A node is over."""
-        node = _node(run, index)
         self.publish(
             run,
             events.NodeFinished,
@@ -97,15 +122,21 @@ class Herald:
             peak_memory_bytes=ending.usage.peak_memory_bytes,
             peak_processes=ending.usage.peak_processes,
             scratch_bytes=ending.usage.scratch_bytes,
+            change=change,
         )
 
 
-def node_of(run: Run, call: Call) -> PlanNode:
+def node_of(run: Run, call: Call) -> Subject:
     """The node that a call executes."""
-    assert isinstance(call.work, NodeWork)
-    return _node(run, call.work.node)
+    assert isinstance(call.work, NodeWork | LiveWork)
+    return call.work if isinstance(call.work, LiveWork) else node_at(run, call.work.node)
 
 
-def _node(run: Run, index: int) -> PlanNode:
+def node_at(run: Run, index: int) -> Subject:
+    """The node at this place of a run's plan."""
     assert run.executor is not None
     return run.executor.plan.nodes[index]
+
+
+def _change(call: Call) -> str | None:
+    return call.work.change if isinstance(call.work, LiveWork) else None

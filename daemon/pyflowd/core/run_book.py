@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.last_values import LastValues
 from pyflowd.core.limits import Caps, Limits, asked_limits, limits_refusal
 from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.profiles import NOWHERE, bounded
@@ -25,13 +26,16 @@ RUNS_ACTIVE_MOST = 1000
 class RunBook:
     """All runs by id; `active` are those that are not over, in the order they came. Ids begin with `prefix`.
 
-    `closed`: no new run is opened.
+    `closed`: no new run is opened. `last_values`: what the nodes of their graphs gave last.
     """
 
-    def __init__(self, prefix: str, limits: Limits, caps: Caps, permission_caps: PermissionCaps) -> None:
+    def __init__(
+        self, prefix: str, limits: Limits, caps: Caps, permission_caps: PermissionCaps, last_values: LastValues
+    ) -> None:
         self.runs: dict[RunId, Run] = {}
         self.active: dict[RunId, Run] = {}
         self.closed = False
+        self.last_values = last_values
         self._prefix = prefix
         self._limits = limits
         self._caps = caps
@@ -66,6 +70,8 @@ class RunBook:
             asked=asked,
             limits=replace(self._limits, **asked) if asked else self._limits,
             submitted_at=now,
+            origin=submission.origin,
+            selection=submission.selection,
         )
         self.runs[run.id] = self.active[run.id] = run
         return run

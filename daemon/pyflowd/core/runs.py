@@ -12,7 +12,7 @@ from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import Permissions, RunOptions
+from pyflowd_client.protocol.requests import WHOLE_GRAPH, Permissions, RunOptions, Selection
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 
 
@@ -22,6 +22,7 @@ class Run:
 
     `profile` is what its nodes are permitted, `environments` where they run, once that is known.
     `asked` are the limits that its client named. `verdict` is set when we end it before all its nodes are over.
+    `origin` is what its graph is known by, `selection` the part of it that runs.
     `is_change`: no nodes are executed, a named environment is made or changed.
     """
 
@@ -45,6 +46,8 @@ class Run:
     nodes: int = 0
     nodes_over: int = 0
     is_change: bool = False
+    origin: str = ""
+    selection: Selection = WHOLE_GRAPH
 
     @property
     def is_over(self) -> bool:

@@ -21,7 +21,16 @@ from pyflowd.graph.plan import Plan
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_CHOICE, NO_PERMISSIONS, EnvironmentChoice, Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    NO_CHOICE,
+    NO_PERMISSIONS,
+    WHOLE_GRAPH,
+    EnvironmentChoice,
+    LiveOptions,
+    Permissions,
+    RunOptions,
+    Selection,
+)
 
 
 @record
@@ -50,6 +59,7 @@ class Submission:
     profile: what nodes are permitted, of an interpreter that is not known yet. permissions: the same in normal form.
     variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
     makes: whether environments that are not there shall be made. at_hand: one that was looked up in advance.
+    origin: what the graph is known by, over its changes. selection: the part of it that runs.
     """
 
     document: str
@@ -63,6 +73,8 @@ class Submission:
     at_hand: EnvironmentProvided | None = None
     permissions: Permissions = NO_PERMISSIONS
     variables: Variables = ()
+    origin: str = ""
+    selection: Selection = WHOLE_GRAPH
 
 
 @record
@@ -91,6 +103,46 @@ class CancelAsked:
     session: SessionId
     request: int
     run: RunId
+
+
+@record
+class LiveAsked:
+    """A client wants a live session."""
+
+    session: SessionId
+    request: int
+    author: str
+    submission: Submission
+    options: RunOptions
+    live: LiveOptions
+
+
+@record
+class LiveUpdateAsked:
+    """A client changes a live session. submission: the new graph, for an update of that. value: JSON text."""
+
+    session: SessionId
+    request: int
+    author: str
+    update: requests.UpdateLive
+    submission: Submission | None = None
+
+
+@record
+class LiveFollowAsked:
+    """A client wants to follow a live session, from what there is by now on."""
+
+    session: SessionId
+    request: int
+    run: RunId
+
+
+@record
+class RunUnfollowed:
+    """Nobody follows a run any more, or (`is_followed`) somebody does again."""
+
+    run: RunId
+    is_followed: bool = False
 
 
 @record
@@ -346,6 +398,10 @@ Stimulus = (
     RunSubmitted
     | CheckAsked
     | CancelAsked
+    | LiveAsked
+    | LiveUpdateAsked
+    | LiveFollowAsked
+    | RunUnfollowed
     | StopAsked
     | ChangeAsked
     | GraphRead

@@ -1,5 +1,6 @@
 """The daemon's ends of one worker: its channel, its stdout and stderr, its pidfd.
 
+A worker may stay for several calls, one at a time. What it writes between two of them is passed on as it comes.
 Each worker has a channel of its own, so that one killed in the middle of a word harms nobody else. End of file
 is no proof of death: the zygote's report is. Bytes written before an answer are passed on before the answer.
 """
@@ -14,7 +15,8 @@ from contextlib import suppress
 from functools import partial
 
 from pyflowd.core.ids import WorkerId
-from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
+from pyflowd.core.stimuli import CallDone, CallFailed, Stimulus, WorkerMisbehaved, WorkerWrote
+from pyflowd.core.usage import Usage
 from pyflowd.shell.answers import Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
@@ -39,6 +41,10 @@ class WorkerLink:
         self._is_ours = False
         self._signal: signal.Signals | None = None
         self._last = orders.MORE
+        self._stays = False
+        self._told_cpu_s = 0.0
+        self.has_last_call = False
+        self.is_heard = False
         self._outputs: Sequence[str] = ()
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
@@ -86,6 +92,9 @@ class WorkerLink:
 
     def listen(self) -> None:
         """Hear what the worker writes as it writes it. Until then it is heard when it answers, or dies."""
+        if self.is_heard:
+            return
+        self.is_heard = True
         for stream, descriptor in self._pipes.items():
             self._poller.watch(descriptor, partial(self._read_pipe, stream))
 
@@ -93,10 +102,13 @@ class WorkerLink:
         """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
         self._last = order[2]
         self._outputs = order[6] if order[0] == orders.CALL else ()
+        self._stays = self._stays or (order[0] == orders.CALL and order[2] == orders.MORE)
+        self.has_last_call = False
         try:
             orders.send(self._channel, order, descriptors)
         except (BrokenPipeError, ConnectionResetError):
             return
+        self.has_last_call = True
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, and to no other that has its number later.
@@ -107,8 +119,24 @@ class WorkerLink:
             if self._signal is not signal.SIGKILL:
                 self._signal = number
         elif self.pid is not None:
+            if self._stays and number is signal.SIGINT:
+                self._announce_interrupt()
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
+
+    def _announce_interrupt(self) -> None:
+        """So that it ends no other call than this one."""
+        with suppress(OSError):  # the worker reads nothing any more
+            orders.send(self._channel, (orders.INTERRUPT, 0, orders.MORE))
+
+    def dismiss(self) -> None:
+        """Hang up, but hear what the worker still writes."""
+        with suppress(OSError):  # it is gone
+            self._channel.shutdown(socket.SHUT_WR)
+
+    def untold(self, usage: Usage) -> Usage:
+        """What a worker used in all, without what it used for calls that it has answered."""
+        return usage._replace(cpu_s=max(0.0, usage.cpu_s - self._told_cpu_s))
 
     def drain(self) -> None:
         """Pass on everything the dead worker left behind."""
@@ -158,6 +186,9 @@ class WorkerLink:
             return
         if header["kind"] != "progress":
             self._drain_pipes()
+            self._signal = None  # it was for this call
+            if self._stays and isinstance(stimulus, CallDone | CallFailed):
+                self._told_cpu_s += max(0.0, stimulus.usage.cpu_s)
             if self._last:
                 self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
         self._feed(stimulus)

@@ -123,13 +123,19 @@ class Zygotes:
     def send_call(self, effect: effects.SendCall) -> None:
         """Give a worker a node to execute."""
         inputs, descriptors = _inputs(effect.inputs)
+        code, source = effect.code, effect.source
+        last = orders.WAIT if effect.lingers else orders.LEAVE
+        if effect.stays:
+            last = orders.MORE
+            if effect.is_loaded and self._has_last_call(effect.zygote, effect.worker):
+                code, source = b"", ""
         order = (
             orders.CALL,
             effect.call,
-            orders.WAIT if effect.lingers else orders.LEAVE,
+            last,
             effect.title,
-            effect.code,
-            effect.source,
+            code,
+            source,
             effect.outputs,
             effect.seed,
             _bounds(effect.limits),
@@ -138,8 +144,14 @@ class Zygotes:
             inputs,
         )
         link = self._send(effect.zygote, effect.worker, order, descriptors)
-        if link is not None:
+        if link is not None and not link.is_heard:
             self._listen_soon(link)
+
+    def dismiss(self, effect: effects.DismissWorker) -> None:
+        """Let a worker that stays leave."""
+        link = self._link(effect.zygote, effect.worker)
+        if link is not None:
+            link.dismiss()
 
     def send_inspection(self, effect: effects.SendInspection) -> None:
         """Give a worker sources to read and compile."""
@@ -190,6 +202,11 @@ class Zygotes:
     def _link(self, zygote: ZygoteId, worker: WorkerId) -> WorkerLink | None:
         process = self._processes.get(zygote)
         return process.links.get(worker) if process else None
+
+    def _has_last_call(self, zygote: ZygoteId, worker: WorkerId) -> bool:
+        """Whether the last call has reached the worker: else its code has not either."""
+        link = self._link(zygote, worker)
+        return link is not None and link.has_last_call
 
     def _listen_soon(self, link: WorkerLink) -> None:
         """Most calls are over before anybody could have read their output as it came: those are spared the watching."""

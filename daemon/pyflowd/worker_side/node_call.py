@@ -20,12 +20,12 @@ from os import getpid
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from time import process_time
 
-from . import failures, linux, node_module
+from . import failures, linux
 from .answers import send_done, send_failed
 from .failures import CallError
 from .learning import ONLOOKER
 from .limits import limit_cpu, lower
-from .node_module import load, take_positional
+from .node_module import load, recall, take_positional
 from .orders import read_value
 from .progress import Progress
 from .scratch import OWN_FILES
@@ -33,12 +33,14 @@ from .values import LARGE_BYTES, decode_input, encode_output, preview
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Sequence
+    from typing import Any, Callable, Optional, Sequence
 
     from .answers import Output
     from .failures import Failure
     from .learning import Imports
     from .orders import Order
+
+    NodesPart = Callable[[Order, list[Output], list[str]], Optional[Failure]]
 
 INTERRUPT = {SIGINT}
 # A signal that comes just before a wait for a lock does not end it: Python sees to it only when the wait returns.
@@ -52,19 +54,23 @@ _waited_for_s = [0.0]
 _run_exit_functions = atexit._run_exitfuncs
 
 
-def perform(order: Order) -> None:
-    """Run the node and answer, exactly once."""
-    _, call, last, *_ = order
+def _interruptible(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
+    try:
+        pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
+        return run(order, outputs, warnings)
+    finally:
+        pthread_sigmask(SIG_BLOCK, INTERRUPT)
+
+
+def perform(order: Order, nodes_part: NodesPart = _interruptible) -> None:
+    """Run the node and answer, exactly once. nodes_part: what lets an interrupt through while it calls `run`."""
+    call = order[1]
     began_s = process_time()
     outputs: list[Output] = []
     warnings: list[str] = []
     _progress.call, _progress.pid = call, getpid()
     try:
-        try:
-            pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
-            failure = _run(order, outputs, warnings)
-        finally:
-            pthread_sigmask(SIG_BLOCK, INTERRUPT)
+        failure = nodes_part(order, outputs, warnings)
     except BaseException as error:
         failure = failures.describe(error)
     flush_output()
@@ -72,7 +78,7 @@ def perform(order: Order) -> None:
         _progress.flush()
     _progress.call = None
     cpu_s = process_time() - began_s + _children_s()
-    imports = _learn() if ONLOOKER.seen else []
+    imports = _learn() if ONLOOKER.seen or failure is not None else []
     usage = cpu_s, getrusage(RUSAGE_SELF)[2] * 1024, _used_bytes()
     if failure is None:
         try:
@@ -82,11 +88,9 @@ def perform(order: Order) -> None:
             failure = failures.describe(CallError("bad_output", message))
     if failure is not None:
         send_failed(call, usage, failure, imports)
-    if not last:
-        node_module.forget()
 
 
-def _run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
+def run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
     """Everything of the node's own, to the end of its threads. An interrupt, or what they raise, comes out."""
     failure: Failure | None = None
     try:
@@ -117,7 +121,7 @@ def _evaluate(order: Order, outputs: list[Output], warnings: list[str]) -> None:
     inputs = {}
     for pin, value in given:
         inputs[pin] = decode_input(pin, read_value(value) if type(value) is int else value)
-    entry, positional_names = load(title, compiled, source, _report)
+    entry, positional_names = load(title, compiled, source, _report) if compiled else recall(title)
     if ONLOOKER.seen:
         ONLOOKER.pause()
     if positional_names:

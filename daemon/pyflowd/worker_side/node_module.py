@@ -1,4 +1,4 @@
-"""A node's code as a module of its own: registered under its own name while the call lasts, so that pickle,
+"""A node's code as a module of its own: registered under its own name until it is forgotten, so that pickle,
 dataclasses and inspect work, with its source known to tracebacks. It is not `__main__` and has no file.
 """
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Entry = Callable[..., Any]
 
 _modules = sys.modules
-_registered: list[tuple[str, str]] = []
+_registered: list[tuple[str, str]] = []  # (name of the module, what tracebacks call it)
+_loaded: list[tuple[Entry, list[str], Any]] = []  # (entry, positional-only ones of its parameters, code), once it is
 FILENAME = "<node: %s>"  # what tracebacks call the code of a node, by its title
 
 
@@ -62,11 +63,35 @@ def load(title: str, compiled: bytes, source: str, progress: Any) -> tuple[Entry
     _registered.append((name, filename))
     cache[filename] = (len(source), None, source.splitlines(True), filename)
     exec(code, namespace)
-    return namespace[entry_name], positional_names
+    entry = namespace[entry_name]
+    _loaded.append((entry, positional_names, code))
+    return entry, positional_names
+
+
+def is_loaded() -> bool:
+    """Whether there is a module whose body has come to its end."""
+    return bool(_loaded)
+
+
+def recall(title: str) -> tuple[Entry, list[str]]:
+    """What was loaded for the call before, as `load` gave it. title: the node may have another by now."""
+    if not _loaded:
+        raise CallError("environment", "the node's code was not kept from its last call")
+    entry, positional_names, code = _loaded[-1]
+    name, former = _registered[-1]
+    filename = FILENAME % title
+    if filename != former:
+        _fix_co_filename(code, filename)
+        lines = cache.pop(former, None)
+        if lines is not None:
+            cache[filename] = (*lines[:3], filename)
+        _registered[-1] = name, filename
+    return entry, positional_names
 
 
 def forget() -> None:
     """Unregister what was loaded, in a process that serves further calls."""
+    _loaded.clear()
     while _registered:
         name, filename = _registered.pop()
         _modules.pop(name, None)

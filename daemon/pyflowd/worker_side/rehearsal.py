@@ -38,3 +38,4 @@ _ORDER = marshal.dumps(
 def rehearse() -> None:
     """Perform the call."""
     node_call.perform(marshal.loads(_ORDER))
+    node_module.forget()
