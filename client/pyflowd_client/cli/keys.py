@@ -6,7 +6,7 @@ import termios
 import tty
 from collections.abc import Iterator
 
-_KEYS = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z~]|\x1bO[A-Za-z]|\x1b\[?[0-9;?]*$|[^\x1b]|\x1b", re.DOTALL)
+_KEYS = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z~]|\x1bO[A-Za-z]|\x1b(?:O|\[[0-9;?]*)$|[^\x1b]|\x1b", re.DOTALL)
 _NAMES = {
     b"\x1b[A": "up",
     b"\x1bOA": "up",
