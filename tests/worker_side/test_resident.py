@@ -188,6 +188,21 @@ def test_an_interrupt_that_the_kernel_gives_to_a_thread_between_calls_ends_nothi
     assert resident.receive()["code"] == "cancelled"
 
 
+def test_an_interrupt_of_the_nodes_own_is_an_exception_like_any(anywhere: Zygote) -> None:
+    source = """
+import os, signal
+
+@node_entry
+def f() -> str:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        return "interrupted"
+    return "not"
+"""
+    assert Resident(anywhere, source).call() == "interrupted"
+
+
 def test_a_handler_for_sigint_of_the_nodes_own_stays_in_place(anywhere: Zygote) -> None:
     source = """
 import os, signal
