@@ -245,6 +245,7 @@ def _tellers(server: "Server", leave: asyncio.Event) -> Performers:
     return {
         effects.Answer: server.answer,
         effects.OpenRun: server.outbox.open,
+        effects.Join: server.join,
         effects.Publish: server.outbox.publish,
         effects.CloseRun: server.outbox.close,
         effects.Release: _release,

@@ -141,7 +141,7 @@ def test_a_thousand_calls_cost_the_daemon_no_descriptor() -> None:
         for _ in range(1000):
             last = await resident.call()
         assert last[3] == first[3]
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before
 
     within(BEST, COUNT, scenario)
 

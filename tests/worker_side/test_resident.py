@@ -169,6 +169,14 @@ def test_an_interrupt_right_behind_its_call_ends_it(anywhere: Zygote) -> None:
         resident.worker.interrupt()
 
 
+def test_an_interrupt_of_a_workers_first_call_ends_it_whatever_the_worker_does_just_then(anywhere: Zygote) -> None:
+    for _ in range(10):
+        resident = Resident(anywhere, WAITING)
+        resident.send(inputs={"holds": 1})
+        resident.worker.interrupt()
+        assert resident.receive()["code"] == "cancelled"
+
+
 def test_an_interrupt_that_the_kernel_gives_to_a_thread_between_calls_ends_nothing(anywhere: Zygote) -> None:
     source = WAITING.replace("calls = 0", "calls = 0\nthreading.Thread(target=threading.Event().wait).start()")
     resident = Resident(anywhere, source)
@@ -178,6 +186,21 @@ def test_an_interrupt_that_the_kernel_gives_to_a_thread_between_calls_ends_nothi
     resident.send(inputs={"holds": 1})
     resident.worker.interrupt()
     assert resident.receive()["code"] == "cancelled"
+
+
+def test_an_interrupt_of_the_nodes_own_is_an_exception_like_any(anywhere: Zygote) -> None:
+    source = """
+import os, signal
+
+@node_entry
+def f() -> str:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        return "interrupted"
+    return "not"
+"""
+    assert Resident(anywhere, source).call() == "interrupted"
 
 
 def test_a_handler_for_sigint_of_the_nodes_own_stays_in_place(anywhere: Zygote) -> None:

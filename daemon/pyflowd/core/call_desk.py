@@ -23,7 +23,7 @@ class CallDesk:
         self, pool: WorkerPool, deadlines: Deadlines, graces: Graces, emit: Callable[[effects.Effect], None]
     ) -> None:
         self.now = 0.0
-        self._pool = pool
+        self.pool = pool
         self._deadlines = deadlines
         self._graces = graces
         self._emit = emit
@@ -37,22 +37,22 @@ class CallDesk:
         self._made += 1
         call_id = CallId(self._made)
         call = Call(id=call_id, environment=environment, group=group, work=work, limits=limits, place=place)
-        self._pool.enqueue(call)
+        self.pool.enqueue(call)
 
     def drop(self, group: Hashable) -> None:
         """What still waits in a group shall not begin."""
-        self._pool.drop(group)
+        self.pool.drop(group)
 
     def groups_waiting(self, environment: EnvironmentId) -> set[Hashable]:
         """The groups of the calls that wait for an environment."""
-        return {call.group for call in self._pool.waiting(environment)}
+        return {call.group for call in self.pool.waiting(environment)}
 
     def assign(self, begin: Callable[[Call, Worker, bool], None]) -> None:
         """Let calls begin as far as there are workers for them: `begin(call, worker, whether more calls wait)`.
 
         What is only forked for later comes after that.
         """
-        made = self._pool.assign(self.now)
+        made = self.pool.assign(self.now)
         if made.forks_first:
             self._fork(made)
         for call, worker in made.calls:
@@ -82,7 +82,7 @@ class CallDesk:
             self._interrupt(call)
 
     def _interrupt(self, call: Call) -> None:
-        worker = None if call.worker is None else self._pool.workers.get(call.worker)
+        worker = None if call.worker is None else self.pool.workers.get(call.worker)
         if worker is not None:
             call.is_interrupted = True
             self._emit(effects.InterruptWorker(zygote=worker.zygote.id, worker=worker.id))
@@ -95,22 +95,22 @@ class CallDesk:
 
     def settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
         """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
-        worker = self._pool.workers.get(worker_id)
+        worker = self.pool.workers.get(worker_id)
         if worker is None:
             return None
         if worker.call is None or worker.call.id != call_id or not isinstance(worker.call.work, works):
             self.condemn(worker_id, "an answer to what it was not asked")
             return None
         self._forget(worker.call)
-        call = self._pool.answered(worker, self.now)
+        call = self.pool.answered(worker, self.now)
         if worker.state is WorkerState.LEAVING:
             self._deadlines.set(worker, self.now + self._graces.leave_s)
-        self._deadlines.set(Occasion.QUIET, self._pool.quiet_at)
+        self._deadlines.set(Occasion.QUIET, self.pool.quiet_at)
         return call
 
     def lose(self, worker_id: WorkerId) -> Call | None:
         """A worker is dead; the call it has not answered, if any."""
-        worker, call = self._pool.died(worker_id)
+        worker, call = self.pool.died(worker_id)
         self._deadlines.clear(worker)
         if call is not None:
             self._forget(call)
@@ -118,7 +118,7 @@ class CallDesk:
 
     def dismiss(self, worker_id: WorkerId) -> None:
         """A worker that was held is not needed any more."""
-        worker = self._pool.workers.get(worker_id)
+        worker = self.pool.workers.get(worker_id)
         if worker is not None and worker.state is WorkerState.HELD:
             worker.to(WorkerState.LEAVING)
             self._emit(effects.DismissWorker(zygote=worker.zygote.id, worker=worker_id))
@@ -126,7 +126,7 @@ class CallDesk:
 
     def condemn(self, worker_id: WorkerId, reason: str) -> None:
         """A worker has broken the rules: it is killed, and its call fails for that."""
-        worker = self._pool.workers.get(worker_id)
+        worker = self.pool.workers.get(worker_id)
         if worker is None:
             return
         if worker.call is not None and worker.call.verdict is None:
@@ -135,7 +135,7 @@ class CallDesk:
 
     def kill(self, worker_id: WorkerId) -> None:
         """End a worker, if it still is."""
-        worker = self._pool.workers.get(worker_id)
+        worker = self.pool.workers.get(worker_id)
         if worker is not None:
             self._emit(effects.KillWorker(zygote=worker.zygote.id, worker=worker_id))
 

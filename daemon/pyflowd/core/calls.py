@@ -28,12 +28,16 @@ class InspectionWork(NamedTuple):
 
 
 class LiveWork(NamedTuple):
-    """Execute a node of a live session. `id` and `title` are the node's; `change` is what made it stale."""
+    """Execute a node of a live session. `id` and `title` are the node's; `change` is what made it stale.
+
+    execution: its number in the session, once it has begun.
+    """
 
     run: RunId
     id: NodeId
     title: str
     change: str
+    execution: int = 0
 
 
 Work = NodeWork | InspectionWork | LiveWork

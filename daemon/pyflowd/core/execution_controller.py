@@ -10,17 +10,22 @@ from typing import Any
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
-from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
+from pyflowd.core.calls import ANYWHERE, Call, InspectionWork, LiveWork, NodeWork, Place, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
 from pyflowd.core.environment_desk import EnvironmentDesk
-from pyflowd.core.herald import Herald, node_of
+from pyflowd.core.herald import Herald
 from pyflowd.core.holdings import Holdings
-from pyflowd.core.ids import EnvironmentId, PreparationKey, WorkerId
+from pyflowd.core.ids import EnvironmentId, PreparationKey
 from pyflowd.core.judgement import check_result
 from pyflowd.core.last_values import ROOM_BYTES, LastValues
 from pyflowd.core.learnt_imports import Learnt, LearntImports
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
-from pyflowd.core.machines import SPARE_STATES, WorkerState
+from pyflowd.core.listener import Listener
+from pyflowd.core.live_conductor import LiveConductor
+from pyflowd.core.live_desk import LiveDesk
+from pyflowd.core.live_state import Linger, Timer
+from pyflowd.core.losses import Losses
+from pyflowd.core.machines import WorkerState
 from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.preparer import Preparer
@@ -29,11 +34,10 @@ from pyflowd.core.run_book import RunBook
 from pyflowd.core.run_conductor import RunConductor
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
-from pyflowd.core.waiters import CheckWaiter, Waiter
+from pyflowd.core.waiters import CheckWaiter, UpdateWaiter, Waiter
 from pyflowd.core.worker_pool import Worker, WorkerPool
 from pyflowd.core.zygote_keeper import ZygoteKeeper
-from pyflowd.core.zygotes import Zygote
-from pyflowd_client.protocol import events, replies
+from pyflowd_client.protocol import replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import RunState
@@ -86,6 +90,10 @@ class ExecutionController:
         self._keeper = ZygoteKeeper(self.pool, self._desk, self._deadlines, self.learnt, self._emit)
         self._keeper.on_changed, self._keeper.on_lost = self._environment_changed, self._call_lost
         self._keeper.on_doomed = self._doom
+        self._live = LiveConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
+        self._live_desk = LiveDesk(self._book, self._live, self._deadlines, self._herald, self._prepare, self._emit)
+        self._listener = Listener(self._book.runs, self._desk, self._herald)
+        self._losses = Losses(self._desk, self._deadlines, self._keeper, policy.call, self._fail)
         self._environments = EnvironmentDesk(
             self._book, self._herald, self._preparer, self._keeper, self._conductor, self._emit
         )
@@ -103,6 +111,11 @@ class ExecutionController:
             stimuli.RunSubmitted: self._submit,
             stimuli.CheckAsked: self._check,
             stimuli.CancelAsked: self._cancel,
+            stimuli.LiveAsked: self._live_desk.open,
+            stimuli.LiveUpdateAsked: self._live_desk.update,
+            stimuli.LiveFollowAsked: self._live_desk.follow,
+            stimuli.LiveCloseAsked: self._live_desk.close,
+            stimuli.RunUnfollowed: self._live_desk.unfollowed,
             stimuli.StopAsked: self._stop,
             stimuli.ChangeAsked: self._environments.change,
             stimuli.GraphRead: self._preparer.graph_read,
@@ -115,18 +128,18 @@ class ExecutionController:
             stimuli.PlanBuilt: self._preparer.plan_built,
             stimuli.ZygoteWarmed: self._keeper.warmed,
             stimuli.ZygoteLost: self._keeper.lost,
-            stimuli.WorkersForked: self._forked,
-            stimuli.ForkFailed: self._fork_failed,
-            stimuli.WorkerExited: self._exited,
+            stimuli.WorkersForked: self._losses.forked,
+            stimuli.ForkFailed: self._losses.fork_failed,
+            stimuli.WorkerExited: self._losses.exited,
             stimuli.CallDone: self._done,
             stimuli.CallFailed: self._failed,
-            stimuli.CallProgressed: self._progressed,
+            stimuli.CallProgressed: self._listener.progressed,
             stimuli.CodeInspected: self._inspected,
-            stimuli.WorkerMisbehaved: self._misbehaved,
-            stimuli.WorkerWrote: self._wrote,
-            stimuli.WorkersObserved: self._observed,
+            stimuli.WorkerMisbehaved: self._losses.misbehaved,
+            stimuli.WorkerWrote: self._listener.wrote,
+            stimuli.WorkersObserved: self._listener.observed,
             stimuli.SessionsCounted: self._counted,
-            stimuli.MemoryMeasured: self._keeper.measured,
+            stimuli.MemoryMeasured: self._measured,
             stimuli.EnvironmentWanted: lambda wanted: self._keeper.keep(wanted.environment, wanted.preload),
             stimuli.WarmAsked: self._environments.warm,
             stimuli.CoolAsked: self._environments.cool,
@@ -141,7 +154,7 @@ class ExecutionController:
     def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
         """What to do about what has happened, in this order."""
         self._now = self._herald.now = self._desk.now = self._conductor.now = now
-        self._keeper.now = self._environments.now = now
+        self._keeper.now = self._environments.now = self._losses.now = self._live.now = self._live_desk.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
             environment, _ = self._doomed.popitem()
@@ -189,7 +202,7 @@ class ExecutionController:
         self._end(run, verdicts.cancelled())
 
     def _end(self, run: Run, verdict: ErrorInfo) -> None:
-        self._conductor.end(run, verdict)
+        (self._conductor if run.live is None else self._live).end(run, verdict)
         if run.is_over:
             self._environments.leave(run)
 
@@ -197,8 +210,8 @@ class ExecutionController:
         self.pool.closed = self._book.closed = True
         if asked.session is not None and asked.request is not None:
             self._herald.answer(asked.session, asked.request, replies.Done())
-        if not asked.drain:
-            for run in list(self._book.active.values()):
+        for run in list(self._book.active.values()):
+            if not asked.drain or run.live is not None:
                 self._end(run, verdicts.cancelled())
 
     def _counted(self, counted: stimuli.SessionsCounted) -> None:
@@ -214,14 +227,20 @@ class ExecutionController:
     def _prepared(self, waiter: Waiter, prepared: Prepared) -> None:
         if isinstance(waiter, CheckWaiter):
             self._herald.answer(waiter.session, waiter.request, check_result(prepared, dict(waiter.inputs)))
+        elif isinstance(waiter, UpdateWaiter):
+            self._live_desk.prepared(waiter, prepared)
         elif not self.runs[waiter].is_over:
-            self._conductor.start(self.runs[waiter], prepared)
+            run = self.runs[waiter]
+            (self._conductor if run.live is None else self._live).start(run, prepared)
 
     def _give_up(self, waiter: Waiter, error: ErrorInfo) -> None:
         if isinstance(waiter, CheckWaiter):
             self._herald.refuse(waiter.session, waiter.request, error)
+        elif isinstance(waiter, UpdateWaiter):
+            self._live_desk.given_up(waiter, error)
         elif not self.runs[waiter].is_over:
-            self._conductor.finish(self.runs[waiter], RunState.FAILED, error)
+            run = self.runs[waiter]
+            (self._conductor if run.live is None else self._live).finish(run, RunState.FAILED, error)
 
     def _inspected(self, inspected: stimuli.CodeInspected) -> None:
         call = self._desk.settle(inspected.worker, inspected.call, InspectionWork)
@@ -230,8 +249,10 @@ class ExecutionController:
 
     # -- calls
 
-    def _enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits) -> None:
-        self._desk.enqueue(environment, group, work, limits)
+    def _enqueue(
+        self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits, place: Place = ANYWHERE
+    ) -> None:
+        self._desk.enqueue(environment, group, work, limits, place)
         self._keeper.need(environment)
         if self.pool.book.refusal(environment) is not None:
             self._doom(environment)
@@ -245,16 +266,24 @@ class ExecutionController:
     def _begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         if isinstance(call.work, NodeWork):
             self._conductor.begin(call, call.work, worker, lingers=not in_hurry)
+        elif isinstance(call.work, LiveWork):
+            self._live.begin(call, call.work, worker)
         else:
             self._preparer.send(call, call.work, worker)
 
     def _done(self, done: stimuli.CallDone) -> None:
         self._keeper.learn(self.pool.workers.get(done.worker), done.imports)
-        self._conductor.done(done)
+        call = self._desk.settle(done.worker, done.call, NodeWork, LiveWork)
+        if call is None:
+            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
+        elif isinstance(call.work, LiveWork):
+            self._live.done(call, call.work, done)
+        else:
+            self._conductor.done(call, done)
 
     def _failed(self, failed: stimuli.CallFailed) -> None:
         self._keeper.learn(self.pool.workers.get(failed.worker), failed.imports)
-        call = self._desk.settle(failed.worker, failed.call, NodeWork, InspectionWork)
+        call = self._desk.settle(failed.worker, failed.call, NodeWork, LiveWork, InspectionWork)
         if call is None:
             return
         error = failed.error
@@ -271,6 +300,8 @@ class ExecutionController:
             self._inspect_again(call, call.work, error)
         elif isinstance(call.work, InspectionWork):
             self._preparer.inspection_failed(call, call.work, error)
+        elif isinstance(call.work, LiveWork):
+            self._live.fail(call, call.work, error, usage)
         else:
             self._conductor.fail(call, call.work, error, usage)
 
@@ -283,49 +314,12 @@ class ExecutionController:
         for waiter in self._preparer.abandon(call.group):
             self._give_up(waiter, ErrorInfo(code=ErrorCode.ENVIRONMENT, message=error.message))
 
-    def _progressed(self, progressed: stimuli.CallProgressed) -> None:
-        run, call = self._speaker(progressed.worker)
-        if run is None or call is None or call.id != progressed.call:
-            return
-        self._herald.publish(
-            run,
-            events.NodeProgress,
-            node=node_of(run, call).id,
-            fraction=progressed.fraction,
-            message=progressed.message,
-        )
-
-    def _wrote(self, wrote: stimuli.WorkerWrote) -> None:
-        run, call = self._speaker(wrote.worker)
-        if run is not None and call is not None:
-            text = call.output.feed(wrote.stream, wrote.data)
-            self._herald.output(run, call, [(wrote.stream, text)] if text else [])
-
-    def _observed(self, observed: stimuli.WorkersObserved) -> None:
-        for worker_id, observation in observed.observations.items():
-            run, call = self._speaker(worker_id)
-            if run is None or call is None:
-                continue
-            self._herald.output(run, call, call.output.flush())
-            call.peaks = call.peaks.at_least(observation)
-            breach = verdicts.observed(observation, call.limits)
-            if breach is not None and call.verdict is None:
-                call.verdict = breach
-                self._desk.kill(worker_id)
-
-    def _speaker(self, worker_id: WorkerId) -> tuple[Run | None, Call | None]:
-        """The node call a worker carries out, with its run."""
-        worker = self.pool.workers.get(worker_id)
-        call = worker.call if worker else None
-        if call is None or not isinstance(call.work, NodeWork):
-            return None, None
-        return self.runs[call.work.run], call
-
     # -- workers and zygotes
 
     def _environment_changed(self, environment: EnvironmentId, is_another: bool) -> None:
         """What was found in an environment is out of date; what another interpreter compiled cannot be executed."""
         self._preparer.forget(environment)
+        self._live.residents.leave(environment)
         if is_another:
             message = f"{profile_of(environment).python} is another Python than when the run began; run it again."
             self._conductor.lose(environment, ErrorInfo(code=ErrorCode.ENVIRONMENT, message=message))
@@ -345,46 +339,13 @@ class ExecutionController:
             for waiter in waiters:
                 self._give_up(waiter, error)
         self._conductor.lose(environment, error)
+        self._live.lose(environment, error)
         self._environments.lose(environment, error)
 
-    def _forked(self, forked: stimuli.WorkersForked) -> None:
-        for worker_id in forked.workers:
-            self.pool.forked(worker_id)
-
-    def _fork_failed(self, failed: stimuli.ForkFailed) -> None:
-        zygote = self.pool.book.living.get(failed.zygote)
-        if zygote is not None:
-            self._pause_refill(zygote)
-        message = f"No process could be started for the node: {failed.message}"
-        for worker_id in failed.workers:
-            self._lose_worker(worker_id, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
-
-    def _exited(self, exited: stimuli.WorkerExited) -> None:
-        worker = self.pool.workers.get(exited.worker)
-        if worker is None:
-            return
-        if worker.state in SPARE_STATES:
-            self._pause_refill(worker.zygote)
-        limits = worker.call.limits if worker.call else self._policy.call
-        if exited.out_of_memory:
-            error = verdicts.out_of_memory(limits)
-        else:
-            error = verdicts.death(exited.status, exited.usage.cpu_s, limits)
-        self._lose_worker(exited.worker, error, exited.usage)
-
-    def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
-        zygote = self.pool.workers[worker_id].zygote
-        call = self._desk.lose(worker_id)
-        if call is not None:
-            self._fail(call, call.verdict or error, usage.with_peaks(call.peaks))
-        self._keeper.left(zygote)
-
-    def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
-        self._desk.condemn(misbehaved.worker, misbehaved.reason)
-
-    def _pause_refill(self, zygote: Zygote) -> None:
-        self.pool.pause_refill(zygote, self._now)
-        self._deadlines.set(zygote, zygote.refill_at)
+    def _measured(self, measured: stimuli.MemoryMeasured) -> None:
+        held = measured.held_bytes
+        self._live.residents.make_room(self.pool.excess_bytes(sum(held.values()), measured.short_bytes), held)
+        self._keeper.measured(measured)
 
     # -- time
 
@@ -394,6 +355,10 @@ class ExecutionController:
                 self._desk.overdue(key)
             elif isinstance(key, Worker):
                 self._desk.kill(key.id)
+            elif isinstance(key, Timer):
+                self._live_desk.tick(key)
+            elif isinstance(key, Linger):
+                self._live_desk.abandoned(key)
             elif isinstance(key, Run):
                 self._end(key, verdicts.run_time_limit(key.limits))
             elif key is Occasion.RETIRE:

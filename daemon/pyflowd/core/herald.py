@@ -55,7 +55,7 @@ class Herald:
         """The reply of a request that is not carried out."""
         self.answer(session, request, replies.Refused(error=error))
 
-    def publish(self, run: Run, kind: type[events.Event], **content: Any) -> None:
+    def publish(self, run: Run, kind: type[events.Event], /, **content: Any) -> None:
         """The next event of a run."""
         time = self.now + self._wall_offset_s
         self._emit(effects.Publish(event=kind(run=run.id, seq=run.next_seq(), time=time, **content)))

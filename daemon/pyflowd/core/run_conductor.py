@@ -109,12 +109,9 @@ class RunConductor:
         )
         self._settle(run)
 
-    def done(self, done: stimuli.CallDone) -> None:
+    def done(self, call: Call, done: stimuli.CallDone) -> None:
         """A node returned."""
-        call = self._desk.settle(done.worker, done.call, NodeWork)
-        if call is None or not isinstance(call.work, NodeWork):
-            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
-            return
+        assert isinstance(call.work, NodeWork)
         usage = done.usage.with_peaks(call.peaks)
         run = self._book.runs[call.work.run]
         assert run.executor is not None

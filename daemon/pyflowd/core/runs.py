@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.limits import Limits
+from pyflowd.core.live_state import LiveState
 from pyflowd.core.machines import RUN_MOVES, move
 from pyflowd.core.permissions import Variables
 from pyflowd.core.preparation import InspectedCode
@@ -23,6 +24,7 @@ class Run:
     `profile` is what its nodes are permitted, `environments` where they run, once that is known.
     `asked` are the limits that its client named. `verdict` is set when we end it before all its nodes are over.
     `origin` is what its graph is known by, `selection` the part of it that runs.
+    `live` is there when it is a live session, which has no executor.
     `is_change`: no nodes are executed, a named environment is made or changed.
     """
 
@@ -48,6 +50,7 @@ class Run:
     is_change: bool = False
     origin: str = ""
     selection: Selection = WHOLE_GRAPH
+    live: LiveState | None = None
 
     @property
     def is_over(self) -> bool:

@@ -4,7 +4,9 @@ Everything that comes from a worker was already checked for shape by the shell, 
 the call it names must be the one that worker carries out.
 """
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import field, replace
 
 from pyflowd.core.ids import CallId, EnvironmentId, PreparationKey, SessionId, WorkerId, ZygoteId
 from pyflowd.core.permissions import Variables
@@ -76,6 +78,11 @@ class Submission:
     origin: str = ""
     selection: Selection = WHOLE_GRAPH
 
+    def with_document(self, document: str, name: str | None) -> "Submission":
+        """Another graph, for which the same was chosen and granted."""
+        digest = hashlib.blake2b(document.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return replace(self, document=document, name=name, key=f"{self.key}\0{name}\0{digest}", at_hand=None)
+
 
 @record
 class RunSubmitted:
@@ -119,18 +126,26 @@ class LiveAsked:
 
 @record
 class LiveUpdateAsked:
-    """A client changes a live session. submission: the new graph, for an update of that. value: JSON text."""
+    """A client changes a live session."""
 
     session: SessionId
     request: int
     author: str
     update: requests.UpdateLive
-    submission: Submission | None = None
 
 
 @record
 class LiveFollowAsked:
     """A client wants to follow a live session, from what there is by now on."""
+
+    session: SessionId
+    request: int
+    run: RunId
+
+
+@record
+class LiveCloseAsked:
+    """A client ends a live session."""
 
     session: SessionId
     request: int
@@ -354,9 +369,13 @@ class SessionsCounted:
 
 @record
 class MemoryMeasured:
-    """What fork servers need with their spares, bytes; shared pages are counted once. What the machine is short of."""
+    """What fork servers need with their spares, bytes; shared pages are counted once. What the machine is short of.
+
+    held_bytes: what those need that are held, as far as they were looked at.
+    """
 
     memory_bytes: Mapping[ZygoteId, int]
+    held_bytes: Mapping[WorkerId, int] = field(default_factory=dict)
     short_bytes: int = 0
 
 
@@ -401,6 +420,7 @@ Stimulus = (
     | LiveAsked
     | LiveUpdateAsked
     | LiveFollowAsked
+    | LiveCloseAsked
     | RunUnfollowed
     | StopAsked
     | ChangeAsked

@@ -96,6 +96,17 @@ def cancelled() -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.CANCELLED, message="The run was cancelled.")
 
 
+def superseded() -> ErrorInfo:
+    """What was executed is out of date."""
+    message = "Something at or above the node changed while it ran: it is executed again."
+    return ErrorInfo(code=ErrorCode.SUPERSEDED, message=message)
+
+
+def abandoned() -> ErrorInfo:
+    """Nobody follows a live session."""
+    return ErrorInfo(code=ErrorCode.CANCELLED, message="Nobody followed the live session any more.")
+
+
 def bad_frame(reason: str) -> ErrorInfo:
     """The worker's channel was abused, which only the node's own code can do."""
     message = f"The node's process wrote to the daemon's channel what it may not ({reason}) and was ended."

@@ -230,11 +230,15 @@ class WorkerPool:
         old = sum(now - zygote.used_at >= self.limits.retire_s for zygote in free)
         return free[: max(excess, old)]
 
+    def excess_bytes(self, held_bytes: int, short_bytes: int) -> int:
+        """How much memory fork servers and held workers need beyond what there is for them; 0 when there is enough."""
+        used = held_bytes + sum(zygote.memory_bytes or 0 for zygote in self.book.alive())
+        budget = self.limits.memory_bytes
+        return max(short_bytes, 0 if budget is None else used - budget)
+
     def _beyond_budget(self, free: list[Zygote]) -> int:
         """How many of the free ones, the longest unused first, must go for the rest to fit into the memory there is."""
-        used = sum(zygote.memory_bytes or 0 for zygote in self.book.alive())
-        budget = self.limits.memory_bytes
-        excess = max(self.short_bytes, 0 if budget is None else used - budget)
+        excess = self.excess_bytes(0, self.short_bytes)
         count = 0
         for zygote in free:
             if excess <= 0:

@@ -23,7 +23,7 @@ from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
 from .node_module import FILENAME
 from .orders import CALL, MORE, PROBE, WAIT, receive
-from .rehearsal import rehearse
+from .rehearsal import rehearse_as_spare
 from .scratch import MODE
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def live(birth: Birth, is_spare: bool) -> None:
     status = 1
     try:
         if is_spare and ioctl(birth[0][0], FIONREAD, _NOTHING) == _NOTHING:
-            rehearse()
+            rehearse_as_spare()
         _become_worker(*birth)
         _serve()
         status = 0

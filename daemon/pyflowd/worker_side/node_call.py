@@ -54,7 +54,8 @@ _waited_for_s = [0.0]
 _run_exit_functions = atexit._run_exitfuncs
 
 
-def _interruptible(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
+def interruptible(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
+    """As `run`; an interrupt comes out."""
     try:
         pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
         return run(order, outputs, warnings)
@@ -62,7 +63,7 @@ def _interruptible(order: Order, outputs: list[Output], warnings: list[str]) -> 
         pthread_sigmask(SIG_BLOCK, INTERRUPT)
 
 
-def perform(order: Order, nodes_part: NodesPart = _interruptible) -> None:
+def perform(order: Order, nodes_part: NodesPart = interruptible) -> None:
     """Run the node and answer, exactly once. nodes_part: what lets an interrupt through while it calls `run`."""
     call = order[1]
     began_s = process_time()

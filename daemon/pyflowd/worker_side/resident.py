@@ -10,26 +10,17 @@ Peak memory is that of the process so far, for what it keeps is its own.
 An interrupt must end the call that it was meant for and no other, and SIGINT says not which. So the daemon puts a word
 into the channel before it sends the signal:
 
-    daemon -> worker    call 1     interrupt 1, SIGINT     call 2     interrupt 2, SIGINT     call 3
+    daemon -> worker    call 1     interrupt, SIGINT     call 2     interrupt, SIGINT     call 3
 
-Between two calls SIGINT is blocked, and where the kernel hands it to a thread of the node's, noted. Without the word of
-an earlier interrupt before a call, what is pending was meant for that call: unblocking it ends the call. With it, what
-is pending is dropped, and the channel looked into: a second SIGINT may have been dropped with the first, but its word
-is there. Whatever is sent after that look arrives as a signal.
+While a call is under way nothing else comes through the channel, and what was there before was read before. So, when
+the signal is seen to, be it late, or once for two, a word that waits in the channel is for the present call; without
+one the signal was for a call that is over.
 """
 
 from __future__ import annotations
 
 import sys
-from _signal import (  # type: ignore[import-not-found]
-    SIG_BLOCK,
-    SIG_UNBLOCK,
-    SIGINT,
-    default_int_handler,
-    pthread_sigmask,
-    signal,
-    sigtimedwait,
-)
+from _signal import SIG_UNBLOCK, SIGINT, pthread_sigmask, signal  # type: ignore[import-not-found]
 from fcntl import ioctl
 
 from . import node_call, node_module
@@ -37,7 +28,7 @@ from .limits import unlimit_cpu
 from .link import LINK
 from .node_call import INTERRUPT, flush_output
 from .orders import CALL, receive
-from .orders import INTERRUPT as INTERRUPT_ORDER
+from .orders import INTERRUPT as INTERRUPT_WORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,50 +43,40 @@ _NOTHING = bytes(4)
 
 
 class Interrupts:
-    """Which SIGINT is whose."""
+    """Which SIGINT is whose. A node may put a handler of its own in the place of ours, and then sees them all."""
 
     def __init__(self) -> None:
-        self.was_asked = False  # the daemon sent one that a call before did not wait for
-        self._was_noted = False
-        self._handler: Any = default_int_handler
-        self.close()
-
-    def open(self) -> None:
-        """From here on a SIGINT ends the present call, as a KeyboardInterrupt: perhaps at once."""
-        signal(SIGINT, self._handler)
-        if self.was_asked or self._was_noted:
-            self.was_asked = self._was_noted = False
-            sigtimedwait(INTERRUPT, 0)
-            if ioctl(LINK, FIONREAD, _NOTHING) != _NOTHING:  # nothing but the word of an interrupt comes during a call
-                raise KeyboardInterrupt
+        self.may_be_late = False  # there were words before, whose signals may come yet
+        self._is_open = False
+        self._was_early = False  # one was seen to before the call had begun for which it may be
+        signal(SIGINT, self._see_to)
         pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
 
-    def close(self) -> None:
-        """From here on none ends anything."""
-        while True:
-            try:
-                pthread_sigmask(SIG_BLOCK, INTERRUPT)
-                handler = signal(SIGINT, self._note)
-            except KeyboardInterrupt:
-                continue
-            if handler != self._note:
-                self._handler = default_int_handler if handler is None else handler  # None: it is C code's own
-            return
-
     def run(self, order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
-        """The node's part of a call."""
+        """The node's part of a call, which an interrupt ends."""
         try:
             try:
-                self.open()
+                self._is_open = True
+                if self._was_early:
+                    self._was_early = False
+                    if _has_word():
+                        raise KeyboardInterrupt
                 return node_call.run(order, outputs, warnings)
             finally:
-                self.close()
+                self._is_open = False
         except KeyboardInterrupt:
-            self.close()  # it came before that had begun
+            self._is_open = False  # it came in between
             raise
 
-    def _note(self, *_: object) -> None:
-        self._was_noted = True
+    def _see_to(self, *_: object) -> None:
+        if not self._is_open:
+            self._was_early = True
+        elif _has_word() or not self.may_be_late:  # or it is the node's own
+            raise KeyboardInterrupt
+
+
+def _has_word() -> bool:
+    return ioctl(LINK, FIONREAD, _NOTHING) != _NOTHING
 
 
 def stay(order: Order) -> Order | None:
@@ -118,8 +99,8 @@ def stay(order: Order) -> Order | None:
             node_call.perform(order, interrupts.run)
             if order[2]:
                 return order
-        elif order[0] == INTERRUPT_ORDER:
-            interrupts.was_asked = True
+        elif order[0] == INTERRUPT_WORD:
+            interrupts.may_be_late = True
         following = receive(LINK)
         if following is None:
             _leave()
