@@ -117,6 +117,7 @@ class AsyncLive(LiveHandle):
 
     async def close(self) -> None:
         """End the session, whoever opened it, and what runs in it. ChangeRefused for a refusal not yet raised."""
+        self._stop_changing()
         is_ending = not self.record.is_over
         if is_ending:
             try:
@@ -144,7 +145,7 @@ class AsyncLive(LiveHandle):
 
     async def send(self, request: requests.UpdateLive) -> str:
         """Make a change that was prepared (`setting`, `triggering` and so on), without waiting; what it is called."""
-        _, change = self._put(request)
+        change = self._put(request)
         await self._client.flush()
         while True:
             arrivals = self._client.arrivals
@@ -154,11 +155,11 @@ class AsyncLive(LiveHandle):
             await self._client.wait(arrivals)
 
     async def _confirm(self, request: requests.UpdateLive) -> str:
-        request_id, change = self._put(request)
+        change = self._put(request)
         await self._client.flush()
         while True:
             arrivals = self._client.arrivals
             self._look()
-            if self._is_known(request_id, change):
+            if self._changes.is_known(change):
                 return change
             await self._client.wait(arrivals)

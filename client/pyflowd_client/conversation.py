@@ -138,6 +138,11 @@ class Conversation:
             self._count(followed, record)
         return record
 
+    def has_waiting(self, run: RunId, names: frozenset[str]) -> bool:
+        """Whether an event with one of these names waits to be taken."""
+        followed = self._followed.get(run)
+        return followed is not None and any(record.wire.get("event") in names for record in followed.waiting)
+
     def is_following(self, run: RunId) -> bool:
         """Whether more events of the run can come."""
         return run in self._followed

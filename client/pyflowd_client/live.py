@@ -135,6 +135,7 @@ class Live(LiveHandle):
 
     def end(self) -> bool:
         """As `close`, but its last events are still to be taken; whether it was not over before."""
+        self._stop_changing()
         if self.record.is_over:
             return False
         try:
@@ -155,7 +156,7 @@ class Live(LiveHandle):
 
     def send(self, request: requests.UpdateLive) -> str:
         """Make a change that was prepared (`setting`, `triggering` and so on), without waiting; what it is called."""
-        _, change = self._put(request)
+        change = self._put(request)
         self._client.flush()
         while self._changes.is_crowded:
             self._client.wait()
@@ -163,10 +164,10 @@ class Live(LiveHandle):
         return change
 
     def _confirm(self, request: requests.UpdateLive) -> str:
-        request_id, change = self._put(request)
+        change = self._put(request)
         self._client.flush()
         while True:
             self._look()
-            if self._is_known(request_id, change):
+            if self._changes.is_known(change):
                 return change
             self._client.wait()

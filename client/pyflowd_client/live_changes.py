@@ -1,7 +1,8 @@
 """The changes that one client makes to a live session: what they are called, and which the daemon has yet to answer.
 
-A change has its name before it is sent, so that the next can follow without waiting. Who is refused learns it from
-`raise_refusal`, each once: no refusal gets lost for want of somebody who waits for it.
+A change has its name before it is sent, so that the next can follow without waiting. Before the session has begun
+changes are held back. Who is refused learns it from `raise_refusal`, each once: no refusal gets lost for want of
+somebody who waits for it.
 """
 
 import os
@@ -23,6 +24,7 @@ class LiveChanges:
         self._run = run
         self._prefix = os.urandom(4).hex()  # others change the session too
         self._count = 0
+        self.held: list[UpdateLive] = []
         self.unanswered: dict[int, str] = {}  # by the id of the request
         self.refused: deque[ChangeRefused] = deque()
         self._unheard: set[str] = set()  # sent, and not yet told of by an event
@@ -35,12 +37,30 @@ class LiveChanges:
         name = f"{self._prefix}-{self._count}" if change is None else change
         return UpdateLive(run=self._run, action=action, change=name, kind=kind, **fields)  # type: ignore[arg-type]
 
-    def sent(self, request_id: int, request: UpdateLive) -> str:
-        """The request is on its way; what its change is called."""
-        assert request.change is not None
-        self.unanswered[request_id] = request.change
-        self._unheard.add(request.change)
-        return request.change
+    def hold(self, request: UpdateLive) -> None:
+        """The request is to be sent when the session has begun."""
+        self.held.append(request)
+        self._unheard.add(str(request.change))
+
+    def sent(self, request_id: int, request: UpdateLive) -> None:
+        """The request is on its way."""
+        self.unanswered[request_id] = str(request.change)
+        self._unheard.add(str(request.change))
+
+    def is_known(self, change: str) -> bool:
+        """Whether the daemon has answered a change; ChangeRefused when it would not make it."""
+        if change in self.unanswered.values() or any(request.change == change for request in self.held):
+            return False
+        for refusal in self.refused:
+            if refusal.change == change:
+                self.refused.remove(refusal)
+                raise refusal
+        return True
+
+    @property
+    def are_answered(self) -> bool:
+        """Whether the daemon has answered all."""
+        return not self.held and not self.unanswered
 
     def accepted(self, request_id: int) -> None:
         """The daemon has made the change."""
@@ -51,6 +71,11 @@ class LiveChanges:
         change = self.unanswered.pop(request_id)
         self._unheard.discard(change)
         self.refused.append(ChangeRefused(error, change))
+
+    def refuse_unsent(self, request: UpdateLive, error: ErrorInfo) -> None:
+        """The request that was held back cannot be sent."""
+        self._unheard.discard(str(request.change))
+        self.refused.append(ChangeRefused(error, str(request.change)))
 
     def heard(self, change: object, seq: int) -> None:
         """An event has told everybody of the change `change`, of this client or another."""
@@ -81,4 +106,4 @@ class LiveChanges:
 
     def are_done(self, settled_seq: int) -> bool:
         """Whether all that were sent are known, and lie before the event `settled_seq`."""
-        return not self.unanswered and not self._unheard and settled_seq >= self._heard_seq
+        return self.are_answered and not self._unheard and settled_seq >= self._heard_seq

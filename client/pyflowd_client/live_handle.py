@@ -7,16 +7,18 @@ else is waited for.
 from typing import Any, Self
 
 from pyflowd_client.conversation import Conversation
-from pyflowd_client.errors import ProtocolMismatch, Refused
+from pyflowd_client.errors import ProtocolMismatch, Refused, RequestUnsendable
 from pyflowd_client.live_changes import LiveChanges
 from pyflowd_client.live_record import ByNode, LiveRecord
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import EventRecord, ProtocolError
-from pyflowd_client.protocol.errors import ErrorInfo
-from pyflowd_client.protocol.events import Event, EventsLost, LiveChanged
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.events import Event, EventsLost, LiveChanged, RunFinished, RunStarted
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import ChangeKind, LiveAction, NodeState, RunState
 from pyflowd_client.submission import encode_value
+
+_BEGUN = frozenset({RunStarted.NAME, RunFinished.NAME})
 
 
 class LiveHandle:
@@ -68,7 +70,7 @@ class LiveHandle:
         """Whether nothing is left to do since the last change that was made here, as of the last event seen."""
         record = self.record
         if self._is_at_end():
-            return not self._changes.unanswered
+            return self._changes.are_answered
         if record.needs_present:
             return False
         is_at_rest = record.is_paused and record.is_at_rest
@@ -79,10 +81,25 @@ class LiveHandle:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.state}>"
 
-    def _put(self, request: requests.UpdateLive) -> tuple[int, str]:
-        """Put a change on its way: the request's id, and what the change is called."""
-        request_id = self._conversation.ask(request)
-        return request_id, self._changes.sent(request_id, request)
+    def _put(self, request: requests.UpdateLive) -> str:
+        """Put a change on its way, as soon as the session has begun; what it is called."""
+        if self._changes.held or not self._has_begun():
+            self._changes.hold(request)
+        else:
+            self._changes.sent(self._conversation.ask(request), request)
+        return str(request.change)
+
+    def _has_begun(self) -> bool:
+        """Whether the daemon takes changes: its first plan stands, or it never will."""
+        return self.record.state is not RunState.QUEUED or self._conversation.has_waiting(self.id, _BEGUN)
+
+    def _put_held(self) -> None:
+        held, self._changes.held = self._changes.held, []
+        for request in held:
+            try:
+                self._changes.sent(self._conversation.ask(request), request)
+            except RequestUnsendable as error:
+                self._changes.refuse_unsent(request, ErrorInfo(code=ErrorCode.BAD_INPUT, message=str(error)))
 
     def setting(
         self, node: str, pin: str, value: Any, kind: ChangeKind | None, change: str | None
@@ -117,7 +134,9 @@ class LiveHandle:
         self._conversation.leave(self.id)
 
     def _look(self) -> None:
-        """Take note of the replies that have come."""
+        """Take note of what has come: that the session has begun, and replies."""
+        if self._changes.held and self._has_begun():
+            self._put_held()
         for request_id in tuple(self._changes.unanswered):
             try:
                 if self._conversation.reply(request_id) is not None:
@@ -167,6 +186,11 @@ class LiveHandle:
         if not self.record.needs_present:
             self._changes.caught_up(self.record.seq)
 
+    def _stop_changing(self) -> None:
+        """The session will be closed: what can no longer be sent is dropped."""
+        self._look()
+        self._changes.held.clear()
+
     def _is_at_end(self) -> bool:
         """Whether no event can come."""
         return self.record.is_over or not self._conversation.is_following(self.id)
@@ -176,16 +200,6 @@ class LiveHandle:
         while not self.is_settled and self._take() is not None:
             pass
         self._look()
-
-    def _is_known(self, request_id: int, change: str) -> bool:
-        """Whether the daemon has answered this change; ChangeRefused when it would not make it."""
-        if request_id in self._changes.unanswered:
-            return False
-        for refusal in self._changes.refused:
-            if refusal.change == change:
-                self._changes.refused.remove(refusal)
-                raise refusal
-        return True
 
 
 def typed(record: EventRecord) -> Event | None:

@@ -20,6 +20,7 @@ _NODE_STATES = {str(state): state for state in NodeState}
 _RUN_STATES = {str(state): state for state in RunState}
 _AT_WORK = frozenset({NodeState.READY, NodeState.RUNNING})
 _IN_TROUBLE = frozenset({NodeState.FAILED, NodeState.SKIPPED})
+_HARMLESS = frozenset({ChangeKind.OPENED, ChangeKind.RUN_ALL})
 
 
 class LiveNodeRecord:
@@ -212,6 +213,8 @@ class LiveRecord:
             self._set_timer(name, wire.get("every_s"))
         elif type(wire.get("pin")) is str and name in self.nodes:
             self._set_input(self.nodes[NodeId(str(name))], wire)
+        elif name is None and kind not in _HARMLESS:
+            self._is_present_needed = True  # whoever changed the session has another word for it
 
     def _set_timer(self, node: str, every_s: float | None) -> None:
         if every_s is None:

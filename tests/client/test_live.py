@@ -4,16 +4,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from pyflowd_client.blocking import Client, connect
+from pyflowd_client.conversation import Conversation
 from pyflowd_client.errors import ChangeRefused, GraphFileError, Refused, RequestUnsendable
 from pyflowd_client.live_changes import MOST_UNANSWERED
-from pyflowd_client.protocol import events, requests
+from pyflowd_client.live_handle import LiveHandle
+from pyflowd_client.protocol import codec, events, replies, requests
 from pyflowd_client.protocol.errors import ErrorCode
+from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
 from pyflowd_client.protocol.states import ChangeKind, LiveAction, NodeState, RunState
 from support.client_peer import FakeDaemon
+
+RUN = RunId("r")
 
 
 @pytest.fixture
@@ -95,8 +101,10 @@ def test_a_refusal_of_a_change_that_nobody_waited_for_is_raised_by_who_waits_nex
 
 
 def test_a_refusal_that_nobody_has_seen_is_raised_at_the_end(client: Client) -> None:
-    with pytest.raises(ChangeRefused), client.live_document("live A") as live:
-        live.set("Nowhere", "x", 1)
+    live = client.live_document("live A").settle()
+    live.set("Nowhere", "x", 1)
+    with pytest.raises(ChangeRefused, match="Nowhere"):
+        live.close()
     assert live.state is RunState.SUCCEEDED
 
 
@@ -239,3 +247,19 @@ def test_events_that_were_lost_on_the_way_are_asked_for_again(socket_path: Path)
         live.set("A", "x", 1)
         live.set("B", "x", 2)
         assert live.settle().values == {"A": {"x": 1}, "B": {"x": 2}}
+
+
+def test_changes_wait_until_the_session_has_begun_and_are_sent_in_their_order() -> None:
+    conversation = Conversation()
+    live = LiveHandle(conversation, RUN, is_own=True)
+    opened = conversation.ask(requests.OpenLive(graph=requests.SubmitRun(document="d")))
+    conversation.receive(codec.encode_reply(opened, replies.RunAccepted(run=RUN)))
+    conversation.outgoing()
+    names = [live._put(live.triggering(node, None, None)) for node in ("A", "B")]
+    assert (conversation.outgoing(), live.is_settled) == ([], False)
+    started = events.RunStarted(run=RUN, seq=1, time=0.0, graph="g", nodes=2)
+    conversation.receive(codec.encode_events([orjson.dumps(codec.event_to_wire(started))]))
+    live._look()
+    names.append(live._put(live.triggering("C", None, None)))
+    asked = [codec.decode_request(message)[1] for message in conversation.outgoing()]
+    assert [request.change for request in asked if isinstance(request, requests.UpdateLive)] == names

@@ -139,8 +139,10 @@ class _Loop:
             return True
         if not self._face.is_done:
             return False
-        if self._settle_until is None:
+        if self._settle_until is None and (self._live.state is not RunState.QUEUED or not self._face.patience_s):
             self._settle_until = time.monotonic() + self._face.patience_s
+        if self._settle_until is None:  # an environment can take minutes to be made
+            return False
         return self._live.is_settled or time.monotonic() >= self._settle_until
 
     def _typed(self) -> Iterable[UpdateLive]:
