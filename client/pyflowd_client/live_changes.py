@@ -29,7 +29,7 @@ class LiveChanges:
         self.refused: deque[ChangeRefused] = deque()
         self._unheard: set[str] = set()  # sent, and not yet told of by an event
         self._lost: set[str] = set()  # of these the event may be lost
-        self._heard_seq = 0
+        self.heard_seq = 0  # of the last event that told of one
 
     def request(self, action: LiveAction, change: str | None, kind: ChangeKind | None, **fields: object) -> UpdateLive:
         """A change that is not yet sent, called `change` or by a name of its own."""
@@ -58,6 +58,11 @@ class LiveChanges:
         return True
 
     @property
+    def are_heard(self) -> bool:
+        """Whether events have told of all that were not refused."""
+        return not self._unheard
+
+    @property
     def are_answered(self) -> bool:
         """Whether the daemon has answered all."""
         return not self.held and not self.unanswered
@@ -81,7 +86,7 @@ class LiveChanges:
         """An event has told everybody of the change `change`, of this client or another."""
         if change in self._unheard:
             self._unheard.discard(str(change))
-            self._heard_seq = seq
+            self.heard_seq = seq
 
     def lose_events(self) -> None:
         """Events were lost, and with them perhaps those that would have told of the changes made so far."""
@@ -92,7 +97,7 @@ class LiveChanges:
         if self._lost:
             self._unheard -= self._lost.difference(self.unanswered.values())
             self._lost.clear()
-            self._heard_seq = max(self._heard_seq, seq)
+            self.heard_seq = max(self.heard_seq, seq)
 
     def raise_refusal(self) -> None:
         """ChangeRefused for the first refusal that nobody knows of yet."""
@@ -103,7 +108,3 @@ class LiveChanges:
     def is_crowded(self) -> bool:
         """Whether so many are unanswered that the next should wait."""
         return len(self.unanswered) >= MOST_UNANSWERED
-
-    def are_done(self, settled_seq: int) -> bool:
-        """Whether all that were sent are known, and lie before the event `settled_seq`."""
-        return self.are_answered and not self._unheard and settled_seq >= self._heard_seq

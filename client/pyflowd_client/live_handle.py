@@ -68,15 +68,16 @@ class LiveHandle:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to do since the last change that was made here, as of the last event seen."""
-        record = self.record
-        if self._is_at_end():
-            return self._changes.are_answered
-        if record.needs_present:
+        record, changes = self.record, self._changes
+        if not changes.are_answered:
             return False
-        is_at_rest = record.is_paused and record.is_at_rest
-        return self._changes.are_done(record.seq if is_at_rest else record.settled_seq) and (
-            is_at_rest or record.settled_seq > 0
-        )
+        if self._is_at_end():
+            return True
+        if record.needs_present or not changes.are_heard:
+            return False
+        if record.settled_seq and record.settled_seq >= changes.heard_seq:
+            return True
+        return record.is_paused and record.is_at_rest
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.state}>"

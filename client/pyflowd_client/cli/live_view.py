@@ -19,7 +19,7 @@ from pyflowd_client.protocol.states import NodeState
 LOG_LINES = 200
 TITLE_WIDTH = 28
 WIDEST_VALUE = 400
-KEYS = "arrows or number: choose   t trigger   p pause/resume   a run all   r reset   q quit"
+KEYS = "arrows, number choose  t trigger  p pause/resume  a run all  r reset  q quit"
 STYLES = {
     NodeState.RUNNING: "bold cyan",
     NodeState.DONE: "green",
@@ -135,7 +135,7 @@ class LiveView:
 def _shown_duration(node: LiveNodeRecord) -> str:
     if node.state is NodeState.RUNNING and node.started is not None:
         return f"{max(0.0, time.time() - node.started):.0f} s"
-    if node.duration_s is None:
+    if node.duration_s is None or node.state is NodeState.SKIPPED:
         return ""
     return f"{node.duration_s * 1000:.3g} ms" if node.duration_s < 1 else shown_time(node.duration_s)
 
