@@ -62,6 +62,7 @@ class Submission:
     variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
     makes: whether environments that are not there shall be made. at_hand: one that was looked up in advance.
     origin: what the graph is known by, over its changes. selection: the part of it that runs.
+    is_urgent: its code is looked at before that of others.
     """
 
     document: str
@@ -77,6 +78,7 @@ class Submission:
     variables: Variables = ()
     origin: str = ""
     selection: Selection = WHOLE_GRAPH
+    is_urgent: bool = False
 
     def with_document(self, document: str, name: str | None) -> "Submission":
         """Another graph, for which the same was chosen and granted."""
