@@ -14,7 +14,7 @@ import orjson
 
 from pyflowd.core.effects import CloseRun, OpenRun, Publish
 from pyflowd.core.ids import SessionId
-from pyflowd.core.values import Value
+from pyflowd.core.values import Kept, Value
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES
 from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire
@@ -188,7 +188,9 @@ def encode_event(event: Event, max_value_bytes: int | None) -> bytes:
     return dump(wire)
 
 
-def _value(value: Value, max_value_bytes: int | None) -> object:
+def _value(value: Value | Kept, max_value_bytes: int | None) -> object:
+    if isinstance(value, Kept):
+        return {"$value": {"type": value.type, "size_bytes": value.size_bytes, "preview": value.preview}}
     if max_value_bytes is None or value.payload.size <= max_value_bytes:
         text = value.payload.read()
         if value.payload.size <= INLINE_BYTES or is_value(text):
