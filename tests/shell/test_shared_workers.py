@@ -1,6 +1,7 @@
 """Workers that are shared by the nodes of a graph, as the daemon's shell has them."""
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from support.zygote import find_interpreters
 
 PYTHONS = find_interpreters()
 OWN = PYTHONS[0]
+NO_DESCRIPTOR = 1_000_000
 COUNT = "calls = 0\n@node_entry\ndef f() -> int:\n    global calls\n    calls += 1\n    return calls\n"
 ADD = "@node_entry\ndef f(x: int) -> int:\n    return x + 1\n"
 MAKE = """
@@ -121,9 +123,7 @@ def test_nodes_of_one_title_have_modules_and_tracebacks_of_their_own() -> None:
         source = "@node_entry\ndef f() -> str:\n    raise ValueError(__name__)  # %s\n"
         steps = []
         for node in "ab":
-            step = await shared.step(node, source % node)
-            step.title = "Same"
-            steps.append(step)
+            steps.append(dataclasses.replace(await shared.step(node, source % node), title="Same"))
         for _ in range(2):
             found = await shared.run(*steps)
             assert [found[node].message for node in "ab"] == ["node_Same", "node_Same_"]
@@ -227,7 +227,7 @@ def test_what_is_written_is_attributed_to_the_step_that_wrote_it(python: str) ->
         await shared.step("0", PRINTS)
         for number, how in enumerate(hows):
             shared.sources[str(number)] = shared.sources["0"]
-            steps.append(await shared.step(str(number), name=f"<{number}>", how=how))
+            steps.append(await shared.step(str(number), name=f"n{number}.", how=how))
         for _ in range(4):
             shared.send(*steps)
             over, heard = 0, dict.fromkeys(range(len(hows)), b"")
@@ -237,7 +237,7 @@ def test_what_is_written_is_attributed_to_the_step_that_wrote_it(python: str) ->
                 elif isinstance(one, stimuli.WorkerWrote):
                     heard[over] += one.data
             for number, how in enumerate(hows):
-                expected = b"" if how == "no" else b"from <%d>" % number
+                expected = b"" if how == "no" else b"from n%d." % number
                 assert heard[number].rstrip() == expected, (number, how)
 
     within("T0", scenario, python)
@@ -282,7 +282,7 @@ def test_a_program_that_could_not_be_sent_is_sent_again_with_all_code() -> None:
         a, b = await shared.step("a", COUNT), await shared.step("b", COUNT)
         await shared.run(a, b)
         a, b = await shared.step("a", "x = 1\n" + ADD), await shared.step("b", "x = 2\n" + ADD, x=1)
-        shared.send(dataclass_with(a, inputs=[("x", frames.Segment(descriptor=1_000_000, size=1))]), b)
+        shared.send(dataclasses.replace(a, inputs=[("x", frames.Segment(descriptor=NO_DESCRIPTOR, size=1))]), b)
         [failed] = await shared.end()
         assert isinstance(failed, stimuli.CallFailed)
         assert failed.error.code is ErrorCode.INTERNAL
@@ -290,12 +290,6 @@ def test_a_program_that_could_not_be_sent_is_sent_again_with_all_code() -> None:
         assert await shared.run(await shared.step("a", is_loaded=True, x=2)) == {"a": 3}
 
     within("T0", scenario)
-
-
-def dataclass_with(step: object, **changes: object) -> object:
-    import dataclasses
-
-    return dataclasses.replace(step, **changes)  # type: ignore[type-var]
 
 
 def test_what_a_step_uses_is_told_with_it_and_a_limit_of_cpu_time_is_for_each() -> None:
@@ -328,9 +322,7 @@ def f(busy: float) -> int:
 
 def test_forgotten_nodes_leave_nothing() -> None:
     async def scenario(shared: Shared) -> None:
-        look = (
-            "import sys\n@node_entry\ndef f() -> list:\n    return [n for n in sys.modules if n.startswith('node_')]\n"
-        )
+        look = "import sys\n@node_entry\ndef f() -> list:\n    return [n for n in sys.modules if n[:5] == 'node_']\n"
         a, b = await shared.step("a", MAKE), await shared.step("b", look)
         assert (await shared.run(a, b))["b"] == ["node_Node_a", "node_Node_b"]
         c = await shared.step("c", ADD, x=Ref(node="a", output=0))
@@ -367,11 +359,23 @@ def test_progress_comes_between_the_steps_before_and_after() -> None:
     within("T0", scenario)
 
 
+FORKS = """
+import os
+
+@node_entry
+def f() -> int:
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+    return 7
+"""
+LEAVES = "import sys\n@node_entry\ndef f():\n    sys.exit(3)\n"
+
+
 def test_a_node_that_leaves_by_exit_or_forks_fails_or_returns_alone() -> None:
     async def scenario(shared: Shared) -> None:
-        forks = "import os\n@node_entry\ndef f() -> int:\n    pid = os.fork()\n    if pid:\n        os.waitpid(pid, 0)\n    return 7\n"
-        leaves = await shared.step("a", "import sys\n@node_entry\ndef f():\n    sys.exit(3)\n")
-        found = await shared.run(leaves, await shared.step("b", forks), await shared.step("c", ADD, x=1))
+        steps = await shared.step("a", LEAVES), await shared.step("b", FORKS), await shared.step("c", ADD, x=1)
+        found = await shared.run(*steps)
         assert found["a"].code is ErrorCode.EXITED
         assert (found["b"], found["c"]) == (7, 2)
 
