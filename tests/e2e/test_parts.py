@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -276,3 +278,13 @@ def test_what_is_written_to_standard_input_is_the_same_graph_as_long_as_it_does_
     assert pyflowctl(unharmed.socket, "run", "-", "--quiet", input=text).returncode == 0
     assert pyflowctl(unharmed.socket, "node", "-", "Count", "--quiet", input=text).stdout == "output_1 = 3\n"
     assert pyflowctl(unharmed.socket, "node", "-", "Count", "--quiet", input=f"{text} ").returncode == 65
+
+
+def test_the_example_of_the_document_is_so(unharmed: RunningDaemon) -> None:
+    root = Path(__file__).parents[2]
+    document = (root / "docs" / "parts.md").read_text(encoding="utf-8")
+    [(command, shown)] = re.findall(r"^    \$ pyflowctl (node .*)\n((?:    .*\n)+)", document, re.MULTILINE)
+    given, took = [line.strip() for line in shown.splitlines()]
+    done = pyflowctl(unharmed.socket, *shlex.split(command), cwd=root)
+    assert done.stdout == f"{given}\n"
+    assert re.sub(r"[\d.]+", "1", done.stderr.strip()) == re.sub(r"[\d.]+", "1", took)
