@@ -25,7 +25,7 @@ from pyflowd_client.protocol.events import Event
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.record import Outputs
 from pyflowd_client.run import RunHandle
-from pyflowd_client.submission import RunArguments, check, read_graph, submission
+from pyflowd_client.submission import RunArguments, check, origin_of, read_graph, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class AsyncClient:
     async def run(self, path: str | os.PathLike[str], **arguments: Unpack[RunArguments]) -> AsyncRun:
         """Execute a graph file. GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON."""
         document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
         return await self.run_document(document, name=name, **arguments)
 
     async def run_document(
