@@ -25,7 +25,7 @@ from pyflowd_client.protocol.events import Event
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.record import Outputs
 from pyflowd_client.run import RunHandle
-from pyflowd_client.submission import LiveArguments, RunArguments, check, opening, read_graph, submission
+from pyflowd_client.submission import LiveArguments, RunArguments, check, opening, origin_of, read_graph, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class AsyncClient:
     async def run(self, path: str | os.PathLike[str], **arguments: Unpack[RunArguments]) -> AsyncRun:
         """Execute a graph file. GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON."""
         document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
         return await self.run_document(document, name=name, **arguments)
 
     async def run_document(
@@ -107,6 +108,7 @@ class AsyncClient:
     async def live(self, path: str | os.PathLike[str], **arguments: Unpack[LiveArguments]) -> "AsyncLive":
         """Open a live session of a graph file, which ends with the block: `async with await client.live(path)`."""
         document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
         return await self.live_document(document, name=name, **arguments)
 
     async def live_document(

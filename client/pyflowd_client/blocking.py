@@ -22,7 +22,7 @@ from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import EventRecord
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.run import Run
-from pyflowd_client.submission import LiveArguments, RunArguments, check, opening, read_graph, submission
+from pyflowd_client.submission import LiveArguments, RunArguments, check, opening, origin_of, read_graph, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Client:
     def run(self, path: str | os.PathLike[str], **arguments: Unpack[RunArguments]) -> Run:
         """Execute a graph file. GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON."""
         document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
         return self.run_document(document, name=name, **arguments)
 
     def run_document(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> Run:
@@ -70,6 +71,7 @@ class Client:
         GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON.
         """
         document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
         return self.live_document(document, name=name, **arguments)
 
     def live_document(self, document: str, *, name: str | None = None, **arguments: Unpack[LiveArguments]) -> "Live":

@@ -234,6 +234,7 @@ def _performers(
         effects.EndZygote: zygotes.end,
         effects.ForkWorkers: zygotes.fork,
         effects.SendCall: zygotes.send_call,
+        effects.SendProgram: zygotes.send_program,
         effects.DismissWorker: zygotes.dismiss,
         effects.SendInspection: zygotes.send_inspection,
         effects.InterruptWorker: zygotes.interrupt,

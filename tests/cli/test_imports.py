@@ -29,6 +29,8 @@ NOT_ON_THE_WAY = {
     "platformdirs",
     "pyflowd_client.cli.env_arguments",
     "pyflowd_client.cli.live_arguments",
+    "pyflowd_client.cli.node_arguments",
+    "pyflowd_client.cli.node_report",
     "pyflowd_client.environments",
     "pyflowd_client.live",
     "pyflowd_client.live_record",

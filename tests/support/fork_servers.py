@@ -15,12 +15,14 @@ from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId, ZygoteId
 from pyflowd.core.limits import Limits
+from pyflowd.core.values import Kept, Value
 from pyflowd.environments.fingerprint import Fingerprints
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.sandboxes import Sandboxes, SandboxSettings
 from pyflowd.shell.driver import Driver
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.zygotes import Zygotes
+from pyflowd.worker_side.frames import Segment
 
 PATIENCE_S = 30.0
 Kind = TypeVar("Kind", bound=stimuli.Stimulus)
@@ -111,6 +113,11 @@ class ForkServers:
         [worker] = self._fork(self.ids[python], 1)
         return Resident(self, self.ids[python], worker, source, code)
 
+    def shared(self, python: str) -> "Shared":
+        """A worker for the nodes of a graph."""
+        [worker] = self._fork(self.ids[python], 1)
+        return Shared(self, python, worker)
+
     def _fork(self, zygote: ZygoteId, count: int) -> Sequence[WorkerId]:
         workers = tuple(WorkerId(self.workers + number) for number in range(1, count + 1))
         self.workers += count
@@ -135,6 +142,95 @@ class ForkServers:
         came = found()[:count]
         self.listener.heard = [one for one in self.listener.heard if one not in came]
         return came
+
+
+@dataclass
+class Shared:
+    """A worker that is shared by the nodes of a graph."""
+
+    servers: ForkServers
+    python: str
+    worker: WorkerId
+    programs: int = 0
+    sources: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+
+    async def step(
+        self, node: str, source: str = "", outputs: int = 1, is_loaded: bool = False, **inputs: Any
+    ) -> effects.Step:
+        """A step; without a source it has the one of before. An input is a value, or a `Ref`."""
+        if source:
+            self.sources[node] = await self.servers.compile(self.python, source), source
+        code, text = self.sources[node]
+        return effects.Step(
+            node=node,
+            title=f"Node {node}",
+            code=code,
+            source=text,
+            outputs=tuple(f"output_{number}" for number in range(1, outputs + 1)),
+            inputs=[(pin, _given(value)) for pin, value in inputs.items()],
+            is_loaded=is_loaded,
+        )
+
+    def send(self, *steps: effects.Step, **changes: Any) -> None:
+        """Send the next program. changes: of what it is like."""
+        self.programs += 1
+        zygote = self.servers.ids[self.python]
+        program = effects.SendProgram(
+            zygote=zygote,
+            worker=self.worker,
+            call=CallId(self.programs),
+            steps=steps,
+            seed=None,
+            limits=Limits(),
+        )
+        self.servers.zygotes.send_program(dataclasses.replace(program, **changes))
+
+    async def end(self, *kinds: type[stimuli.Stimulus]) -> list[stimuli.Stimulus]:
+        """All that was heard until the program ended, which comes last. kinds: another end than an answer."""
+        [last] = await self.servers.wait(1, *(kinds or (stimuli.CallDone, stimuli.CallFailed)))
+        heard, self.servers.listener.heard = self.servers.listener.heard, []
+        return [*(one for one in heard if getattr(one, "worker", None) == self.worker), last]
+
+    async def run(self, *steps: effects.Step, **changes: Any) -> dict[str, Any]:
+        """What became of each step of the next program: values, the error, or None when it was skipped."""
+        self.send(*steps, **changes)
+        heard = await self.end()
+        assert isinstance(heard[-1], stimuli.CallDone), heard[-1]
+        assert heard[-1].call == self.programs
+        return {outcome.node: shown(outcome) for outcome in outcomes(heard)}
+
+    def interrupt(self) -> None:
+        """End the step that is under way, and the program."""
+        zygote = self.servers.ids[self.python]
+        self.servers.zygotes.interrupt(effects.InterruptWorker(zygote=zygote, worker=self.worker))
+
+
+def _given(value: Any) -> Any:
+    return value if isinstance(value, effects.Ref | bytes | Segment) else json.dumps(value).encode()
+
+
+def outcomes(heard: Sequence[stimuli.Stimulus]) -> list[stimuli.StepOutcome]:
+    """Of all steps that were heard of."""
+    return [outcome for one in heard if isinstance(one, stimuli.StepsOver) for outcome in one.outcomes]
+
+
+def shown(outcome: stimuli.StepOutcome) -> Any:
+    """What became of a step: its one value or several, what is no JSON as it is told; an error; or None."""
+    if isinstance(outcome, stimuli.StepSkipped):
+        return None
+    if isinstance(outcome, stimuli.StepFailed):
+        return outcome.error
+    values = [_shown(value) for _, value in outcome.outputs]
+    return values[0] if len(values) == 1 else values
+
+
+def _shown(value: Value | Kept) -> Any:
+    if isinstance(value, Kept):
+        return value
+    try:
+        return json.loads(value.payload.read())
+    finally:
+        value.payload.close()
 
 
 @dataclass

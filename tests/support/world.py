@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import NOTHING_LEARNT, ExecutionController, Policy
@@ -30,11 +31,13 @@ from pyflowd_client.protocol.requests import (
     NO_PERMISSIONS,
     WHOLE_GRAPH,
     ChangeEnvironment,
+    LiveOptions,
     Permissions,
     RunOptions,
     Selection,
+    UpdateLive,
 )
-from pyflowd_client.protocol.states import FINAL_RUN_STATES
+from pyflowd_client.protocol.states import FINAL_RUN_STATES, LiveAction
 from support.daemons import graph
 
 SESSION = SessionId(b"session")
@@ -65,6 +68,7 @@ class Process:
     zygote: ZygoteId
     pid: int | None = None
     call: effects.SendCall | effects.SendInspection | None = None
+    stays: bool = False
     signals: list[str] = field(default_factory=list)
 
 
@@ -112,6 +116,7 @@ class World:
         self.asked_for: Counter[WorkerId] = Counter()
         self.ended: Counter[WorkerId] = Counter()
         self.has_left = False
+        self.sent: list[effects.SendCall] = []
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
         """Let it happen, and perform what follows; what that causes waits its turn, as in the driver."""
@@ -157,6 +162,36 @@ class World:
             )
         )
         return self.requests
+
+    def open_live(self, document: str, **live: Any) -> RunId:
+        """A client opens a live session; its run."""
+        self.requests += 1
+        submission = stimuli.Submission(document=document, name="g.json", key=document, inputs={}, origin="live")
+        self.feed(
+            stimuli.LiveAsked(
+                session=SESSION,
+                request=self.requests,
+                author="test",
+                submission=submission,
+                options=RunOptions(),
+                live=LiveOptions(**live),
+            )
+        )
+        return self.run_of(self.requests)
+
+    def update_live(self, run: RunId, action: LiveAction, **what: Any) -> replies.Reply | None:
+        """A client changes a live session; the reply, unless that has to be waited for."""
+        self.requests += 1
+        update = UpdateLive(run=run, action=action, **what)
+        self.feed(stimuli.LiveUpdateAsked(session=SESSION, request=self.requests, author="test", update=update))
+        told = self.replies.get(self.requests)
+        return told[0] if told else None
+
+    def close_live(self, run: RunId) -> replies.Reply:
+        """A client ends a live session."""
+        self.requests += 1
+        self.feed(stimuli.LiveCloseAsked(session=SESSION, request=self.requests, run=run))
+        return self.replies[self.requests][0]
 
     def run_of(self, request: int) -> RunId:
         """The run that a request made."""
@@ -286,7 +321,7 @@ class World:
             for worker, process in list(self.processes.items()):
                 if process.call is not None:
                     self.answer(worker)
-                if worker in self.processes and worker not in self._spares():
+                if worker in self.processes and worker not in self._spares() and not process.stays:
                     self.exit(worker)
             if not self.busy() and not self.forking and not self.warming:
                 break
@@ -307,7 +342,8 @@ class World:
             ends = [event for event in told if isinstance(event, events.RunFinished)]
             assert not ends or (len(ends) == 1 and told[-1] is ends[0])
             finished = Counter(event.node for event in told if isinstance(event, events.NodeFinished))
-            assert set(finished.values()) <= {1}
+            assert is_live(told) or set(finished.values()) <= {1}
+            check_executions(told)
 
     def check_over(self) -> None:
         """What must hold when everything is over. What is remembered of graphs is forgotten for that."""
@@ -320,7 +356,8 @@ class World:
             started = [event for event in told if isinstance(event, events.RunStarted)]
             finished = [event for event in told if isinstance(event, events.NodeFinished)]
             assert isinstance(told[-1], events.RunFinished)
-            assert len(finished) == sum(event.nodes for event in started)
+            assert is_live(told) or len(finished) == sum(event.nodes for event in started)
+            assert not check_executions(told)
 
     def _forget(self) -> None:
         last = self.controller.last_values
@@ -391,6 +428,13 @@ class World:
             case effects.SendCall() | effects.SendInspection():
                 assert self.processes[effect.worker].call is None
                 self.processes[effect.worker].call = effect
+                self.sent += [effect] if isinstance(effect, effects.SendCall) else []
+                self.processes[effect.worker].stays = isinstance(effect, effects.SendCall) and effect.stays
+            case effects.DismissWorker():
+                assert self.processes[effect.worker].call is None
+                self.processes[effect.worker].stays = False
+            case effects.Join():
+                self.replies.setdefault(effect.request, []).append(effect.reply)
             case effects.InterruptWorker():
                 self.processes[effect.worker].signals.append("interrupt")
             case effects.KillWorker():
@@ -402,6 +446,23 @@ class World:
                 self.has_left = True
             case _:
                 pass
+
+
+def is_live(told: list[events.Event]) -> bool:
+    """Whether these are the events of a live session."""
+    return isinstance(told[0], events.LiveChanged)
+
+
+def check_executions(told: list[events.Event]) -> set[str]:
+    """Each execution of a node ends, and before that no other of the same node begins. Those that have not ended."""
+    running: set[str] = set()
+    for event in told:
+        if isinstance(event, events.NodeStarted):
+            assert event.node not in running
+            running.add(event.node)
+        elif isinstance(event, events.NodeFinished):
+            running.discard(event.node)
+    return running
 
 
 def interface(source: str) -> CodeInterface:

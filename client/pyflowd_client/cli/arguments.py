@@ -139,8 +139,20 @@ def node_input(text: str) -> tuple[str, Any]:
     node, dot, name = pin.rpartition(".")
     if not (equals and dot and node and name):
         raise argparse.ArgumentTypeError(f"{text!r} is not NODE.PIN=JSON")
+    return pin, _json_value(pin, written)
+
+
+def pin_input(text: str) -> tuple[str, Any]:
+    """`PIN=JSON`, or as of `node_input`."""
+    pin, equals, written = text.partition("=")
+    if not (equals and pin) or pin.startswith(".") or pin.endswith("."):
+        raise argparse.ArgumentTypeError(f"{text!r} is not PIN=JSON")
+    return pin, _json_value(pin, written)
+
+
+def _json_value(pin: str, written: str) -> Any:
     try:
-        return pin, json.loads(written)
+        return json.loads(written)
     except json.JSONDecodeError:
         shown = written if len(written) <= SHOWN_CHARACTERS else f"{written[:SHOWN_CHARACTERS]}..."
         quoted = f"{pin}={json.dumps(shown, ensure_ascii=False)}"

@@ -24,7 +24,7 @@ from pyflowd_client.protocol.codec import EventRecord
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo, ExitStatus, exit_status
 from pyflowd_client.protocol.requests import UpdateLive
 from pyflowd_client.protocol.states import RunState
-from pyflowd_client.submission import LiveArguments
+from pyflowd_client.submission import LiveArguments, origin_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def _session(client: "Client", options: argparse.Namespace, watched: WatchedFile
         return joined
     arguments: LiveArguments = {
         **execution(options),
+        "inputs": options.inputs,
+        "origin": origin_of(watched.path),
         "isolation": options.isolation,
         "paused": options.paused,
         "linger_s": options.linger,

@@ -2,7 +2,7 @@
 
 from pyflowd_client.cli.arguments import seconds
 from pyflowd_client.cli.parser import Parser
-from pyflowd_client.cli.run_arguments import add_execution, add_inputs
+from pyflowd_client.cli.run_arguments import add_bounds, add_environment, add_inputs
 
 LIVE = """\
 Execute a graph, then again whatever changes: what is saved to its file, what inputs are given, what is triggered.
@@ -45,4 +45,5 @@ def fill(live: Parser) -> None:
     )
     live.add_argument("--no-watch", action="store_true", help="do not follow the file")
     live.add_argument("--json", action="store_true", help="print one event per line, read one change per line")
-    add_execution(live)
+    add_environment(live)
+    add_bounds(live)

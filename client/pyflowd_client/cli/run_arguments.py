@@ -26,6 +26,8 @@ Execute a graph and show what its last nodes give. A daemon is started if none r
   pyflowctl run graph.md --with 'numpy>=2' --with pandas --python 3.12
   pyflowctl run graph.md --env science --timeout 60 --memory 2G
   pyflowctl run graph.md --workdir . --allow-write results --allow-net
+  pyflowctl run graph.md --target Report
+  pyflowctl run graph.md --from Clean --only Plot
   pyflowctl run - --json < graph.md
 
 Ends with 0 when all nodes are done, 1 when a node failed, 65 when the graph has errors,
@@ -58,7 +60,8 @@ def add_inputs(parser: argparse.ArgumentParser, name: str) -> None:
     )
 
 
-def _add_environment(parser: argparse.ArgumentParser) -> None:
+def add_environment(parser: argparse.ArgumentParser) -> None:
+    """What nodes run in."""
     choice = parser.add_argument_group(
         "environment", "What nodes run in, beyond what the graph says itself. Missing packages are installed, once."
     )
@@ -115,17 +118,38 @@ def add_builds(to: argparse._ActionsContainer) -> None:
 def add_run(run: argparse.ArgumentParser) -> None:
     add_graph(run)
     add_inputs(run, "--input")
-    add_execution(run)
     run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
+    _add_part(
+        run.add_argument_group(
+            "part of the graph",
+            "Nodes by title or id; all that any of these says is run, and nothing else. What such nodes get from others"
+            " is what those gave last.",
+        )
+    )
+    add_environment(run)
+    add_manner(run)
+
+
+def _add_part(part: argparse._ArgumentGroup) -> None:
+    for flag, dest, what in (
+        ("--target", "targets", "run this node and all it needs"),
+        ("--from", "start_from", "run this node and all that depends on it"),
+        ("--only", "only", "run just this node"),
+    ):
+        part.add_argument(flag, metavar="NODE", dest=dest, action="append", default=[], help=f"{what}. Repeatable")
+
+
+def add_manner(run: argparse.ArgumentParser) -> None:
+    """How nodes are run, and what is shown of it."""
+    add_bounds(run)
     form = run.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
     form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
     form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
 
 
-def add_execution(run: argparse.ArgumentParser) -> None:
-    """How nodes are executed: what `run` and `live` have in common."""
-    _add_environment(run)
+def add_bounds(run: argparse.ArgumentParser) -> None:
+    """What nodes may do and use: what `run` and `live` have in common."""
     run.add_argument("--seed", metavar="N", type=whole_number, help="make random numbers the same in every run")
     run.add_argument(
         "--max-value",
@@ -181,5 +205,5 @@ def _add_limits(limits: argparse._ArgumentGroup) -> None:
 def add_check(check: argparse.ArgumentParser) -> None:
     add_graph(check)
     add_inputs(check, "--input")
-    _add_environment(check)
+    add_environment(check)
     check.add_argument("--json", action="store_true", help="one JSON object")

@@ -1,24 +1,54 @@
-"""`run`: submit a graph, tell what happens, end with the status that it earned."""
+"""`run` and `node`: submit a graph, or a part of it, tell what happens, end with the status that it earned."""
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 
 from pyflowd_client.cli.choices import chosen_environment
-from pyflowd_client.cli.following import Following, print_events, report_on, tell
+from pyflowd_client.cli.following import Following, Teller, print_events, report_on, tell
 from pyflowd_client.cli.interrupts import Interrupts
 from pyflowd_client.cli.sessions import open_session
-from pyflowd_client.errors import run_exit_status
+from pyflowd_client.errors import UsageRefused, run_exit_status
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.requests import Permissions
 from pyflowd_client.record import RunRecord
-from pyflowd_client.submission import RunArguments, read_document
+from pyflowd_client.submission import RunArguments, origin_of, read_document
 
 
 def run(options: argparse.Namespace) -> ExitStatus:
-    """Execute a graph."""
+    """Execute a graph, or a part of it."""
+    return _execute(options, options.inputs, report_on)
+
+
+def node(options: argparse.Namespace) -> ExitStatus:
+    """Execute a single node."""
+    from pyflowd_client.cli.node_report import NodeReport
+
+    inputs: dict[str, object] = {}
+    for pin, value in options.inputs.items():
+        whole = pin if "." in pin else f"{options.node}.{pin}"
+        if whole in inputs:
+            raise UsageRefused(f"--input {whole} is given twice.")
+        inputs[whole] = value
+    options.only = [options.node]
+    return _execute(options, inputs, lambda record, options: NodeReport(record, report_on(record, options)))
+
+
+def _execute(
+    options: argparse.Namespace,
+    inputs: Mapping[str, object],
+    teller: Callable[[RunRecord, argparse.Namespace], Teller],
+) -> ExitStatus:
     document, name = read_document(options.graph)
-    arguments = execution(options)
-    arguments["partial"] = options.partial
+    arguments: RunArguments = {
+        **execution(options),
+        "origin": None if name is None else origin_of(options.graph),
+        "inputs": inputs,
+        "targets": options.targets,
+        "start_from": options.start_from,
+        "only": options.only,
+        "partial": options.partial,
+    }
     with Interrupts() as interrupts, open_session(options.socket) as client:
         submitted = client.run_document(document, name=name, **arguments)
         record = RunRecord()
@@ -26,7 +56,7 @@ def run(options: argparse.Namespace) -> ExitStatus:
         if options.json:
             print_events(follow, record)
         else:
-            tell(follow, record, report_on(record, options))
+            tell(follow, record, teller(record, options))
     if record.is_over:
         return run_exit_status(record.state, record.failures, record.error)
     return ExitStatus.INTERRUPTED
@@ -36,7 +66,6 @@ def execution(options: argparse.Namespace) -> RunArguments:
     """How nodes are executed, as `run` and `live` were told; UsageRefused when it does not go together."""
     environment = chosen_environment(options)
     return {
-        "inputs": options.inputs,
         "seed": options.seed,
         "timeout_s": options.timeout,
         "run_timeout_s": options.run_timeout,

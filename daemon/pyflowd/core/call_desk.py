@@ -75,11 +75,14 @@ class CallDesk:
 
     def overtake(self, call: Call, verdict: ErrorInfo, patience_s: float) -> None:
         """A running call is pointless: it may end by itself within so long, else it is interrupted."""
-        if call.verdict is None:
-            call.verdict = verdict
-            self._deadlines.set(call, self.now + patience_s)
-        elif not call.is_interrupted and not patience_s:
+        if call.is_interrupted:
+            return
+        is_news = call.verdict is None
+        call.verdict = call.verdict or verdict
+        if not patience_s:
             self._interrupt(call)
+        elif is_news:
+            self._deadlines.set(call, self.now + patience_s)
 
     def _interrupt(self, call: Call) -> None:
         worker = None if call.worker is None else self.pool.workers.get(call.worker)

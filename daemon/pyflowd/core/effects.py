@@ -175,6 +175,48 @@ class SendCall:
 
 
 @record
+class Ref:
+    """The object that another node gave, in a worker that both share. output: its number."""
+
+    node: str
+    output: int
+
+
+@record
+class Step:
+    """A node of a program. is_loaded: the worker has had this code of this node before; it is not sent again then."""
+
+    node: str
+    title: str
+    code: bytes
+    source: str
+    outputs: tuple[str, ...]
+    inputs: Sequence[tuple[str, Payload | bytes | Ref]]
+    is_loaded: bool = False
+
+
+@record
+class SendProgram:
+    """Give a worker nodes to execute, one after the other; what they give stays in it, by reference.
+
+    Each step ends in a `StepsOver`, in their order, unless an interrupt or a death comes before: so the first that is
+    not over is the one under way, and what the worker writes is of that one. In the end comes `CallDone` without
+    outputs, or `CallFailed`. forgotten: nodes that are none any more, with what they gave.
+    limits: those of the process, but for CPU time, which each step may use.
+    """
+
+    zygote: ZygoteId
+    worker: WorkerId
+    call: CallId
+    steps: tuple[Step, ...]
+    seed: int | None
+    limits: Limits
+    variables: Variables = ()
+    stays: bool = True
+    forgotten: tuple[str, ...] = ()
+
+
+@record
 class DismissWorker:
     """Let a worker that stays leave: its threads are waited for, its exit functions called. It has no call."""
 
@@ -238,6 +280,7 @@ Effect = (
     | EndZygote
     | ForkWorkers
     | SendCall
+    | SendProgram
     | DismissWorker
     | SendInspection
     | InterruptWorker

@@ -92,6 +92,7 @@ class ExecutionController:
         self._keeper.on_doomed = self._doom
         self._live = LiveConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
         self._live_desk = LiveDesk(self._book, self._live, self._deadlines, self._herald, self._prepare, self._emit)
+        self._live.on_over = lambda run: self._preparer.leave(run.id)
         self._listener = Listener(self._book.runs, self._desk, self._herald)
         self._losses = Losses(self._desk, self._deadlines, self._keeper, policy.call, self._fail)
         self._environments = EnvironmentDesk(
@@ -260,8 +261,10 @@ class ExecutionController:
     def _doom(self, environment: EnvironmentId) -> None:
         self._doomed[environment] = None
 
-    def _enqueue_inspection(self, environment: EnvironmentId, key: PreparationKey, work: InspectionWork) -> None:
-        self._enqueue(environment, key, work, INSPECTION_LIMITS)
+    def _enqueue_inspection(
+        self, environment: EnvironmentId, key: PreparationKey, work: InspectionWork, place: Place
+    ) -> None:
+        self._enqueue(environment, key, work, INSPECTION_LIMITS, place)
 
     def _begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         if isinstance(call.work, NodeWork):
@@ -308,7 +311,8 @@ class ExecutionController:
     def _inspect_again(self, call: Call, work: InspectionWork, error: ErrorInfo) -> None:
         """The worker was lost through no fault of the code, so nothing is known of the code yet."""
         if work.attempt < INSPECTION_ATTEMPTS:
-            self._enqueue(call.environment, call.group, work._replace(attempt=work.attempt + 1), INSPECTION_LIMITS)
+            again = work._replace(attempt=work.attempt + 1)
+            self._enqueue(call.environment, call.group, again, INSPECTION_LIMITS, call.place)
             return
         self._desk.drop(call.group)
         for waiter in self._preparer.abandon(call.group):

@@ -18,8 +18,9 @@ class Holdings:
 
     def hold(self, payloads: Iterable[Payload]) -> None:
         """One more holder of each. What was let go of, and not collected yet, may be held again."""
+        holders = self._holders
         for payload in payloads:
-            self._holders[payload] = self._holders.get(payload, 0) + 1
+            holders[payload] = holders.get(payload, 0) + 1
             if self._dropped:
                 self._dropped.pop(payload, None)
 

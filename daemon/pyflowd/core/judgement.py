@@ -34,6 +34,11 @@ class Judgement:
             return ErrorInfo(code=ErrorCode.BAD_INPUT, message=message)
         if self.binding is None:
             return ErrorInfo(code=ErrorCode.BAD_GRAPH, message="The graph cannot be run; see the diagnostics.")
+        if not partial and any(item.code is DiagnosticCode.NO_LAST_VALUE for item in self.diagnostics):
+            message = (
+                "Values are missing that nodes which are not run would give; nothing was run, see the diagnostics."
+            )
+            return ErrorInfo(code=ErrorCode.BAD_GRAPH, message=message)
         if has_errors(self.diagnostics) and not partial:
             message = (
                 "The graph is incomplete, nothing was run; see the diagnostics, or run what can run with --partial."

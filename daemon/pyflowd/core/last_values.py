@@ -7,10 +7,10 @@ than all the room has none: an older value in their place would be false.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from pyflowd.core.holdings import Holdings
-from pyflowd.core.records import record
 from pyflowd.core.values import Payload, Value
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.ids import NodeId
@@ -23,12 +23,12 @@ LARGE_ROOM_BYTES = 256_000  # they count as this much at least, so that a thousa
 Outputs = tuple[tuple[str, Value], ...]
 
 
-@record
-class LastOutputs:
+class LastOutputs(NamedTuple):
     """What a node gave, in the order of its pins, and the code that did. size_bytes: the room it takes."""
 
     code: CodeHash
     outputs: Outputs
+    payloads: list[Payload]
     size_bytes: int
 
     def of(self, pin: str | None) -> Payload | None:
@@ -36,11 +36,6 @@ class LastOutputs:
         if pin is None:
             return self.outputs[0][1].payload if len(self.outputs) == 1 else None
         return next((value.payload for name, value in self.outputs if name == pin), None)
-
-    @property
-    def payloads(self) -> Iterator[Payload]:
-        """What it holds."""
-        return (value.payload for _, value in self.outputs)
 
 
 class LastValues:
@@ -64,16 +59,15 @@ class LastValues:
         """A node is done: what it gave before is forgotten."""
         if not self._room_bytes:
             return
-        nodes = self._graphs.get(origin)
-        if nodes is None:
-            nodes = self._graphs[origin] = {}
-        elif node in nodes:
-            self._drop(nodes.pop(node))
-        entry = LastOutputs(code=code, outputs=outputs, size_bytes=_size_bytes(outputs))
-        nodes[node] = entry
-        self.holdings.hold(entry.payloads)
-        self._used_bytes += entry.size_bytes
+        payloads = [value.payload for _, value in outputs]
+        size_bytes = _size_bytes(payloads)
+        self.holdings.hold(payloads)
+        self._used_bytes += size_bytes
+        nodes = self._graphs.setdefault(origin, {})
         self._graphs.move_to_end(origin)
+        if node in nodes:
+            self._drop(nodes.pop(node))
+        nodes[node] = LastOutputs(code, outputs, payloads, size_bytes)
         if self._used_bytes > self._room_bytes:
             self._make_room(origin)
 
@@ -104,9 +98,11 @@ class LastValues:
         self.holdings.let_go(entry.payloads)
 
 
-def _size_bytes(outputs: Outputs) -> int:
+def _size_bytes(payloads: Sequence[Payload]) -> int:
     size_bytes = ENTRY_BYTES
-    for _, value in outputs:
-        size = value.payload.size
-        size_bytes += ENTRY_BYTES + (size if size <= LARGE_BYTES else max(size, LARGE_ROOM_BYTES))
+    for payload in payloads:
+        size = payload.size
+        if LARGE_BYTES < size < LARGE_ROOM_BYTES:
+            size = LARGE_ROOM_BYTES
+        size_bytes += ENTRY_BYTES + size
     return size_bytes

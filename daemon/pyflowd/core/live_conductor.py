@@ -39,7 +39,10 @@ Enqueue = Callable[[EnvironmentId, Hashable, Work, Limits, Place], None]
 
 
 class LiveConductor:
-    """The live sessions of the book. `now` is monotonic seconds; `enqueue` lets a node wait its turn."""
+    """The live sessions of the book. `now` is monotonic seconds; `enqueue` lets a node wait its turn.
+
+    on_over: a session is over, perhaps before it had a plan.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class LiveConductor:
         emit: Callable[[effects.Effect], None],
     ) -> None:
         self.now = 0.0
+        self.on_over: Callable[[Run], None] = lambda _: None
         self._book = book
         self._desk = desk
         self.residents = Residents(desk)
@@ -128,6 +132,7 @@ class LiveConductor:
         for key in (*run.live.timers.values(), run.live.linger):
             self._deadlines.clear(key)
         run.live.session, run.codes = None, {}
+        self.on_over(run)
         forgotten = self._book.close(run)
         if forgotten is not None:
             self._emit(effects.CloseRun(run=forgotten))

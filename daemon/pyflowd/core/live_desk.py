@@ -4,6 +4,7 @@ It says who may change what, and tells everybody what was changed. What follows 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.deadlines import Deadlines
@@ -69,14 +70,15 @@ class LiveDesk:
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
-        run = self._book.open(asked.submission, asked.options, self.now)
-        run.live = LiveState(asked.submission, asked.live)
+        submission = replace(asked.submission, is_urgent=True)
+        run = self._book.open(submission, asked.options, self.now)
+        run.live = LiveState(submission, asked.live)
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         most = asked.options.max_value_bytes
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=most, is_live=True))
         change = run.live.name_of_next_change()
         self._herald.publish(run, events.LiveChanged, change=change, kind=ChangeKind.OPENED, author=asked.author)
-        self._prepare(asked.submission, run.id)
+        self._prepare(submission, run.id)
 
     def update(self, asked: stimuli.LiveUpdateAsked) -> None:
         """A client changes a session."""
@@ -135,7 +137,7 @@ class LiveDesk:
             self._herald.refuse(asked.session, asked.request, _unknown(asked.run))
             return
         self._herald.answer(asked.session, asked.request, replies.Done())
-        self._conductor.finish(run, RunState.SUCCEEDED)
+        self._conductor.finish(run, RunState.CANCELLED if run.live.session is None else RunState.SUCCEEDED)
 
     # -- who is there
 

@@ -8,7 +8,7 @@ from pyflowd.core.preparation import Prepared
 from pyflowd.core.runs import Run
 from pyflowd.core.values import Payload
 from pyflowd.graph.diagnostics import Diagnostic
-from pyflowd.graph.selection import OuterInput, bind_part, concerning, earlier_code, part_of
+from pyflowd.graph.selection import OuterInput, bind_part, concerning, earlier_code, last_values, part_of
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.requests import WHOLE_GRAPH
 
@@ -25,16 +25,20 @@ def judge_part(prepared: Prepared, run: Run, recall: Recall) -> Judgement:
     known = {item: _remembered(item, recall) for item in part.outer}
     binding = bind_part(prepared.plan, part, run.inputs, lambda item: known[item] is not None)
     outer: dict[int, dict[str, Payload]] = {}
+    used: dict[NodeId, str] = {}
     earlier: dict[NodeId, Diagnostic] = {}
     for item, payload in known.items():
         if payload is None or item.pin in binding.literals.get(item.node, ()):
             continue
         outer.setdefault(item.node, {})[item.pin] = payload
+        used[item.source] = item.title
         last = recall(item.source)
         if last is not None and last.code != item.code:
             earlier[item.source] = earlier_code(item)
-    told = concerning(prepared.diagnostics, part.left_out)
-    return Judgement((*told, *binding.diagnostics, *earlier.values()), binding, part.plan, outer)
+    told = [*concerning(prepared.diagnostics, part.left_out), *binding.diagnostics]
+    if used:
+        told += [last_values(used.values()), *earlier.values()]
+    return Judgement(tuple(told), binding, part.plan, outer)
 
 
 def _remembered(item: OuterInput, recall: Recall) -> Payload | None:

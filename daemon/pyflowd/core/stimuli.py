@@ -13,7 +13,7 @@ from pyflowd.core.permissions import Variables
 from pyflowd.core.profiles import NOWHERE
 from pyflowd.core.records import record
 from pyflowd.core.usage import Observation, Usage
-from pyflowd.core.values import Value
+from pyflowd.core.values import Kept, Value
 from pyflowd.graph.diagnostics import Diagnostic
 from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd.graph.interface import CodeInterface
@@ -62,6 +62,7 @@ class Submission:
     variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
     makes: whether environments that are not there shall be made. at_hand: one that was looked up in advance.
     origin: what the graph is known by, over its changes. selection: the part of it that runs.
+    is_urgent: its code is looked at before that of others.
     """
 
     document: str
@@ -77,6 +78,7 @@ class Submission:
     variables: Variables = ()
     origin: str = ""
     selection: Selection = WHOLE_GRAPH
+    is_urgent: bool = False
 
     def with_document(self, document: str, name: str | None) -> "Submission":
         """Another graph, for which the same was chosen and granted."""
@@ -317,6 +319,48 @@ class CallFailed:
 
 
 @record
+class StepDone:
+    """A node of a program returned; as of `CallDone`. duration_s: wall time, by its worker."""
+
+    node: str
+    outputs: tuple[tuple[str, Value | Kept], ...]
+    warnings: tuple[str, ...]
+    usage: Usage
+    duration_s: float
+    imports: tuple[tuple[str, float], ...] = ()
+
+
+@record
+class StepFailed:
+    """A node of a program failed, or was interrupted (CANCELLED: then the program ends)."""
+
+    node: str
+    error: ErrorInfo
+    usage: Usage
+    duration_s: float
+    imports: tuple[tuple[str, float], ...] = ()
+
+
+@record
+class StepSkipped:
+    """A node of a program was not begun: what it needs was not there."""
+
+    node: str
+
+
+StepOutcome = StepDone | StepFailed | StepSkipped
+
+
+@record
+class StepsOver:
+    """The next nodes of a program are over, in its order."""
+
+    worker: WorkerId
+    call: CallId
+    outcomes: tuple[StepOutcome, ...]
+
+
+@record
 class CallProgressed:
     """A node called progress()."""
 
@@ -439,6 +483,7 @@ Stimulus = (
     | WorkerExited
     | CallDone
     | CallFailed
+    | StepsOver
     | CallProgressed
     | CodeInspected
     | WorkerMisbehaved

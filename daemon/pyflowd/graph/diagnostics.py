@@ -66,6 +66,7 @@ class DiagnosticCode(StrEnum):
     # a part of a graph
     BAD_SELECTION = "bad_selection"  # what the client selects is not there
     NO_LAST_VALUE = "no_last_value"  # a node that is left out has no value to give
+    LAST_VALUES = "last_values"  # for information: what nodes that are left out gave is used
     EARLIER_CODE = "earlier_code"  # a value that is used was made by code that has changed since
     UNUSED_INPUT = "unused_input"  # it is for a node that is left out
 

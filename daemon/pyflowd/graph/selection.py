@@ -7,6 +7,7 @@ outside is listed beside it, by name, and whether there is such a value is for o
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.interface import CodeHash
@@ -82,6 +83,12 @@ def bind_part(whole: Plan, part: Part, inputs: Mapping[str, str], has_value: Cal
         unrunnable={**reasons, **binding.unrunnable},
         diagnostics=(*binding.diagnostics, *reasons.values()),
     )
+
+
+def last_values(titles: Iterable[str]) -> Diagnostic:
+    """Says of which nodes the last values are used."""
+    named = ", ".join(f'"{title}"' for title in islice(titles, MAX_TITLES))
+    return _about(None, Severity.INFO, DiagnosticCode.LAST_VALUES, f"The last values of these nodes are used: {named}.")
 
 
 def earlier_code(item: OuterInput) -> Diagnostic:
@@ -175,10 +182,11 @@ def _outer(plan: Plan, node: PlanNode, places: Mapping[int, int]) -> Iterator[Ou
 
 
 def _lacking(node: PlanNode, items: Sequence[OuterInput]) -> Diagnostic:
-    origins = " and ".join(f'"{item.pin}" from "{item.title}"' for item in items[:MAX_TITLES])
+    wanted = ", ".join(f'"{item.pin}" from "{item.title}"' for item in items[:MAX_TITLES])
+    target, given = f"run --target {shlex.quote(node.id)}", f"--input '{node.id}.{items[0].pin}=VALUE'"
     message = (
-        f'"{node.title}" gets {origins}, of which this run has nothing and no value is remembered. Run the graph first,'
-        f" or run this with --target {shlex.quote(node.id)}, or pass --input '{node.id}.{items[0].pin}=VALUE'."
+        f'"{node.title}" gets {wanted}: not run this time, and no last value is remembered. Run the graph first, or'
+        f" this node with all it needs ({target}), or pass {given}."
     )
     return _about(node, Severity.ERROR, DiagnosticCode.NO_LAST_VALUE, message)
 

@@ -70,7 +70,7 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         call=call,
         outputs=tuple(zip(outputs, values, strict=True)),
         warnings=tuple(texts_in(header, "warnings")) if "warnings" in header else (),
-        usage=_usage(header),
+        usage=read_usage(header),
         imports=imports_in(header),
     )
 
@@ -84,32 +84,37 @@ def _no_value(worker: WorkerId, call: CallId, name: str, header: Header, segment
         worker=worker,
         call=call,
         error=ErrorInfo(code=ErrorCode.NOT_JSON, message=message),
-        usage=_usage(header),
+        usage=read_usage(header),
         imports=imports_in(header),
     )
 
 
-def _failed(worker: WorkerId, header: Header, hint: Hint) -> Stimulus:
+def read_error(header: Header, hint: Hint) -> ErrorInfo:
+    """Why a node failed."""
     error = header.get("error")
     if not isinstance(error, dict) or error.get("code") not in NODE_ERRORS:
         raise FrameError("not an error a node may have")
-    info = ErrorInfo(
+    return ErrorInfo(
         code=ErrorCode(error["code"]),
         message=text_in(error, "message"),
         type=optional_text(error.get("type")),
         traceback=optional_text(error.get("traceback")),
         hint=hint(error["denied"]) if "denied" in error else None,
     )
+
+
+def _failed(worker: WorkerId, header: Header, hint: Hint) -> Stimulus:
     return CallFailed(
         worker=worker,
         call=CallId(whole_in(header, "call")),
-        error=info,
-        usage=_usage(header),
+        error=read_error(header, hint),
+        usage=read_usage(header),
         imports=imports_in(header),
     )
 
 
-def _usage(header: Header) -> Usage:
+def read_usage(header: Header) -> Usage:
+    """What a node used."""
     scratch_bytes = header.get("scratch_bytes")
     return Usage(
         cpu_s=number_in(header, "cpu_s"),

@@ -14,17 +14,28 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from pyflowd.core.ids import WorkerId
-from pyflowd.core.stimuli import CallDone, CallFailed, Stimulus, WorkerMisbehaved, WorkerWrote
+from pyflowd.core.ids import CallId, WorkerId
+from pyflowd.core.stimuli import (
+    CallDone,
+    CallFailed,
+    StepOutcome,
+    StepSkipped,
+    StepsOver,
+    Stimulus,
+    WorkerMisbehaved,
+    WorkerWrote,
+)
 from pyflowd.core.usage import Usage
 from pyflowd.shell.answers import Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
+from pyflowd.shell.programs import Program
 from pyflowd.worker_side import frames, orders
 
 PIPE_READ_BYTES = 65_536
 PIPE_DRAIN_READS = 32
 FRAMES_A_TURN = 16
+FRAMES_LEFT = 1000  # more than there is room for in the channel of a worker that is dead
 NOTHING = bytes(4)
 
 
@@ -43,7 +54,10 @@ class WorkerLink:
         self._last = orders.MORE
         self._stays = False
         self._told_cpu_s = 0.0
-        self.has_last_call = False
+        self._program: Program | None = None
+        self._program_call = CallId(0)
+        self._steps: list[StepOutcome] = []
+        self.has_missed_call = False
         self.is_heard = False
         self._outputs: Sequence[str] = ()
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -96,19 +110,24 @@ class WorkerLink:
             return
         self.is_heard = True
         for stream, descriptor in self._pipes.items():
-            self._poller.watch(descriptor, partial(self._read_pipe, stream))
+            self._poller.watch(descriptor, partial(self._hear, stream))
 
     def send(self, order: "orders.Order", descriptors: list[int]) -> None:
         """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
         self._last = order[2]
         self._outputs = order[6] if order[0] == orders.CALL else ()
-        self._stays = self._stays or (order[0] == orders.CALL and order[2] == orders.MORE)
-        self.has_last_call = False
+        self._stays = self._stays or order[2] == orders.MORE or order[0] == orders.PROGRAM
         try:
             orders.send(self._channel, order, descriptors)
         except (BrokenPipeError, ConnectionResetError):
             return
-        self.has_last_call = True
+        except (OSError, ValueError):
+            self.has_missed_call = True
+            raise
+
+    def expect(self, program: Program) -> None:
+        """The next order is a program."""
+        self._program = program
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, and to no other that has its number later.
@@ -141,7 +160,7 @@ class WorkerLink:
     def drain(self) -> None:
         """Pass on everything the dead worker left behind."""
         if self._pipes:
-            self._read_channel()
+            self._read_channel(FRAMES_LEFT)
             self._drain_pipes()
 
     def close(self) -> None:
@@ -158,33 +177,59 @@ class WorkerLink:
                 close(descriptor)
             self._pipes = {}
 
-    def _read_channel(self) -> None:
-        for _ in range(FRAMES_A_TURN):
+    def _read_channel(self, most: int = FRAMES_A_TURN) -> None:
+        for _ in range(most):
             try:
                 header, segments, left_over = frames.receive(self._channel)
             except BlockingIOError:
-                return
+                break
             except (frames.ClosedError, ConnectionResetError):
                 self._poller.forget(self._channel.fileno())
-                return
+                break
             except frames.FrameError as error:
+                self._tell_steps()
                 self._misbehaved(str(error))
                 return
             self._take(header, segments, left_over)
             if not self._pipes:
                 return
+        self._tell_steps()
+
+    def _tell_steps(self) -> None:
+        """Several at once, if several came."""
+        if self._steps:
+            call, outcomes, self._steps = self._program_call, tuple(self._steps), []
+            self._feed(StepsOver(worker=self.worker, call=call, outcomes=outcomes))
+
+    def _take_step(self, header: "frames.Header", segments: list[frames.Segment]) -> None:
+        if self._program is None:
+            raise frames.FrameError("a step of no program")
+        call, outcome, wrote = self._program.read(header, segments, self._hint)
+        if wrote:
+            self._tell_steps()
+            self._drain_pipes()
+        self._program_call = call
+        self._steps.append(outcome)
+        if not isinstance(outcome, StepSkipped):
+            self._told_cpu_s += max(0.0, outcome.usage.cpu_s)
 
     def _take(self, header: "frames.Header", segments: list[frames.Segment], left_over: list[int]) -> None:
         for descriptor in left_over:
             os.close(descriptor)
         try:
+            if header.get("kind") == "step":
+                self._take_step(header, segments)
+                return
             stimulus = read_answer(self.worker, self._outputs, header, segments, self._hint)
         except frames.FrameError as error:
             for segment in segments:
                 segment.close()
+            self._tell_steps()
             self._misbehaved(str(error))
             return
+        self._tell_steps()
         if header["kind"] != "progress":
+            self._program = None
             self._drain_pipes()
             self._signal = None  # it was for this call
             if self._stays and isinstance(stimulus, CallDone | CallFailed):
@@ -208,7 +253,15 @@ class WorkerLink:
         descriptor = self._pipes.get(stream)
         return descriptor is not None and fcntl.ioctl(descriptor, termios.FIONREAD, NOTHING) != NOTHING
 
+    def _hear(self, stream: str) -> None:
+        if self._program is not None:
+            self._read_channel(
+                FRAMES_LEFT
+            )  # the step that has written this is told of later, but those before it are told of now
+        self._read_pipe(stream)
+
     def _read_pipe(self, stream: str) -> bool:
+        """Pass on what was written; False when nothing was."""
         descriptor = self._pipes.get(stream)
         if descriptor is None:
             return False

@@ -15,7 +15,7 @@ import orjson
 from pyflowd.core.effects import CloseRun, Join, OpenRun, Publish
 from pyflowd.core.ids import SessionId
 from pyflowd.core.stimuli import RunUnfollowed
-from pyflowd.core.values import Value
+from pyflowd.core.values import Kept, Value
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES
 from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire, reply_to_wire
@@ -230,7 +230,9 @@ def _given(text: bytes, max_value_bytes: int | None) -> object:
     return orjson.Fragment(text) if is_value(text) else text.decode("utf-8", "replace")
 
 
-def _value(value: Value, max_value_bytes: int | None) -> object:
+def _value(value: Value | Kept, max_value_bytes: int | None) -> object:
+    if isinstance(value, Kept):
+        return {"$value": {"type": value.type, "size_bytes": value.size_bytes, "preview": value.preview}}
     if max_value_bytes is None or value.payload.size <= max_value_bytes:
         text = value.payload.read()
         if value.payload.size <= INLINE_BYTES or is_value(text):

@@ -20,6 +20,7 @@ from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.preload import Preload
+from pyflowd.shell.programs import Program, program_steps
 from pyflowd.shell.zygote_process import Start, Superior, ZygoteProcess
 from pyflowd.worker_side import frames, orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -127,7 +128,7 @@ class Zygotes:
         last = orders.WAIT if effect.lingers else orders.LEAVE
         if effect.stays:
             last = orders.MORE
-            if effect.is_loaded and self._has_last_call(effect.zygote, effect.worker):
+            if effect.is_loaded and not self._has_missed_call(effect.zygote, effect.worker):
                 code, source = b"", ""
         order = (
             orders.CALL,
@@ -145,6 +146,29 @@ class Zygotes:
         )
         link = self._send(effect.zygote, effect.worker, order, descriptors)
         if link is not None and not link.is_heard:
+            self._listen_soon(link)
+
+    def send_program(self, effect: effects.SendProgram) -> None:
+        """Give a worker nodes to execute."""
+        link = self._link(effect.zygote, effect.worker)
+        if link is None:
+            return
+        steps, values, descriptors = program_steps(effect.steps, resend=link.has_missed_call)
+        order = (
+            orders.PROGRAM,
+            effect.call,
+            orders.MORE if effect.stays else orders.LEAVE,
+            steps,
+            effect.forgotten,
+            effect.seed,
+            _bounds(effect.limits),
+            effect.limits.cpu_s,
+            effect.variables,
+            values,
+        )
+        link.expect(Program(effect.steps))
+        self._send(effect.zygote, effect.worker, order, descriptors)
+        if not link.is_heard:
             self._listen_soon(link)
 
     def dismiss(self, effect: effects.DismissWorker) -> None:
@@ -203,10 +227,10 @@ class Zygotes:
         process = self._processes.get(zygote)
         return process.links.get(worker) if process else None
 
-    def _has_last_call(self, zygote: ZygoteId, worker: WorkerId) -> bool:
-        """Whether the last call has reached the worker: else its code has not either."""
+    def _has_missed_call(self, zygote: ZygoteId, worker: WorkerId) -> bool:
+        """Whether a call has not reached the worker: then code that it should have it may not have."""
         link = self._link(zygote, worker)
-        return link is not None and link.has_last_call
+        return link is not None and link.has_missed_call
 
     def _listen_soon(self, link: WorkerLink) -> None:
         """Most calls are over before anybody could have read their output as it came: those are spared the watching."""

@@ -22,7 +22,7 @@ from .link import LINK
 from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
 from .node_module import FILENAME
-from .orders import CALL, MORE, PROBE, WAIT, receive
+from .orders import CALL, MORE, PROBE, PROGRAM, WAIT, receive
 from .rehearsal import rehearse_as_spare
 from .scratch import MODE
 
@@ -122,15 +122,14 @@ def _serve() -> None:
         order = receive(LINK)
         if order is None:
             return  # at once: no one waits for what the node may have left to do
-        if order[0] == CALL:
-            if order[2] == MORE:
-                from .resident import stay  # now: most workers never need it
+        if order[0] == CALL and order[2] != MORE:
+            perform(order)
+        elif order[0] == CALL or order[0] == PROGRAM:
+            from .resident import stay  # now: most workers never need it
 
-                order = stay(order)
-                if order is None:
-                    return
-            else:
-                perform(order)
+            order = stay(order)
+            if order is None:
+                return
         else:
             _attend(order)
         if order[2] == WAIT:

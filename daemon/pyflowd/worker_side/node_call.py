@@ -46,7 +46,7 @@ INTERRUPT = {SIGINT}
 # A signal that comes just before a wait for a lock does not end it: Python sees to it only when the wait returns.
 JOIN_S = 0.2
 _modules = sys.modules
-_progress = Progress()
+PROGRESS = _progress = Progress()
 _report = _progress.report
 _flush_stdio = linux.fflush
 _used_bytes = OWN_FILES.used_bytes
@@ -78,8 +78,8 @@ def perform(order: Order, nodes_part: NodesPart = interruptible) -> None:
     if _progress.waiting is not None:
         _progress.flush()
     _progress.call = None
-    cpu_s = process_time() - began_s + _children_s()
-    imports = _learn() if ONLOOKER.seen or failure is not None else []
+    cpu_s = process_time() - began_s + children_s()
+    imports = learn() if ONLOOKER.seen or failure is not None else []
     usage = cpu_s, getrusage(RUSAGE_SELF)[2] * 1024, _used_bytes()
     if failure is None:
         try:
@@ -98,12 +98,12 @@ def run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | N
         _evaluate(order, outputs, warnings)
     except BaseException as error:
         if getpid() != _progress.pid:
-            _leave_forked_process(error)
+            leave_forked_process(error)
         if failures.is_interrupt(error):
             raise  # whoever cancels does not wait for threads
         failure = failures.describe(error)
     if getpid() != _progress.pid:
-        _leave_forked_process(None)
+        leave_forked_process(None)
     if order[2]:
         finish_process()
     return failure
@@ -116,26 +116,26 @@ def _evaluate(order: Order, outputs: list[Output], warnings: list[str]) -> None:
     for which, most in bounds:
         lower(which, most)
     if seed is not None:
-        _seed(seed)
+        plant(seed)
     if variables:
         os.environ.update(variables)
     inputs = {}
     for pin, value in given:
         inputs[pin] = decode_input(pin, read_value(value) if type(value) is int else value)
-    entry, positional_names = load(title, compiled, source, _report) if compiled else recall(title)
+    entry, positional_names, _ = load(title, compiled, source, _report) if compiled else recall(title)
     if ONLOOKER.seen:
         ONLOOKER.pause()
     if positional_names:
         result = entry(*take_positional(entry, positional_names, inputs), **inputs)
     else:
         result = entry(**inputs)
-    results = [result] if len(names) == 1 else _spread(result, len(names), warnings)
+    results = [result] if len(names) == 1 else spread(result, len(names), warnings)
     for name, value in zip(names, results):
         text = encode_output(name, value)
         outputs.append((text, type(value).__name__, preview(value) if len(text) > LARGE_BYTES else None))
 
 
-def _spread(result: Any, declared: int, warnings: list[str]) -> Sequence[Any]:
+def spread(result: Any, declared: int, warnings: list[str]) -> Sequence[Any]:
     """The result as one value for each of several outputs; none for none."""
     if not declared:
         return []
@@ -186,7 +186,8 @@ def _flush(stream: Any) -> None:
         return
 
 
-def _seed(seed: int) -> None:
+def plant(seed: int) -> None:
+    """Let random numbers begin as the seed says."""
     import random
 
     random.seed(seed)
@@ -196,7 +197,7 @@ def _seed(seed: int) -> None:
         _modules["torch"].manual_seed(seed)
 
 
-def _learn() -> Imports:
+def learn() -> Imports:
     """What the node has imported, if there is still memory to say it in."""
     try:
         return ONLOOKER.take()
@@ -204,7 +205,7 @@ def _learn() -> Imports:
         return []
 
 
-def _children_s() -> float:
+def children_s() -> float:
     """CPU seconds of those children of this process that it has waited for since the last call."""
     children = getrusage(RUSAGE_CHILDREN)
     before_s, _waited_for_s[0] = _waited_for_s[0], children[0] + children[1]
@@ -216,7 +217,7 @@ def forget_children() -> None:
     _waited_for_s[0] = 0.0
 
 
-def _leave_forked_process(error: BaseException | None) -> None:
+def leave_forked_process(error: BaseException | None) -> None:
     """End a process that the node forked and let run out of its entry function, as Python would."""
     status = 0 if error is None else 1
     if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):

@@ -5,6 +5,7 @@
     ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(variable, text)],
      [(input, value)])
+    ("program", call, last, [step], [forgotten], seed, [(resource, most)], cpu_s, [(variable, text)], [("", value)])
     ("interrupt", call, last)                          before a SIGINT, to a worker that stays: see `resident`
     ("inspect", call, last, [(title, source)])
     ("probe", call, last, targets)                     from the zygote itself: see `probes`
@@ -18,7 +19,7 @@ In such an order a value is its bytes, or the place of its descriptor; once rece
 
 `last` says whether the worker may expect other orders (`MORE`, which is false), or is to leave once it has answered: at
 once (`LEAVE`), or when it is dismissed, that is when the daemon hangs up (`WAIT`). A call whose code is empty is for
-what the worker has loaded for the call before.
+what the worker has loaded for the call before. The steps of a program are described in `shared`.
 
 What a fresh process pays for is the memory pages that it writes to, and `marshal.loads` is one function in C that
 writes to nothing but the objects it makes. It is for this direction only: a worker may trust the daemon, never the
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     Order = Tuple[Any, ...]
 
 START, PRELOAD, FORK, CALL, INSPECT, PROBE = "start", "preload", "fork", "call", "inspect", "probe"
-INTERRUPT = "interrupt"
+PROGRAM, INTERRUPT = "program", "interrupt"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
 MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments

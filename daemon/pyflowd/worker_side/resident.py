@@ -1,5 +1,7 @@
 """A worker that stays: it keeps what it has loaded and carries out one call after the other, of one node.
 
+(Of several it is in `shared`.)
+
 What survives from call to call is what would survive in a Python session: the module with its variables, imports,
 threads, the working directory and the files in the scratch folder, environment variables, limits. What does not is
 what belongs to one call: its seed, its progress, its interrupt. Code that comes with a call replaces the module; the
@@ -22,21 +24,22 @@ from __future__ import annotations
 import sys
 from _signal import SIG_UNBLOCK, SIGINT, pthread_sigmask, signal  # type: ignore[import-not-found]
 from fcntl import ioctl
+from functools import partial
 
 from . import node_call, node_module
 from .limits import unlimit_cpu
 from .link import LINK
 from .node_call import INTERRUPT, flush_output
-from .orders import CALL, receive
+from .orders import CALL, PROGRAM, receive
 from .orders import INTERRUPT as INTERRUPT_WORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
-    from .answers import Output
     from .failures import Failure
     from .orders import Order
+    from .shared import Graph
 
 FIONREAD = 0x541B
 _NOTHING = bytes(4)
@@ -52,16 +55,16 @@ class Interrupts:
         signal(SIGINT, self._see_to)
         pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
 
-    def run(self, order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
-        """The node's part of a call, which an interrupt ends."""
+    def during(self, nodes_part: Callable[..., Failure | None], *arguments: Any) -> Failure | None:
+        """Let an interrupt end the node's part of a call."""
         try:
             try:
                 self._is_open = True
                 if self._was_early:
                     self._was_early = False
-                    if _has_word():
+                    if self.is_asked():
                         raise KeyboardInterrupt
-                return node_call.run(order, outputs, warnings)
+                return nodes_part(*arguments)
             finally:
                 self._is_open = False
         except KeyboardInterrupt:
@@ -71,17 +74,19 @@ class Interrupts:
     def _see_to(self, *_: object) -> None:
         if not self._is_open:
             self._was_early = True
-        elif _has_word() or not self.may_be_late:  # or it is the node's own
+        elif self.is_asked() or not self.may_be_late:  # or it is the node's own
             raise KeyboardInterrupt
 
-
-def _has_word() -> bool:
-    return ioctl(LINK, FIONREAD, _NOTHING) != _NOTHING
+    def is_asked(self) -> bool:
+        """Whether an interrupt of the present call was asked for."""
+        return ioctl(LINK, FIONREAD, _NOTHING) != _NOTHING
 
 
 def stay(order: Order) -> Order | None:
     """Carry out this call and all that follow; the one that was the last, or None when the daemon has hung up."""
     interrupts = Interrupts()
+    nodes_part = partial(interrupts.during, node_call.run)
+    graph: Graph | None = None
     code = order[4:6]
     bounds: Any = None
     cpu_s: int | None = None
@@ -96,11 +101,17 @@ def stay(order: Order) -> Order | None:
                 order = (*order[:8], (), *order[9:])  # they hold already
             if cpu_s is None and cpu_before_s is not None:
                 unlimit_cpu()
-            node_call.perform(order, interrupts.run)
-            if order[2]:
-                return order
+            node_call.perform(order, nodes_part)
+        elif order[0] == PROGRAM:
+            if graph is None:
+                from .shared import Graph
+
+                graph = Graph(interrupts)
+            graph.perform(order)
         elif order[0] == INTERRUPT_WORD:
             interrupts.may_be_late = True
+        if order[2]:
+            return order
         following = receive(LINK)
         if following is None:
             _leave()
