@@ -121,7 +121,7 @@ def add_run(run: argparse.ArgumentParser) -> None:
     _add_part(
         run.add_argument_group(
             "part of the graph",
-            "Nodes by title or id; all that any of these says is run, and nothing else. What such nodes get from others"
+            "Nodes by title or id. All that any of these says is run, and nothing else; what it needs from\n  other nodes"
             " is what those gave last.",
         )
     )
