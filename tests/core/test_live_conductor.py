@@ -8,9 +8,12 @@ from hypothesis.stateful import precondition, rule
 from core.test_controller_machine import ControllerMachine
 from pyflowd.core import effects, stimuli
 from pyflowd.core.machines import WorkerState
+from pyflowd.core.usage import Usage
+from pyflowd.core.values import Kept
 from pyflowd_client.protocol import events, replies
-from pyflowd_client.protocol.errors import ErrorCode
+from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
+from pyflowd_client.protocol.requests import Selection
 from pyflowd_client.protocol.states import ChangeKind, LiveAction, NodeState, RunState
 from support.world import BROKEN, PYTHON, SESSION, World, shape
 
@@ -392,6 +395,117 @@ def test_broken_nodes_wait_for_an_edit(world: World) -> None:
     assert [event.state for event in told(world, run, events.NodeFinished)[2:]] == ["done", "done"]  # type: ignore[union-attr]
 
 
+def programs(world: World) -> list[effects.SendProgram]:
+    """Those under way."""
+    calls = [process.call for process in world.processes.values()]
+    return [call for call in calls if isinstance(call, effects.SendProgram)]
+
+
+def test_a_shared_session_has_one_process_and_passes_objects_on(world: World) -> None:
+    run = opened(world, isolation="shared", is_paused=True)
+    world.update_live(run, LiveAction.RESUME)
+    world.fork()
+    [program] = programs(world)
+    assert [step.node for step in program.steps] == ["n0", "n1", "n2"]
+    assert [step.is_loaded for step in program.steps] == [False] * 3
+    assert program.steps[1].inputs == [("x", effects.Ref(node="n0", output=0))]
+    assert started(world, run) == [("n0", "1")], "the rest waits for it"
+    world.settle()
+    assert started(world, run) == [("n0", "1"), ("n1", "1"), ("n2", "1")]
+    set_input(world, run, "4", node="n1")
+    [again] = programs(world)
+    assert again.worker == program.worker
+    assert [step.is_loaded for step in again.steps] == [True, True]
+    assert again.steps[0].inputs == [("x", b"4")]
+    assert again.steps[1].inputs == [("x", effects.Ref(node="n1", output=0))]
+    world.settle()
+    assert [worker.id for worker in world.controller.pool.held()] == [program.worker]
+    world.close_live(run)
+    world.settle()
+    world.check_over()
+
+
+def test_a_change_ends_the_program_that_it_makes_pointless(world: World) -> None:
+    run = opened(world, isolation="shared")
+    set_input(world, run, "1")
+    [program] = programs(world)
+    set_input(world, run, "2")
+    world.wait(0.1)
+    assert world.processes[program.worker].signals == ["interrupt"]
+    world.processes[program.worker].call = None
+    world.feed(
+        stimuli.CallFailed(
+            worker=program.worker,
+            call=program.call,
+            error=ErrorInfo(code=ErrorCode.CANCELLED, message="interrupted"),
+            usage=Usage(),
+        )
+    )
+    [again] = programs(world)
+    assert again.steps[0].inputs == [("x", b"2")]
+    world.settle()
+    assert told(world, run, events.LiveSettled)[-1].failed == 0  # type: ignore[union-attr]
+
+
+def test_the_death_of_the_shared_process_fails_the_node_that_ran_and_the_rest_goes_on(world: World) -> None:
+    run = opened(world, shape(4, {(0, 1), (2, 3)}), isolation="shared", is_paused=True)
+    world.update_live(run, LiveAction.RESUME)
+    world.fork()
+    [program] = programs(world)
+    world.exit(program.worker, 11)
+    world.settle()
+    ends = {event.node: event.state for event in told(world, run, events.NodeFinished)}  # type: ignore[union-attr]
+    assert ends == {"n0": "failed", "n1": "skipped", "n2": "done", "n3": "done"}
+    set_input(world, run, "1")
+    world.settle()
+    ends = {event.node: event.state for event in told(world, run, events.NodeFinished)}  # type: ignore[union-attr]
+    assert set(ends.values()) == {"done"}
+
+
+def test_objects_that_are_lost_are_made_again_and_what_fails_is_not_tried_for_them(world: World) -> None:
+    run = opened(world, shape(3, {(0, 1), (0, 2)}), isolation="shared", is_paused=True)
+    world.update_live(run, LiveAction.RESUME)
+    world.fork()
+    [program] = programs(world)
+    kept = stimuli.StepDone(
+        node="n0",
+        outputs=(("output_1", Kept(type="Gadget", size_bytes=9)),),
+        warnings=(),
+        usage=Usage(),
+        duration_s=0.1,
+    )
+    world.feed(stimuli.StepsOver(worker=program.worker, call=program.call, outcomes=(kept,)))
+    world.exit(program.worker, 11)  # n1 was under way
+    world.settle()
+    assert [node for node, _ in started(world, run)] == ["n0", "n1", "n0", "n2"]
+    ends = {event.node: event.state for event in told(world, run, events.NodeFinished)}  # type: ignore[union-attr]
+    assert ends == {"n0": "done", "n1": "failed", "n2": "done"}
+    assert told(world, run, events.LiveSettled)
+
+
+def test_a_run_in_one_process_is_a_run_like_any_other(world: World) -> None:
+    run = world.run_of(world.submit(shape(3, {(0, 1)}), isolation="shared"))
+    world.warm()
+    world.fork()
+    world.answer(world.busy()[0])  # which has looked at the code
+    world.fork()
+    [program] = programs(world)
+    world.fail(program.worker)
+    world.settle()
+    names = [event.NAME for event in world.events[run]]
+    assert names == ["run_started", *["node_started", "node_finished"] * 2, "node_finished", "run_finished"]
+    ends = {event.node: event.state for event in told(world, run, events.NodeFinished)}  # type: ignore[union-attr]
+    assert ends == {"n0": "failed", "n1": "skipped", "n2": "done"}
+    assert all(event.change is None for event in told(world, run, events.NodeStarted))  # type: ignore[union-attr]
+    assert world.controller.runs[run].state is RunState.FAILED
+    world.check_over()
+    for asked in ({"isolation": "own"}, {"isolation": "shared", "selection": Selection(only=("n0",))}):
+        [refused] = world.replies[world.submit(shape(1, set()), **asked)]  # type: ignore[arg-type]
+        assert isinstance(refused, replies.Refused)
+    reply = set_input(world, run, "1")
+    assert isinstance(reply, replies.Refused)
+
+
 def test_the_daemon_that_drains_does_not_wait_for_live_sessions(world: World) -> None:
     run = opened(world)
     world.feed(stimuli.StopAsked(drain=True))
@@ -403,10 +517,15 @@ def test_the_daemon_that_drains_does_not_wait_for_live_sessions(world: World) ->
 class LiveControllerMachine(ControllerMachine):
     """The same with live sessions beside runs."""
 
-    @rule(count=st.integers(1, 4), isolation=st.sampled_from(["resident", "fresh"]), is_paused=st.booleans())
+    @rule(count=st.integers(1, 4), isolation=st.sampled_from(["resident", "fresh", "shared"]), is_paused=st.booleans())
     def open_live(self, count: int, isolation: str, is_paused: bool) -> None:
         edges = {(index, index + 1) for index in range(count - 1)}
         self.world.open_live(shape(count, edges), isolation=isolation, is_paused=is_paused)
+
+    @rule(count=st.integers(1, 5), partial=st.booleans())
+    def submit_shared(self, count: int, partial: bool) -> None:
+        edges = {(index, index + 1) for index in range(count - 2)}
+        self.world.submit(shape(count, edges), partial=partial, isolation="shared")
 
     @precondition(lambda self: self.live())
     @rule(
@@ -443,7 +562,8 @@ class LiveControllerMachine(ControllerMachine):
 
     def live(self) -> list[RunId]:
         """The sessions that are open."""
-        return sorted(run.id for run in self.world.controller.runs.values() if run.live and not run.is_over)
+        runs = self.world.controller.runs.values()
+        return sorted(run.id for run in runs if run.live and not run.live.is_once and not run.is_over)
 
     def teardown(self) -> None:
         self.world.settle()

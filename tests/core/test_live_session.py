@@ -216,7 +216,7 @@ class LiveMachine(RuleBasedStateMachine):
         assert one in self.may_run
         self.may_run.remove(one)
         assert all(self.session.nodes[before].state is NodeState.DONE for before in self.document.above(one))
-        number, inputs = self.session.begin(one)
+        number, inputs = self.session.begin(one), self.session.inputs(one)
         texts = {pin: (item if isinstance(item, bytes) else item.read()).decode() for pin, item in inputs}
         self.executions[number] = one, self.document.versions[one], texts
 
@@ -264,7 +264,7 @@ class LiveMachine(RuleBasedStateMachine):
         while self.queue or self.executions:
             while self.queue:
                 one = self.queue.pop()
-                number, inputs = self.session.begin(one)
+                number, inputs = self.session.begin(one), self.session.inputs(one)
                 texts = {pin: (item if isinstance(item, bytes) else item.read()).decode() for pin, item in inputs}
                 self.executions[number] = one, self.document.versions[one], texts
             number = next(iter(self.executions))
@@ -297,7 +297,7 @@ TestLive.settings = settings(
 def test_a_moved_or_renamed_node_is_not_executed() -> None:
     session = LiveSession(plan_of(node("a", "@node_entry\ndef f(x=1) -> int:\n    return x")), {}, "0", Holdings())
     [ready], _ = session.ready()
-    number, _ = session.begin(ready)
+    number = session.begin(ready)
     session.done(ready, number, [("output_1", Value(payload=Payload(b"1"), type="int"))])
     assert session.is_settled
     moved = node("a", "@node_entry\ndef f(x=1) -> int:\n    return x", title="Renamed", extra={"pos": [7, 8]})
@@ -312,23 +312,23 @@ def test_what_is_below_a_failure_says_whose_it_is_and_recovers() -> None:
     parts = (node("a", code), node("b", code), "a.output_1 > b.x")
     session = LiveSession(plan_of(*parts), {}, "0", Holdings())
     session.ready()
-    number, _ = session.begin(NodeId("a"))
+    number = session.begin(NodeId("a"))
     assert session.failed(NodeId("a"), number, FAILED)
     _, [(skipped, error)] = session.ready()
     assert (skipped, error.message) == ("b", "'B' was skipped: depends on 'A', which failed")
     session.set_input(NodeId("a"), "x", b"2", "1")
     [ready], _ = session.ready()
-    number, inputs = session.begin(ready)
+    number, inputs = session.begin(ready), session.inputs(ready)
     assert inputs == [("x", b"2")]
     assert session.done(ready, number, [("output_1", Value(payload=Payload(b"3"), type="int"))])
     [below], _ = session.ready()
-    assert [item[1].read() for item in session.begin(below)[1]] == [b"3"]  # type: ignore[union-attr]
+    assert [item[1].read() for item in session.inputs(below)] == [b"3"]  # type: ignore[union-attr]
 
 
 def test_an_execution_that_is_overtaken_is_named_once_with_whether_its_code_is_out_of_date() -> None:
     session = LiveSession(plan_of(node("a", "@node_entry\ndef f(x=1) -> int:\n    return x")), {}, "0", Holdings())
     session.ready()
-    number, _ = session.begin(NodeId("a"))
+    number = session.begin(NodeId("a"))
     session.set_input(NodeId("a"), "x", b"2", "1")
     assert session.overtaken().executions == {("a", number): False}
     assert session.overtaken().executions == {}

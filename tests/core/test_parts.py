@@ -15,6 +15,7 @@ from pyflowd.core.parts import judge_part
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.runs import Run
 from pyflowd.core.values import Value
+from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity
 from pyflowd.graph.plan import Binding, Plan
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode
@@ -187,6 +188,18 @@ def test_a_broken_node_that_is_left_out_keeps_no_part_from_running_and_gives_wha
     world.settle()
     assert ending(world, request).state is RunState.SUCCEEDED
     assert codes(world, request) == ["last_values", "earlier_code"]
+
+
+def test_what_a_reader_found_wrong_with_a_node_that_is_left_out_keeps_no_part_from_running() -> None:
+    plan = plan_of(node("x", MAKE), node("y", MAKE))
+    found = tuple(
+        Diagnostic(severity=Severity.ERROR, code=DiagnosticCode.INVALID_FIELD, message="no", node=name)
+        for name in (NodeId("x"), NodeId("y"))
+    )
+    world = World()
+    request = world.submit("", selection=Selection(only=("y",)))
+    findings = judge_part(Prepared(plan, found), world.controller.runs[world.run_of(request)], lambda _: None)
+    assert findings.diagnostics == found[1:]
 
 
 def test_an_edge_that_only_orders_is_fulfilled_when_its_beginning_is_left_out() -> None:

@@ -67,7 +67,7 @@ class Process:
 
     zygote: ZygoteId
     pid: int | None = None
-    call: effects.SendCall | effects.SendInspection | None = None
+    call: effects.SendCall | effects.SendProgram | effects.SendInspection | None = None
     stays: bool = False
     signals: list[str] = field(default_factory=list)
 
@@ -259,6 +259,10 @@ class World:
 
     def answer(self, worker: WorkerId) -> None:
         """A worker returns what was asked of it, and leaves."""
+        program = self.processes[worker].call
+        if isinstance(program, effects.SendProgram):
+            self._carry_out(worker, program, failing=None)
+            return
         call, self.processes[worker].call = self.processes[worker].call, None
         if isinstance(call, effects.SendCall):
             values = [self._value(b"1") for _ in call.outputs]
@@ -277,8 +281,35 @@ class World:
             codes = tuple(b"code" for _ in found)
             self.feed(stimuli.CodeInspected(worker=worker, call=call.call, interfaces=found, codes=codes))
 
+    def _carry_out(self, worker: WorkerId, program: effects.SendProgram, failing: str | None) -> None:
+        """All steps that need nothing of one that failed, told two at a time."""
+        lost = {failing}
+        outcomes: list[stimuli.StepOutcome] = []
+        for step in program.steps:
+            needs = {given.node for _, given in step.inputs if isinstance(given, effects.Ref)}
+            if step.node == failing:
+                error = ErrorInfo(code=ErrorCode.EXCEPTION, message="no", type="E")
+                outcomes.append(stimuli.StepFailed(node=step.node, error=error, usage=Usage(), duration_s=0.1))
+            elif needs & lost:
+                lost.add(step.node)
+                outcomes.append(stimuli.StepSkipped(node=step.node))
+            else:
+                outputs = tuple((name, self._value(b"1")) for name in step.outputs)
+                outcomes.append(
+                    stimuli.StepDone(node=step.node, outputs=outputs, warnings=(), usage=Usage(), duration_s=0.1)
+                )
+        for start in range(0, len(outcomes), 2):
+            told = tuple(outcomes[start : start + 2])
+            self.feed(stimuli.StepsOver(worker=worker, call=program.call, outcomes=told))
+        self.processes[worker].call = None
+        self.feed(stimuli.CallDone(worker=worker, call=program.call, outputs=(), warnings=(), usage=Usage()))
+
     def fail(self, worker: WorkerId) -> None:
-        """A worker's node raises."""
+        """A worker's node raises; of a program, the first."""
+        program = self.processes[worker].call
+        if isinstance(program, effects.SendProgram):
+            self._carry_out(worker, program, failing=program.steps[0].node)
+            return
         call, self.processes[worker].call = self.processes[worker].call, None
         assert call is not None
         error = ErrorInfo(code=ErrorCode.EXCEPTION, message="no", type="E")
@@ -425,11 +456,11 @@ class World:
                     self.asked_for[worker] += 1
                     self.processes[worker] = Process(effect.zygote)
                     self.forking.append(worker)
-            case effects.SendCall() | effects.SendInspection():
+            case effects.SendCall() | effects.SendProgram() | effects.SendInspection():
                 assert self.processes[effect.worker].call is None
                 self.processes[effect.worker].call = effect
                 self.sent += [effect] if isinstance(effect, effects.SendCall) else []
-                self.processes[effect.worker].stays = isinstance(effect, effects.SendCall) and effect.stays
+                self.processes[effect.worker].stays = not isinstance(effect, effects.SendInspection) and effect.stays
             case effects.DismissWorker():
                 assert self.processes[effect.worker].call is None
                 self.processes[effect.worker].stays = False

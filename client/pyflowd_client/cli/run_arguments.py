@@ -122,8 +122,8 @@ def add_run(run: argparse.ArgumentParser) -> None:
     _add_part(
         run.add_argument_group(
             "part of the graph",
-            "Nodes by title or id; all that any of these says is run, and nothing else. What such nodes get from others"
-            " is what those gave last.",
+            "Nodes by title or id. All that any of these says is run, and nothing else;\n"
+            "what it needs from other nodes is what those gave last.",
         )
     )
     add_environment(run)

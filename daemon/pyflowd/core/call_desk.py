@@ -96,14 +96,27 @@ class CallDesk:
         for call in self.running(group):
             self.interrupt(call, verdict)
 
-    def settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
-        """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
+    def current(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
+        """The call that a worker speaks of; None, and the worker killed, when it is not what it does."""
         worker = self.pool.workers.get(worker_id)
         if worker is None:
             return None
         if worker.call is None or worker.call.id != call_id or not isinstance(worker.call.work, works):
             self.condemn(worker_id, "an answer to what it was not asked")
             return None
+        return worker.call
+
+    def extend(self, call: Call, timeout_s: float) -> None:
+        """A call that is not ended yet has so long from now on."""
+        if call.verdict is None:
+            self._deadlines.set(call, self.now + timeout_s)
+
+    def settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
+        """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
+        if self.current(worker_id, call_id, *works) is None:
+            return None
+        worker = self.pool.workers[worker_id]
+        assert worker.call is not None
         self._forget(worker.call)
         call = self.pool.answered(worker, self.now)
         if worker.state is WorkerState.LEAVING:

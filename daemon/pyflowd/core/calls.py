@@ -36,7 +36,7 @@ class LiveWork(NamedTuple):
     run: RunId
     id: NodeId
     title: str
-    change: str
+    change: str | None
     execution: int = 0
 
 

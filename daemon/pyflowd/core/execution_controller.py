@@ -21,6 +21,7 @@ from pyflowd.core.last_values import ROOM_BYTES, LastValues
 from pyflowd.core.learnt_imports import Learnt, LearntImports
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
 from pyflowd.core.listener import Listener
+from pyflowd.core.live_calls import SHARED
 from pyflowd.core.live_conductor import LiveConductor
 from pyflowd.core.live_desk import LiveDesk
 from pyflowd.core.live_state import Linger, Timer
@@ -135,6 +136,7 @@ class ExecutionController:
             stimuli.CallDone: self._done,
             stimuli.CallFailed: self._failed,
             stimuli.CallProgressed: self._listener.progressed,
+            stimuli.StepsOver: self._live.steps_over,
             stimuli.CodeInspected: self._inspected,
             stimuli.WorkerMisbehaved: self._losses.misbehaved,
             stimuli.WorkerWrote: self._listener.wrote,
@@ -179,6 +181,9 @@ class ExecutionController:
     # -- requests
 
     def _submit(self, asked: stimuli.RunSubmitted) -> None:
+        if asked.options.isolation == SHARED:
+            self._live_desk.open_once(asked)
+            return
         refusal = self._book.refusal(asked.submission, asked.options)
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
@@ -212,7 +217,7 @@ class ExecutionController:
         if asked.session is not None and asked.request is not None:
             self._herald.answer(asked.session, asked.request, replies.Done())
         for run in list(self._book.active.values()):
-            if not asked.drain or run.live is not None:
+            if not asked.drain or (run.live is not None and not run.live.is_once):
                 self._end(run, verdicts.cancelled())
 
     def _counted(self, counted: stimuli.SessionsCounted) -> None:
@@ -289,13 +294,7 @@ class ExecutionController:
         call = self._desk.settle(failed.worker, failed.call, NodeWork, LiveWork, InspectionWork)
         if call is None:
             return
-        error = failed.error
-        if call.verdict is not None:
-            error = verdicts.with_traceback(call.verdict, error.traceback)
-        elif error.code is ErrorCode.CANCELLED:  # nobody asked for it: the node raised KeyboardInterrupt by itself
-            error = verdicts.with_code(error, ErrorCode.EXCEPTION)
-        else:
-            error = verdicts.with_figures(error, call.limits)
+        error = verdicts.judged(failed.error, call.verdict, call.limits)
         self._fail(call, error, failed.usage.with_peaks(call.peaks))
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
@@ -323,7 +322,7 @@ class ExecutionController:
     def _environment_changed(self, environment: EnvironmentId, is_another: bool) -> None:
         """What was found in an environment is out of date; what another interpreter compiled cannot be executed."""
         self._preparer.forget(environment)
-        self._live.residents.leave(environment)
+        self._live.environment_changed(environment)
         if is_another:
             message = f"{profile_of(environment).python} is another Python than when the run began; run it again."
             self._conductor.lose(environment, ErrorInfo(code=ErrorCode.ENVIRONMENT, message=message))

@@ -9,7 +9,7 @@ from pyflowd.core.graph_executor import Skipped
 from pyflowd.core.ids import SessionId
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
-from pyflowd.core.values import Value
+from pyflowd.core.values import Kept, Value
 from pyflowd.graph.diagnostics import Diagnostic
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -30,13 +30,20 @@ class Subject(Protocol):
 
 
 class Ending(NamedTuple):
-    """How a node of a run ended; no call when it never began."""
+    """How a node of a run ended; no call when it never began. duration_s: if it is not that of its call."""
 
     state: NodeState
     error: ErrorInfo | None
     call: Call | None = None
     usage: Usage = Usage()
-    outputs: tuple[tuple[str, Value], ...] = ()
+    outputs: tuple[tuple[str, Value | Kept], ...] = ()
+    duration_s: float | None = None
+
+    def lasted_s(self, now: float) -> float:
+        """How long it took."""
+        if self.duration_s is not None:
+            return self.duration_s
+        return now - self.call.started_at if self.call else 0.0
 
 
 class Herald:
@@ -117,7 +124,7 @@ class Herald:
             state=ending.state,
             outputs=dict(ending.outputs),
             error=ending.error,
-            duration_s=self.now - ending.call.started_at if ending.call else 0.0,
+            duration_s=ending.lasted_s(self.now),
             cpu_s=ending.usage.cpu_s,
             peak_memory_bytes=ending.usage.peak_memory_bytes,
             peak_processes=ending.usage.peak_processes,

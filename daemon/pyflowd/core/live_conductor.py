@@ -7,17 +7,19 @@ What counts in a session is its own business; this lets it happen, and tells eve
 clients' connections are not its business.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
+from typing import cast
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
-from pyflowd.core.calls import Call, LiveWork, Place, Work
+from pyflowd.core.calls import Call, LiveWork
 from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.herald import Ending, Herald
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.judgement import judge
-from pyflowd.core.limits import Limits
-from pyflowd.core.live_session import LiveSession
+from pyflowd.core.live_calls import SHARED, Enqueue, Execution, LiveTeller, NodeCalls
+from pyflowd.core.live_programs import Programs, obstacle
+from pyflowd.core.live_session import UNDECIDED, LiveSession
 from pyflowd.core.needs import missing
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.profiles import profile_of
@@ -28,14 +30,7 @@ from pyflowd.core.usage import Usage
 from pyflowd.core.worker_pool import Worker
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.states import NodeState, RunState
-
-RESIDENT, FRESH = "resident", "fresh"
-ISOLATIONS = (FRESH, RESIDENT)
-# Most nodes take less: then the next execution begins sooner than an interrupt could end this one.
-OVERTAKEN_PATIENCE_S = 0.05
-Enqueue = Callable[[EnvironmentId, Hashable, Work, Limits, Place], None]
 
 
 class LiveConductor:
@@ -60,15 +55,19 @@ class LiveConductor:
         self.residents = Residents(desk)
         self._deadlines = deadlines
         self._herald = herald
-        self._enqueue = enqueue
         self._emit = emit
+        self._teller = LiveTeller(book, herald, emit)
+        self._calls = NodeCalls(book, desk, self.residents, self._teller, enqueue, emit)
+        self._programs = Programs(book, desk, self._teller, enqueue, emit)
 
     def start(self, run: Run, prepared: Prepared) -> None:
         """The first plan stands, or the graph is refused."""
         findings = judge(prepared, run.inputs)
         self._herald.diagnostics(run, findings.diagnostics)
         self._tell_missing(run, prepared)
-        refusal = findings.refusal(partial=True)
+        assert run.live is not None
+        refusal = findings.refusal(partial=run.options.partial or not run.live.is_once)
+        refusal = refusal or self._obstacle(run, prepared)
         if refusal is not None or findings.binding is None or prepared.plan is None:
             self.finish(run, RunState.FAILED, refusal)
             return
@@ -80,8 +79,7 @@ class LiveConductor:
             for index, pins in findings.binding.literals.items()
             for pin, text in pins.items()
         }
-        assert run.live is not None
-        change = str(run.live.changes)
+        change = "" if run.live.is_once else str(run.live.changes)
         run.live.session = LiveSession(prepared.plan, given, change, self._book.last_values.holdings)
         if run.live.options.is_paused:
             run.live.session.pause(change)
@@ -95,7 +93,7 @@ class LiveConductor:
         session = self._session(run)
         findings = judge(prepared, {})
         self._herald.diagnostics(run, findings.diagnostics, change)
-        refusal = findings.refusal(partial=True)
+        refusal = findings.refusal(partial=True) or self._obstacle(run, prepared)
         if refusal is not None or prepared.plan is None:
             return refusal or ErrorInfo(code=ErrorCode.BAD_GRAPH, message="The graph cannot be run.")
         self._tell_missing(run, prepared)
@@ -105,7 +103,7 @@ class LiveConductor:
         for node_id in before:
             node = session.nodes.get(node_id)
             if node is None or node.plan.code != before[node_id]:
-                self.residents.dismiss((run.id, node_id))
+                self._execution(run).forget(run, node_id)
         return None
 
     def end(self, run: Run, verdict: ErrorInfo) -> None:
@@ -118,7 +116,7 @@ class LiveConductor:
     def reset(self, run: Run, change: str) -> None:
         """Forget all values and all processes, and begin anew."""
         self._session(run).reset(change)
-        self.residents.dismiss_all(run.id)
+        self._execution(run).forget(run)
 
     def finish(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
         """Tell the end of a session."""
@@ -128,8 +126,8 @@ class LiveConductor:
         run.to(state)
         duration_s = self.now - run.submitted_at
         self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
-        self.residents.dismiss_all(run.id)
-        for key in (*run.live.timers.values(), run.live.linger):
+        self._execution(run).forget(run)
+        for key in (*run.live.timers.values(), run.live.linger, run):
             self._deadlines.clear(key)
         run.live.session, run.codes = None, {}
         self.on_over(run)
@@ -141,92 +139,53 @@ class LiveConductor:
 
     def go_on(self, run: Run) -> None:
         """Something has changed: end what is pointless, begin what is ready, say when nothing is left."""
-        session = self._session(run)
-        self._end_overtaken(run, session, verdicts.superseded())
-        ready, skipped = session.ready()
-        for node_id, error in skipped:
-            node = session.nodes[node_id]
-            self._herald.finished(run, node.plan, Ending(NodeState.SKIPPED, error), node.change)
-        for node_id in ready:
-            if node_id in session.nodes and session.nodes[node_id].state is NodeState.READY:
-                self._enqueue_node(run, session, node_id)
+        session, execution = self._session(run), self._execution(run)
+        execution.end_overtaken(run, session, verdicts.superseded())
+        execution.let_begin(run, session)
         self._tell_settled(run, session)
 
     def begin(self, call: Call, work: LiveWork, worker: Worker) -> None:
-        """A worker is there for a node: it gets the latest values."""
+        """A worker is there for a call of a session."""
         run = self._book.runs[work.run]
-        session = self._session(run)
-        assert run.live is not None
-        node = session.nodes[work.id]
-        execution, inputs = session.begin(work.id)
-        work = work._replace(title=node.plan.title, change=node.change, execution=execution)
-        call.work = work
-        self._herald.publish(run, events.NodeStarted, node=work.id, title=work.title, change=work.change)
-        key = (run.id, work.id)
-        self._emit(
-            effects.SendCall(
-                zygote=worker.zygote.id,
-                worker=worker.id,
-                call=call.id,
-                title=node.plan.title,
-                code=run.codes[node.plan.code].code,
-                source=session.plan.sources[node.plan.code],
-                inputs=inputs,
-                outputs=node.plan.outputs,
-                lingers=True,
-                seed=run.options.seed,
-                limits=call.limits,
-                variables=run.variables,
-                stays=call.place.stays,
-                is_loaded=call.place.stays and self.residents.is_loaded(key, worker.id),
-            )
-        )
-        if call.place.stays:
-            self.residents.begun(key, call, node.plan.code)
+        self._execution(run).begin(run, self._session(run), call, worker)
 
     def done(self, call: Call, work: LiveWork, done: stimuli.CallDone) -> None:
-        """A node returned."""
-        usage = done.usage.with_peaks(call.peaks)
-        payloads = [value.payload for _, value in done.outputs]
+        """A call is over."""
         run = self._book.runs.get(work.run)
-        session = self._ended(run, call, work, done.worker)
-        node = None if session is None else session.nodes.get(work.id)
-        if run is None or session is None or node is None:
-            self._emit(effects.Release(payloads=tuple(payloads)))
-            return
-        names = tuple(name for name, _ in done.outputs)
-        if call.verdict is None and names != node.plan.outputs:
-            call.verdict = verdicts.bad_frame("other outputs than the node has")
-        if call.verdict is not None or not session.done(work.id, work.execution, done.outputs):
-            self._emit(effects.Release(payloads=tuple(payloads)))
-            self._not_done(run, session, call, work, call.verdict or verdicts.superseded(), usage)
-            return
-        self._herald.warnings(run, call, done.warnings)
-        self._book.last_values.keep(run.origin, work.id, node.plan.code, done.outputs)
-        self._herald.finished(run, work, Ending(NodeState.DONE, None, call, usage, done.outputs), work.change)
-        self.go_on(run)
+        self._execution(run).done(run, call, done)
+        self._go_on_if_open(run)
 
     def fail(self, call: Call, work: LiveWork, error: ErrorInfo, usage: Usage) -> None:
-        """A node did not return."""
+        """A call is over, and not well."""
         run = self._book.runs.get(work.run)
-        session = self._ended(run, call, work, call.worker)
-        if run is not None and session is not None:
-            self._not_done(run, session, call, work, error, usage)
+        self._execution(run).fail(run, call, error, usage)
+        self._go_on_if_open(run)
+
+    def steps_over(self, over: stimuli.StepsOver) -> None:
+        """Steps of a program are over."""
+        call = self._desk.current(over.worker, over.call, LiveWork)
+        run = None if call is None else self._book.runs.get(cast(LiveWork, call.work).run)
+        if call is None or run is None or run.is_over:
+            for outcome in over.outcomes:
+                self._teller.release(outcome.outputs if isinstance(outcome, stimuli.StepDone) else ())
+            return
+        self._programs.over(run, call, over)
+        self._go_on_if_open(run)
+
+    def environment_changed(self, environment: EnvironmentId) -> None:
+        """Processes that were forked before do not count any more; they finish what they do."""
+        self.residents.leave(environment)
+        self._programs.leave(environment)
 
     def lose(self, environment: EnvironmentId, error: ErrorInfo) -> None:
         """An environment cannot be used: what waits for it fails. The session goes on, for it may come back."""
         for run in [run for run in self._book.active.values() if run.live is not None and run.live.session]:
             session = self._session(run)
-            lost = [
-                node_id
-                for node_id, node in session.nodes.items()
-                if node.state is NodeState.READY and self._environment(run, session, node_id)[0] == environment
-            ]
+            lost = self._execution(run).lose(run, session, environment)
             for node_id in lost:
-                self._desk.drop((run.id, node_id))
                 session.lose(node_id, error)
                 node = session.nodes[node_id]
-                self._herald.finished(run, node.plan, Ending(NodeState.FAILED, error), node.change)
+                self._herald.finished(run, node.plan, Ending(NodeState.FAILED, error), node.change or None)
             if lost:
                 self.go_on(run)
 
@@ -236,6 +195,11 @@ class LiveConductor:
         assert run.live is not None
         assert run.live.session is not None
         return run.live.session
+
+    def _obstacle(self, run: Run, prepared: Prepared) -> ErrorInfo | None:
+        assert run.live is not None
+        is_shared = run.live.options.isolation == SHARED
+        return obstacle(prepared.plan) if is_shared and prepared.plan is not None else None
 
     def _take(self, run: Run, prepared: Prepared) -> None:
         assert prepared.plan is not None
@@ -248,62 +212,34 @@ class LiveConductor:
             workdir = profile_of(run.profile).workdir
             self._herald.diagnostics(run, missing(prepared.plan.needs, run.permissions, workdir))
 
-    def _environment(self, run: Run, session: LiveSession, node_id: NodeId) -> tuple[EnvironmentId, Limits]:
-        node = session.nodes[node_id].plan
-        limits = self._book.granted(run, node.limits)
-        return self._book.environment(run, node.environment, limits), limits
-
-    def _enqueue_node(self, run: Run, session: LiveSession, node_id: NodeId) -> None:
-        assert run.live is not None
-        node = session.nodes[node_id]
-        environment, limits = self._environment(run, session, node_id)
-        key = (run.id, node_id)
-        if run.live.options.isolation == RESIDENT:
-            place = self.residents.place(key, node.plan.code, environment)
-        else:
-            place = Place(is_urgent=True)
-        self._enqueue(environment, key, LiveWork(run.id, node_id, node.plan.title, node.change), limits, place)
-
     def _end_all(self, run: Run, session: LiveSession) -> None:
+        """Of a run that is executed once, what has not begun is cancelled, too."""
         verdict = verdicts.cancelled()
+        is_once = run.live is not None and run.live.is_once
         for node in session.nodes.values():
-            if node.under_way:
-                self._herald.finished(run, node.plan, Ending(NodeState.CANCELLED, verdict), node.change)
+            if node.under_way or (is_once and node.state in UNDECIDED):
+                self._herald.finished(run, node.plan, Ending(NodeState.CANCELLED, verdict), node.change or None)
         session.close()
-        self._end_overtaken(run, session, verdict)
+        self._execution(run).end_overtaken(run, session, verdict)
 
-    def _end_overtaken(self, run: Run, session: LiveSession, verdict: ErrorInfo) -> None:
-        overtaken = session.overtaken()
-        for node_id in overtaken.queued:
-            self._desk.drop((run.id, node_id))
-        for (node_id, execution), is_outdated in overtaken.executions.items():
-            for call in self._desk.running((run.id, node_id)):
-                if isinstance(call.work, LiveWork) and call.work.execution == execution:
-                    self._desk.overtake(call, verdict, 0.0 if is_outdated else OVERTAKEN_PATIENCE_S)
+    def _execution(self, run: Run | None) -> Execution:
+        """How the nodes of a session are executed."""
+        is_shared = run is not None and run.live is not None and run.live.options.isolation == SHARED
+        return self._programs if is_shared else self._calls
 
-    def _ended(self, run: Run | None, call: Call, work: LiveWork, worker: object) -> LiveSession | None:
-        """A call is over: its worker is kept or not. The session that it belongs to, if that is not over."""
-        if call.place.stays and call.worker is not None:
-            self.residents.settle((work.run, work.id), call.worker)
-        if run is None or run.is_over or run.live is None:
-            return None
-        self._herald.output(run, call, call.output.finish())
-        return run.live.session
-
-    def _not_done(
-        self, run: Run, session: LiveSession, call: Call, work: LiveWork, error: ErrorInfo, usage: Usage
-    ) -> None:
-        counts = session.failed(work.id, work.execution, error)
-        state = NodeState.FAILED if counts else NodeState.CANCELLED
-        shown = error if counts else verdicts.superseded()
-        self._herald.finished(run, work, Ending(state, shown, call, usage), work.change)
-        self.go_on(run)
+    def _go_on_if_open(self, run: Run | None) -> None:
+        if run is not None and run.live is not None and run.live.session is not None:
+            self.go_on(run)
 
     def _tell_settled(self, run: Run, session: LiveSession) -> None:
         assert run.live is not None
         if run.live.is_settled_told or not session.is_settled:
             return
         run.live.is_settled_told = True
+        if run.live.is_once:
+            has_failed = any(node.state is NodeState.FAILED for node in session.nodes.values())
+            self.finish(run, RunState.FAILED if has_failed else RunState.SUCCEEDED)
+            return
         self._herald.publish(
             run,
             events.LiveSettled,

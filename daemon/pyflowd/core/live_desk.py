@@ -9,11 +9,12 @@ from dataclasses import replace
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.herald import Herald
-from pyflowd.core.live_conductor import ISOLATIONS, LiveConductor
+from pyflowd.core.live_calls import SHARED
+from pyflowd.core.live_conductor import LiveConductor
 from pyflowd.core.live_session import UNDECIDED, LiveSession
 from pyflowd.core.live_state import Linger, LiveState, Timer
 from pyflowd.core.preparation import Prepared
-from pyflowd.core.run_book import RunBook
+from pyflowd.core.run_book import ISOLATIONS, RunBook
 from pyflowd.core.runs import Run
 from pyflowd.core.waiters import UpdateWaiter, Waiter
 from pyflowd.graph.plan import nodes_by_name, read_inputs
@@ -80,6 +81,24 @@ class LiveDesk:
         self._herald.publish(run, events.LiveChanged, change=change, kind=ChangeKind.OPENED, author=asked.author)
         self._prepare(submission, run.id)
 
+    def open_once(self, asked: stimuli.RunSubmitted) -> None:
+        """A client wants a graph executed, in one process."""
+        refusal = self._book.refusal(asked.submission, asked.options)
+        if refusal is None and asked.submission.selection is not requests.WHOLE_GRAPH:
+            message = "A part of a graph cannot be executed with the isolation `shared`."
+            refusal = ErrorInfo(code=ErrorCode.BAD_INPUT, message=message)
+        if refusal is not None:
+            self._herald.refuse(asked.session, asked.request, refusal)
+            return
+        run = self._book.open(asked.submission, asked.options, self.now)
+        run.live = LiveState(asked.submission, requests.LiveOptions(isolation=SHARED), is_once=True)
+        self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
+        most = asked.options.max_value_bytes
+        self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=most))
+        if run.limits.run_timeout_s is not None:
+            self._deadlines.set(run, self.now + run.limits.run_timeout_s)
+        self._prepare(asked.submission, run.id)
+
     def update(self, asked: stimuli.LiveUpdateAsked) -> None:
         """A client changes a session."""
         try:
@@ -124,7 +143,7 @@ class LiveDesk:
     def follow(self, asked: stimuli.LiveFollowAsked) -> None:
         """A client wants to see a session, and what comes."""
         run = self._book.runs.get(asked.run)
-        if run is None or run.live is None:
+        if run is None or run.live is None or run.live.is_once:
             self._herald.refuse(asked.session, asked.request, _unknown(asked.run))
             return
         self._emit(effects.Join(session=asked.session, request=asked.request, reply=_snapshot(run, run.live)))
@@ -133,7 +152,7 @@ class LiveDesk:
     def close(self, asked: stimuli.LiveCloseAsked) -> None:
         """A client ends a session."""
         run = self._book.runs.get(asked.run)
-        if run is None or run.live is None or run.is_over:
+        if run is None or run.live is None or run.live.is_once or run.is_over:
             self._herald.refuse(asked.session, asked.request, _unknown(asked.run))
             return
         self._herald.answer(asked.session, asked.request, replies.Done())
@@ -144,7 +163,7 @@ class LiveDesk:
     def unfollowed(self, told: stimuli.RunUnfollowed) -> None:
         """Nobody follows a run any more, or somebody does again: a session stays for a while."""
         run = self._book.runs.get(told.run)
-        if run is None or run.live is None or run.is_over:
+        if run is None or run.live is None or run.live.is_once or run.is_over:
             return
         if told.is_followed:
             self.followed(run)
@@ -186,7 +205,7 @@ class LiveDesk:
 
     def _find(self, run_id: RunId) -> tuple[Run, LiveState, LiveSession]:
         run = self._book.runs.get(run_id)
-        if run is None or run.live is None or run.is_over:
+        if run is None or run.live is None or run.live.is_once or run.is_over:
             raise _RefusedError(_unknown(run_id).message, ErrorCode.UNKNOWN_RUN)
         if run.live.session is None:
             raise _RefusedError("The session has no plan yet: wait for its run_started.", ErrorCode.BUSY)

@@ -12,20 +12,22 @@ outlive a change of the graph.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pyflowd.core.effects import Ref
 from pyflowd.core.graph_executor import skip_reason
 from pyflowd.core.holdings import Holdings
 from pyflowd.core.machines import LIVE_NODE_MOVES, move
-from pyflowd.core.values import Payload, Value
-from pyflowd.graph.plan import Plan, PlanNode, missing_input
+from pyflowd.core.values import Kept, Payload, Value
+from pyflowd.graph.plan import Plan, PlanNode, Source, missing_input
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.states import NodeState
 
 UNDECIDED = frozenset({NodeState.WAITING, NodeState.READY, NodeState.RUNNING})
 
+Outputs = Sequence[tuple[str, Value | Kept]]
 Given = Mapping[tuple[NodeId, str], bytes]
 
 
@@ -42,7 +44,7 @@ class LiveNode:
     state: NodeState = NodeState.WAITING
     execution: int = 0
     under_way: int = 0
-    outputs: tuple[tuple[str, Value], ...] = ()
+    outputs: Outputs = ()
     error: ErrorInfo | None = None
 
     def to(self, target: NodeState) -> None:
@@ -127,6 +129,12 @@ class LiveSession:
         changed = [node_id for node_id, now in _signatures(self.nodes).items() if old.get(node_id) != now]
         self._make_stale(changed, change)
 
+    def redo(self, nodes: Iterable[NodeId]) -> None:
+        """Execute these again, for their values are lost. What is below them has what it needed."""
+        for node_id in nodes:
+            self.nodes[node_id].to(NodeState.WAITING)
+            self._candidates.add(node_id)
+
     def pause(self, change: str) -> None:
         """Let nothing begin; what runs goes on."""
         self.change = change
@@ -150,11 +158,13 @@ class LiveSession:
 
     # -- executions
 
-    def ready(self) -> tuple[list[NodeId], list[tuple[NodeId, ErrorInfo]]]:
+    def ready(self, *, together: bool = False) -> tuple[list[NodeId], list[tuple[NodeId, ErrorInfo]]]:
         """The nodes that are to be executed from now on, and those that cannot be, with the reason; each is told once.
 
         In the order of the graph, so that everything above a node is settled before it is looked at.
+        together: they are executed in this order, so that a node need not wait for those before it to be done.
         """
+        undecided = UNDECIDED - {NodeState.READY} if together else UNDECIDED
         if self.is_paused:
             return [], []
         ready: list[NodeId] = []
@@ -169,32 +179,64 @@ class LiveSession:
                 continue
             last = index
             above = [self._at(before) for before in node.plan.predecessors]
-            if any(one.state in UNDECIDED for one in above):
+            if any(one.state in undecided for one in above):
                 continue
             error = self._obstacle(node, above)
             if error is None:
                 node.to(NodeState.READY)
                 ready.append(node.plan.id)
-                continue
-            node.to(NodeState.SKIPPED)
-            node.error = error
-            self._drop_outputs(node)
-            skipped.append((node.plan.id, error))
-            for below in node.plan.successors:
-                heapq.heappush(heap, below)
+            else:
+                node.to(NodeState.SKIPPED)
+                node.error = error
+                self._drop_outputs(node)
+                skipped.append((node.plan.id, error))
+            if error is not None or together:
+                for below in node.plan.successors:
+                    heapq.heappush(heap, below)
         return ready, skipped
 
-    def begin(self, node_id: NodeId) -> tuple[int, list[tuple[str, Payload | bytes]]]:
-        """A ready node's code begins: the number of this execution, and its inputs as JSON texts by pin."""
+    def unready(self, node_id: NodeId) -> None:
+        """A node that was ready has not begun, and has to wait again."""
+        node = self.nodes.get(node_id)
+        if node is not None and node.state is NodeState.READY:
+            node.to(NodeState.WAITING)
+            self._candidates.add(node_id)
+
+    def inputs(self, node_id: NodeId, held: Container[NodeId] = ()) -> list[tuple[str, Payload | bytes | Ref]]:
+        """The inputs of a node, by pin: JSON texts; by reference what comes from nodes whose objects are held."""
+        node = self.nodes[node_id]
+        inputs: list[tuple[str, Payload | bytes | Ref]] = []
+        linked = {item.pin: item for item in node.plan.inputs}
+        for pin in node.plan.parameters:
+            given, item = self.given.get((node_id, pin)), linked.get(pin)
+            if given is not None:
+                inputs.append((pin, given))
+            elif item is not None and item.source is not None:
+                inputs.append((pin, self._value(item.source, held)))
+            elif item is not None and item.literal is not None:
+                inputs.append((pin, item.literal))
+        return inputs
+
+    def kept_above(self, node_ids: Iterable[NodeId], held: Container[NodeId]) -> list[NodeId]:
+        """The nodes whose values these need, and that are nowhere any more: they were objects in a process."""
+        above = {self._at(index).plan.id for one in node_ids for index in self.nodes[one].plan.predecessors}
+        return sorted(
+            one
+            for one in above
+            if one not in held and any(isinstance(value, Kept) for _, value in self.nodes[one].outputs)
+        )
+
+    def begin(self, node_id: NodeId) -> int:
+        """A ready node's code begins: the number of this execution."""
         node = self.nodes[node_id]
         node.to(NodeState.RUNNING)
         node.error = None
         self._executions += 1
         node.execution = node.under_way = self._executions
         self.executed_count += 1
-        return node.execution, self._inputs(node)
+        return node.execution
 
-    def done(self, node_id: NodeId, execution: int, outputs: Sequence[tuple[str, Value]]) -> bool:
+    def done(self, node_id: NodeId, execution: int, outputs: Outputs) -> bool:
         """The node returned. False when it was overtaken: then nobody holds the outputs."""
         node = self._ended(node_id, execution)
         if node is None:
@@ -202,7 +244,7 @@ class LiveSession:
         node.to(NodeState.DONE)
         self._drop_outputs(node)
         node.outputs = tuple(outputs)
-        self._holdings.hold(value.payload for _, value in outputs)
+        self._holdings.hold(payloads_of(outputs))
         self._look_below(node)
         return True
 
@@ -214,6 +256,13 @@ class LiveSession:
         self._fail(node, error)
         return True
 
+    def again(self, node_id: NodeId, execution: int) -> None:
+        """The node was ended through no fault of its own: it has to wait again."""
+        node = self._ended(node_id, execution)
+        if node is not None:
+            node.to(NodeState.WAITING)
+            self._candidates.add(node_id)
+
     def lose(self, node_id: NodeId, error: ErrorInfo) -> None:
         """A ready node cannot be executed after all."""
         self._fail(self.nodes[node_id], error)
@@ -222,6 +271,10 @@ class LiveSession:
     def is_settled(self) -> bool:
         """Whether nothing is left to do."""
         return not any(node.under_way or node.state in UNDECIDED for node in self.nodes.values())
+
+    def is_done(self, index: int) -> bool:
+        """Whether the node at this place of the plan is done."""
+        return self._at(index).state is NodeState.DONE
 
     def overtaken(self) -> Overtaken:
         """What has become pointless, once."""
@@ -285,7 +338,7 @@ class LiveSession:
 
     def _obstacle(self, node: LiveNode, above: Sequence[LiveNode]) -> ErrorInfo | None:
         """Why a node cannot be executed now that all above it is decided."""
-        lost = next((one for one in above if one.state is not NodeState.DONE), None)
+        lost = next((one for one in above if one.state not in (NodeState.DONE, NodeState.READY)), None)
         if lost is not None:
             message = f"'{node.plan.title}' was skipped: {skip_reason(lost.plan.title, lost.state)}"
             return ErrorInfo(code=ErrorCode.SKIPPED, message=message)
@@ -293,22 +346,22 @@ class LiveSession:
         problem = node.plan.problem or (missing_input(node.plan, lacking) if lacking else None)
         return None if problem is None else ErrorInfo(code=ErrorCode.SKIPPED, message=problem.message)
 
-    def _inputs(self, node: LiveNode) -> list[tuple[str, Payload | bytes]]:
-        inputs: list[tuple[str, Payload | bytes]] = []
-        linked = {item.pin: item for item in node.plan.inputs}
-        for pin in node.plan.parameters:
-            given, item = self.given.get((node.plan.id, pin)), linked.get(pin)
-            if given is not None:
-                inputs.append((pin, given))
-            elif item is not None and item.source is not None:
-                inputs.append((pin, self._at(item.source.node).outputs[item.source.output][1].payload))
-            elif item is not None and item.literal is not None:
-                inputs.append((pin, item.literal))
-        return inputs
+    def _value(self, source: Source, held: Container[NodeId]) -> Payload | Ref:
+        node = self._at(source.node)
+        if node.plan.id not in held and node.outputs:
+            value = node.outputs[source.output][1]
+            if isinstance(value, Value):
+                return value.payload
+        return Ref(node=node.plan.id, output=source.output)
 
     def _drop_outputs(self, node: LiveNode) -> None:
-        self._holdings.let_go(value.payload for _, value in node.outputs)
+        self._holdings.let_go(payloads_of(node.outputs))
         node.outputs = ()
+
+
+def payloads_of(outputs: Outputs) -> tuple[Payload, ...]:
+    """What the shell holds of them."""
+    return tuple(value.payload for _, value in outputs if isinstance(value, Value))
 
 
 def _signatures(nodes: Mapping[NodeId, LiveNode]) -> dict[NodeId, tuple[object, ...]]:

@@ -29,6 +29,7 @@ class LiveState:
     """`submission` is the graph that it was opened with, `session` is there once the first plan is.
 
     changes: how many there were. updates: how many of them brought another graph; latest_update: the one that counts.
+    is_once: it is a run like any other, that ends when nothing is left to do: its nodes only share a process.
     is_settled_told: whether nothing has happened since everybody was told that nothing is left to do.
     """
 
@@ -40,6 +41,7 @@ class LiveState:
     changes: int = 0
     updates: int = 0
     latest_update: int = 0
+    is_once: bool = False
     is_settled_told: bool = False
 
     def name_of_next_change(self, asked: str | None = None) -> str:

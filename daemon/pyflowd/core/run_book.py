@@ -20,6 +20,7 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.requests import NO_PERMISSIONS, ChangeEnvironment, RunOptions
 
 RUNS_REMEMBERED = 100
+ISOLATIONS = ("fresh", "resident", "shared")
 RUNS_ACTIVE_MOST = 1000
 
 
@@ -45,7 +46,8 @@ class RunBook:
 
     def refusal(self, submission: Submission, options: RunOptions) -> ErrorInfo | None:
         """Why no such run can be opened now."""
-        refusal = self.capacity_refusal() or limits_refusal(asked_limits(options), self._caps)
+        refusal = self.capacity_refusal() or _isolation_refusal(options)
+        refusal = refusal or limits_refusal(asked_limits(options), self._caps)
         return refusal or self._permission_caps.refusal(submission.permissions)
 
     def capacity_refusal(self) -> ErrorInfo | None:
@@ -128,3 +130,10 @@ class RunBook:
         oldest = self._over.popleft()
         del self.runs[oldest]
         return oldest
+
+
+def _isolation_refusal(options: RunOptions) -> ErrorInfo | None:
+    if options.isolation in ISOLATIONS:
+        return None
+    message = f"`isolation` must be one of: {', '.join(ISOLATIONS)}."
+    return ErrorInfo(code=ErrorCode.BAD_INPUT, message=message)

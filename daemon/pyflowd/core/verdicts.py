@@ -68,6 +68,15 @@ def run_time_limit(limits: Limits) -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.TIME_LIMIT, message=message)
 
 
+def judged(error: ErrorInfo, verdict: ErrorInfo | None, limits: Limits) -> ErrorInfo:
+    """Why a node failed that could tell so itself; our own verdict, if we ended it, goes before."""
+    if verdict is not None:
+        return with_traceback(verdict, error.traceback)
+    if error.code is ErrorCode.CANCELLED:  # nobody asked for it: the node raised KeyboardInterrupt by itself
+        return with_code(error, ErrorCode.EXCEPTION)
+    return with_figures(error, limits)
+
+
 def with_figures(error: ErrorInfo, limits: Limits) -> ErrorInfo:
     """The node was refused what goes beyond a limit, and did not go on without it: which limit that was."""
     breach = _breach(error.code, limits)
