@@ -149,13 +149,16 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
 
 
 def opening(document: str, name: str | None, arguments: LiveArguments) -> OpenLive:
-    """The request that opens a live session of `document`."""
+    """The request that opens a live session of `document`. ValueError when only a part of it is asked for."""
+    graph = submission(document, name, arguments)
+    if graph.selection != WHOLE_GRAPH:
+        raise ValueError("a live session is of the whole graph; what changes in it runs, and what is below that")
     live = LiveOptions(
         isolation=arguments.get("isolation", "resident"),
         is_paused=arguments.get("paused", False),
         linger_s=float(arguments.get("linger_s", 60.0)),
     )
-    return OpenLive(graph=submission(document, name, arguments), live=live)
+    return OpenLive(graph=graph, live=live)
 
 
 def check(document: str, name: str | None, arguments: RunArguments) -> CheckGraph:

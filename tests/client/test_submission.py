@@ -15,6 +15,7 @@ from pyflowd_client.submission import (
     RunArguments,
     check,
     encode_inputs,
+    opening,
     origin_of,
     read_graph,
     submission,
@@ -161,3 +162,8 @@ def test_one_path_in_the_place_of_several_does_not_grant_its_characters() -> Non
 def test_a_value_larger_than_a_request_is_refused_by_its_pin() -> None:
     with pytest.raises(RequestUnsendable, match=rf"input A\.x: the value has {MAX_REQUEST_BYTES + 2} bytes"):
         submission("d", None, {"inputs": {"A.x": "x" * MAX_REQUEST_BYTES}})
+
+
+def test_a_live_session_is_of_the_whole_graph() -> None:
+    with pytest.raises(ValueError, match="whole graph"):
+        opening("d", None, {"only": ["A"]})
