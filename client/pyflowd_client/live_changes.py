@@ -6,7 +6,7 @@ somebody who waits for it.
 """
 
 import os
-from collections import deque
+from collections import Counter, deque
 
 from pyflowd_client.errors import ChangeRefused
 from pyflowd_client.protocol.errors import ErrorInfo
@@ -27,7 +27,7 @@ class LiveChanges:
         self.held: list[UpdateLive] = []
         self.unanswered: dict[int, str] = {}  # by the id of the request
         self.refused: deque[ChangeRefused] = deque()
-        self._unheard: set[str] = set()  # sent, and not yet told of by an event
+        self._unheard: Counter[str] = Counter()  # not yet told of by an event; a name may be given twice
         self._lost: set[str] = set()  # of these the event may be lost
         self.heard_seq = 0  # of the last event that told of one
 
@@ -40,12 +40,12 @@ class LiveChanges:
     def hold(self, request: UpdateLive) -> None:
         """The request is to be sent when the session has begun."""
         self.held.append(request)
-        self._unheard.add(str(request.change))
+        self._unheard[str(request.change)] += 1
 
     def sent(self, request_id: int, request: UpdateLive) -> None:
         """The request is on its way."""
         self.unanswered[request_id] = str(request.change)
-        self._unheard.add(str(request.change))
+        self._unheard[str(request.change)] += 1
 
     def is_known(self, change: str) -> bool:
         """Whether the daemon has answered a change; ChangeRefused when it would not make it."""
@@ -74,28 +74,29 @@ class LiveChanges:
     def refuse(self, request_id: int, error: ErrorInfo) -> None:
         """The daemon has not made the change."""
         change = self.unanswered.pop(request_id)
-        self._unheard.discard(change)
+        self._hear(change)
         self.refused.append(ChangeRefused(error, change))
 
     def refuse_unsent(self, request: UpdateLive, error: ErrorInfo) -> None:
         """The request that was held back cannot be sent."""
-        self._unheard.discard(str(request.change))
+        self._hear(str(request.change))
         self.refused.append(ChangeRefused(error, str(request.change)))
 
     def heard(self, change: object, seq: int) -> None:
         """An event has told everybody of the change `change`, of this client or another."""
         if change in self._unheard:
-            self._unheard.discard(str(change))
+            self._hear(str(change))
             self.heard_seq = seq
 
     def lose_events(self) -> None:
         """Events were lost, and with them perhaps those that would have told of the changes made so far."""
-        self._lost |= self._unheard
+        self._lost |= self._unheard.keys()
 
     def caught_up(self, seq: int) -> None:
         """The session was told as it is after event `seq`: with all changes that were lost and are answered."""
         if self._lost:
-            self._unheard -= self._lost.difference(self.unanswered.values())
+            for change in self._lost.difference(self.unanswered.values()):
+                del self._unheard[change]
             self._lost.clear()
             self.heard_seq = max(self.heard_seq, seq)
 
@@ -108,3 +109,8 @@ class LiveChanges:
     def is_crowded(self) -> bool:
         """Whether so many are unanswered that the next should wait."""
         return len(self.unanswered) >= MOST_UNANSWERED
+
+    def _hear(self, change: str) -> None:
+        self._unheard[change] -= 1
+        if not self._unheard[change]:
+            del self._unheard[change]

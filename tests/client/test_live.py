@@ -10,7 +10,7 @@ import pytest
 from pyflowd_client.blocking import Client, connect
 from pyflowd_client.conversation import Conversation
 from pyflowd_client.errors import ChangeRefused, GraphFileError, Refused, RequestUnsendable
-from pyflowd_client.live_changes import MOST_UNANSWERED
+from pyflowd_client.live_changes import MOST_UNANSWERED, LiveChanges
 from pyflowd_client.live_handle import LiveHandle
 from pyflowd_client.protocol import codec, events, replies, requests
 from pyflowd_client.protocol.errors import ErrorCode
@@ -247,6 +247,17 @@ def test_events_that_were_lost_on_the_way_are_asked_for_again(socket_path: Path)
         live.set("A", "x", 1)
         live.set("B", "x", 2)
         assert live.settle().values == {"A": {"x": 1}, "B": {"x": 2}}
+
+
+def test_a_name_that_is_given_twice_means_two_changes() -> None:
+    changes = LiveChanges(RUN)
+    for request_id in (1, 2):
+        changes.sent(request_id, changes.request(LiveAction.TRIGGER, "slider", None, node="A"))
+        changes.accepted(request_id)
+    changes.heard("slider", 5)
+    assert (changes.are_answered, changes.are_heard) == (True, False)
+    changes.heard("slider", 9)
+    assert (changes.are_heard, changes.heard_seq) == (True, 9)
 
 
 def test_changes_wait_until_the_session_has_begun_and_are_sent_in_their_order() -> None:

@@ -24,6 +24,7 @@ from support.terminals import Terminal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DOUBLE = node("return y * 2", "y: int")
+CYCLE = graph(DOUBLE, DOUBLE, edges=(("n0", "output_1", "n1", "y"), ("n1", "output_1", "n0", "y")))
 CHAIN = graph(ADD, DOUBLE, edges=(("n0", "output_1", "n1", "y"),))
 
 
@@ -48,7 +49,6 @@ def test_a_burst_of_changes_ends_with_the_last_value_after_few_executions(client
 
 
 def test_every_bad_change_is_refused_with_a_reason_and_the_session_goes_on(client: Client) -> None:
-    cycle = graph(DOUBLE, DOUBLE, edges=(("n0", "output_1", "n1", "y"), ("n1", "output_1", "n0", "y")))
     with client.live_document(CHAIN) as live:
         live.settle(20)
         for make, message in (
@@ -56,7 +56,7 @@ def test_every_bad_change_is_refused_with_a_reason_and_the_session_goes_on(clien
             (lambda: live.set("n0", "nothing", 1), "nothing"),
             (lambda: live.trigger("nobody"), 'no node "nobody"'),
             (lambda: live.every(0, "n0"), "0.01"),
-            (lambda: live.update_document(cycle), "cannot be run"),
+            (lambda: live.update_document(CYCLE), "cannot be run"),
             (lambda: live.update_document("{"), "cannot be run"),
         ):
             with pytest.raises(ChangeRefused, match=message):
@@ -72,6 +72,23 @@ def test_a_node_that_the_graph_no_longer_has_is_gone_and_a_new_one_is_there(clie
         live.settle(20)
         live.update_document(graph(ADD, n0="Renamed"))
         assert live.settle(20).values == {"Renamed": {"output_1": 1}}
+
+
+def test_code_that_cannot_be_compiled_is_an_error_of_its_node_until_it_is_mended(client: Client) -> None:
+    with client.live_document(graph(ADD, "@node_entry\ndef f(:\n")) as live:
+        assert "invalid syntax" in live.settle(20).errors["n1"].message
+        assert live.values == {"Node 0": {"output_1": 1}}
+        live.update_document(graph(ADD, ADD))
+        assert live.settle(20).values["n1"] == {"output_1": 1}
+        assert live.record.nodes["n0"].runs == 1  # type: ignore[index]
+
+
+@pytest.mark.parametrize("document", ["{", CYCLE], ids=["no graph", "cycle"])
+def test_what_is_refused_as_a_whole_ends_the_session_that_is_opened_with_it(client: Client, document: str) -> None:
+    with client.live_document(document) as live:
+        assert live.settle(20).state is RunState.FAILED
+    assert live.record.error is not None
+    assert live.record.error.code is ErrorCode.BAD_GRAPH
 
 
 def test_a_paused_session_executes_nothing_until_it_is_resumed(client: Client) -> None:
