@@ -116,4 +116,5 @@ class LiveReport(Report):
         self._progress.console.print(Text(f"{title} failed: ", style="bold red") + Text(error.message))
         if error.traceback:
             self._progress.console.print(Text("\n".join(f"  {line}" for line in error.traceback.rstrip().split("\n"))))
+        self.show_variables(error)
         self.show_hint(error)

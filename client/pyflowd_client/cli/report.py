@@ -129,7 +129,16 @@ class Report:
         self.line(f"{title} failed: {error.message}")
         if error.traceback:
             self.line("\n".join(f"  {line}" for line in error.traceback.rstrip().split("\n")))
+        self.show_variables(error)
         self.show_hint(error)
+
+    def show_variables(self, error: ErrorInfo) -> None:
+        """What the variables were where it happened, the innermost frame last, as in the traceback."""
+        for frame in error.frames or () if self._verbose else ():
+            if frame.locals:
+                self.line(f"  variables of {one_line(frame.function)}, line {frame.line} of {one_line(frame.title)}:")
+            for name, text in frame.locals.items():
+                self.line(f"    {one_line(name)} = {one_line(text)}")
 
     def show_hint(self, error: ErrorInfo) -> None:
         """What would allow what was denied."""

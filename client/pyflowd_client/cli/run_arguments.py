@@ -125,7 +125,9 @@ def add_run(run: argparse.ArgumentParser) -> None:
     form = run.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
     form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
-    form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
+    form.add_argument(
+        "--verbose", action="store_true", help="show when nodes begin, what they took, the variables of failed ones"
+    )
 
 
 def _add_permissions(permissions: argparse._ArgumentGroup) -> None:

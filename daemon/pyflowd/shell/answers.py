@@ -13,6 +13,7 @@ from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
 from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
+from pyflowd.shell.error_frames import frames_in
 from pyflowd.shell.shapes import Header, imports_in, number_in, objects_in, optional_text, text_in, texts_in, whole_in
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment
@@ -99,6 +100,7 @@ def _failed(worker: WorkerId, header: Header, hint: Hint) -> Stimulus:
         type=optional_text(error.get("type")),
         traceback=optional_text(error.get("traceback")),
         hint=hint(error["denied"]) if "denied" in error else None,
+        frames=frames_in(error),
     )
     return CallFailed(
         worker=worker,
