@@ -13,7 +13,9 @@ from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
 from pyflowd_client.protocol.requests import (
     NO_CHOICE,
+    NO_DEBUGGING,
     CheckGraph,
+    Debugging,
     EnvironmentChoice,
     Permissions,
     RunOptions,
@@ -42,6 +44,7 @@ class RunArguments(TypedDict, total=False):
     scratch folder.
     partial: run what can be run of a graph with errors.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
+    debugging: which debugger opens in nodes: the program types into pdb with `write_terminal`.
     """
 
     inputs: Mapping[str, Any]
@@ -64,6 +67,7 @@ class RunArguments(TypedDict, total=False):
     workdir: str | os.PathLike[str] | None
     partial: bool
     max_value_bytes: int | None
+    debugging: Debugging | None
 
 
 def read_graph(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -117,6 +121,7 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
         permissions=with_absolute_paths(arguments.get("permissions") or Permissions()),
         workdir=None if (workdir := arguments.get("workdir")) is None else absolute_path(workdir),
         environment=environment_choice(arguments),
+        debugging=arguments.get("debugging") or NO_DEBUGGING,
     )
 
 

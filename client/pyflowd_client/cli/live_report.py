@@ -12,6 +12,8 @@ from pyflowd_client.cli.tables import cut
 from pyflowd_client.cli.values import one_line
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.events import (
+    DebuggerClosed,
+    DebuggerOpened,
     EnvironmentProgress,
     EnvironmentReady,
     Event,
@@ -60,6 +62,8 @@ class LiveReport(Report):
             return
         if isinstance(event, EnvironmentReady | RunStarted | RunFinished):
             self._end_building()
+        if isinstance(event, DebuggerClosed) and event.node in self._working:
+            self._progress.start()
         if isinstance(event, NodeStarted):
             title = one_line(event.title)[:TITLE_WIDTH]
             self._working[event.node] = self._progress.add_task("", total=None, title=title, message="")
@@ -82,6 +86,12 @@ class LiveReport(Report):
         if self._building is not None:
             self._progress.remove_task(self._building)
             self._building = None
+
+    def show_debugger(self, event: DebuggerOpened) -> None:
+        """Pdb takes the terminal for itself, until it is closed."""
+        super().show_debugger(event)
+        if event.port is None:
+            self._progress.stop()
 
     def finish(self) -> None:
         """The run is over: the working lines go, and what the last nodes give is printed."""

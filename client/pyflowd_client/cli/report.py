@@ -5,6 +5,7 @@ import sys
 from pyflowd_client.cli.values import counted, one_line, several_lines, shown_size, shown_time, shown_value
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.events import (
+    DebuggerOpened,
     Diagnostic,
     EnvironmentProgress,
     EnvironmentReady,
@@ -49,6 +50,8 @@ class Report:
             case NodeFinished():
                 self._end_line(event.node)
                 self._show_finished(event)
+            case DebuggerOpened():
+                self.show_debugger(event)
             case EventsLost():
                 count = event.last_seq - event.first_seq + 1
                 self.line(f"{counted(count, 'event')} came too fast to be kept and cannot be shown")
@@ -123,6 +126,14 @@ class Report:
         elif event.state is NodeState.DONE and self._verbose:
             took = f"{shown_time(event.duration_s)}, {shown_size(event.peak_memory_bytes)}"
             self.note(f"{title} done ({'from the cache' if event.cached else took})")
+
+    def show_debugger(self, event: DebuggerOpened) -> None:
+        """A debugger is open, and where."""
+        title = one_line(event.title)
+        if event.port is None:
+            self.line(f"{title} failed; pdb opens in it")
+        else:
+            self.line(f"{title} waits for a debugger to attach: debugpy, 127.0.0.1:{event.port}")
 
     def show_failure(self, title: str, error: ErrorInfo) -> None:
         """A node failed, and why."""

@@ -3,8 +3,8 @@
 import argparse
 import os
 
-from pyflowd_client.cli.choices import chosen_environment
-from pyflowd_client.cli.following import Following, print_events, report_on, tell
+from pyflowd_client.cli.choices import chosen_debugging, chosen_environment
+from pyflowd_client.cli.following import following, print_events, report_on, tell
 from pyflowd_client.cli.interrupts import Interrupts
 from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.errors import run_exit_status
@@ -18,6 +18,7 @@ def run(options: argparse.Namespace) -> ExitStatus:
     """Execute a graph."""
     document, name = read_document(options.graph)
     environment = chosen_environment(options)
+    debugging = chosen_debugging(options)
     with Interrupts() as interrupts, open_session(options.socket) as client:
         submitted = client.run_document(
             document,
@@ -38,10 +39,11 @@ def run(options: argparse.Namespace) -> ExitStatus:
             max_value_bytes=options.max_value,
             permissions=_permissions(options),
             workdir=options.workdir,
+            debugging=debugging,
             **environment,
         )
         record = RunRecord()
-        follow = Following(client, submitted.id, interrupts)
+        follow = following(client, submitted.id, interrupts, debugging)
         if options.json:
             print_events(follow, record)
         else:

@@ -5,6 +5,7 @@ an end means for a run or a preparation is not decided here.
 """
 
 from collections.abc import Callable, Hashable
+from typing import Protocol
 
 from pyflowd.core import effects, verdicts
 from pyflowd.core.calls import Call, Work
@@ -13,6 +14,19 @@ from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.limits import Graces, Limits
 from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
 from pyflowd_client.protocol.errors import ErrorInfo
+
+
+class Suspender(Protocol):
+    """Who has stopped the clock of calls, and wants to know what becomes of them."""
+
+    def interrupted(self, worker: WorkerId) -> None:
+        """The call is told to end."""
+
+    def over(self, worker: WorkerId) -> None:
+        """The call has ended."""
+
+    def gone(self, worker: WorkerId) -> None:
+        """Its worker is dead, after that."""
 
 
 class CallDesk:
@@ -27,6 +41,7 @@ class CallDesk:
         self._graces = graces
         self._emit = emit
         self._running: dict[CallId, Call] = {}
+        self._suspended: dict[WorkerId, Suspender] = {}
         self._made = 0
 
     def enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits) -> None:
@@ -59,11 +74,26 @@ class CallDesk:
         if not made.forks_first:
             self._fork(made)
 
+    def suspend(self, worker_id: WorkerId, suspender: Suspender) -> None:
+        """The time of a worker's call does not count any more, until `resume`."""
+        call = self._pool.workers[worker_id].call
+        self._suspended[worker_id] = suspender
+        if call is not None and not call.is_interrupted:
+            self._deadlines.clear(call)
+
+    def resume(self, worker_id: WorkerId, left_s: float) -> None:
+        """The call has so much time from now on."""
+        call = self._pool.workers[worker_id].call
+        if call is not None and not call.is_interrupted:
+            self._deadlines.set(call, self.now + left_s)
+
     def interrupt(self, call: Call, verdict: ErrorInfo) -> None:
         """End a running call; if the interrupt does not, the grace deadline kills it."""
         worker = None if call.worker is None else self._pool.workers.get(call.worker)
         if call.verdict is None and worker is not None:
             call.verdict, call.is_interrupted = verdict, True
+            if worker.id in self._suspended:
+                self._suspended[worker.id].interrupted(worker.id)
             self._emit(effects.InterruptWorker(zygote=worker.zygote.id, worker=worker.id))
             self._deadlines.set(call, self.now + self._graces.interrupt_s)
 
@@ -81,6 +111,8 @@ class CallDesk:
         if worker.call is None or worker.call.id != call_id or not isinstance(worker.call.work, works):
             self.condemn(worker_id, "an answer to what it was not asked")
             return None
+        if worker_id in self._suspended:
+            self._suspended[worker_id].over(worker_id)
         self._forget(worker.call)
         self._deadlines.set(worker, self.now + self._graces.leave_s)
         call = self._pool.answered(worker, self.now)
@@ -93,6 +125,10 @@ class CallDesk:
         self._deadlines.clear(worker)
         if call is not None:
             self._forget(call)
+        suspender = self._suspended.pop(worker_id, None)
+        if suspender is not None:
+            suspender.over(worker_id)
+            suspender.gone(worker_id)
         return call
 
     def condemn(self, worker_id: WorkerId, reason: str) -> None:

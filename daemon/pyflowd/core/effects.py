@@ -155,6 +155,7 @@ class SendCall:
     seed: int | None
     limits: Limits
     variables: Variables = ()
+    debugging: requests.Debugging = requests.NO_DEBUGGING
 
 
 @record
@@ -180,6 +181,44 @@ class InterruptWorker:
 @record
 class KillWorker:
     """Send SIGKILL; its group and whatever it left behind go with it."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+
+
+@record
+class AnswerHalt:
+    """Tell a worker that has asked for a debugger whether it has its turn now, and give it a terminal if so."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    call: CallId
+    is_granted: bool
+    has_terminal: bool = False
+
+
+@record
+class WriteTerminal:
+    """Type into a worker's terminal."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    text: str
+
+
+@record
+class ResizeTerminal:
+    """Say how large a worker's terminal is."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    columns: int
+    rows: int
+
+
+@record
+class CloseTerminal:
+    """Hang up a worker's terminal: whoever reads from it comes to its end."""
 
     zygote: ZygoteId
     worker: WorkerId
@@ -215,6 +254,10 @@ Effect = (
     | SendInspection
     | InterruptWorker
     | KillWorker
+    | AnswerHalt
+    | WriteTerminal
+    | ResizeTerminal
+    | CloseTerminal
     | Release
     | Leave
 )

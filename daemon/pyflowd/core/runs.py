@@ -12,7 +12,7 @@ from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import Permissions, RunOptions
+from pyflowd_client.protocol.requests import NO_DEBUGGING, Debugging, Permissions, RunOptions
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 
 
@@ -45,6 +45,7 @@ class Run:
     nodes: int = 0
     nodes_over: int = 0
     is_change: bool = False
+    debugging: Debugging = NO_DEBUGGING
 
     @property
     def is_over(self) -> bool:

@@ -21,7 +21,15 @@ from pyflowd.graph.plan import Plan
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_CHOICE, NO_PERMISSIONS, EnvironmentChoice, Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    NO_CHOICE,
+    NO_DEBUGGING,
+    NO_PERMISSIONS,
+    Debugging,
+    EnvironmentChoice,
+    Permissions,
+    RunOptions,
+)
 
 
 @record
@@ -73,6 +81,7 @@ class RunSubmitted:
     request: int
     submission: Submission
     options: RunOptions
+    debugging: Debugging = NO_DEBUGGING
 
 
 @record
@@ -260,6 +269,60 @@ class CallProgressed:
 
 
 @record
+class CallHalted:
+    """A node wants its debugger, and waits for its turn."""
+
+    worker: WorkerId
+    call: CallId
+
+
+@record
+class DebuggerListens:
+    """The debugger in a node waits for somebody to attach."""
+
+    worker: WorkerId
+    call: CallId
+
+
+@record
+class TerminalWrote:
+    """Bytes from a worker's terminal."""
+
+    worker: WorkerId
+    data: bytes
+
+
+@record
+class TerminalTyped:
+    """A client types into the terminal of a node's debugger."""
+
+    session: SessionId
+    request: int
+    run: RunId
+    node: str
+    text: str
+
+
+@record
+class TerminalResized:
+    """A client says how large its terminal is, characters."""
+
+    session: SessionId
+    request: int
+    run: RunId
+    node: str
+    columns: int
+    rows: int
+
+
+@record
+class SessionEnded:
+    """A client is gone."""
+
+    session: SessionId
+
+
+@record
 class CodeInspected:
     """A worker read and compiled sources; in the order they were sent. No code where there is a problem."""
 
@@ -364,6 +427,12 @@ Stimulus = (
     | CallDone
     | CallFailed
     | CallProgressed
+    | CallHalted
+    | DebuggerListens
+    | TerminalWrote
+    | TerminalTyped
+    | TerminalResized
+    | SessionEnded
     | CodeInspected
     | WorkerMisbehaved
     | WorkerWrote

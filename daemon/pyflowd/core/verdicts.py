@@ -96,6 +96,11 @@ def cancelled() -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.CANCELLED, message="The run was cancelled.")
 
 
+def unknown_run(run: str) -> ErrorInfo:
+    """Somebody means a run that is not there."""
+    return ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"No run '{run}' is known here.")
+
+
 def bad_frame(reason: str) -> ErrorInfo:
     """The worker's channel was abused, which only the node's own code can do."""
     message = f"The node's process wrote to the daemon's channel what it may not ({reason}) and was ended."

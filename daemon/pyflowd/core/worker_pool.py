@@ -62,6 +62,7 @@ class WorkerPool:
         self.book = ZygoteBook(graces)
         self.workers: dict[WorkerId, Worker] = {}
         self.running = 0
+        self.parked: set[WorkerId] = set()
         self.closed = False
         self.quiet_at = 0.0
         self.short_bytes = 0
@@ -172,12 +173,28 @@ class WorkerPool:
             spares.remove(worker_id)
             spares.append(worker_id)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether any call is under way, though it may wait for a person."""
+        return bool(self.running or self.parked)
+
+    def park(self, worker: Worker) -> None:
+        """Its call waits for a person: others may run meanwhile."""
+        self.parked.add(worker.id)
+        self.running -= 1
+
+    def _leave_off(self, worker: Worker) -> None:
+        if worker.id in self.parked:
+            self.parked.remove(worker.id)
+        else:
+            self.running -= 1
+
     def answered(self, worker: Worker, now: float) -> Call:
         """The worker has answered its call and leaves."""
         assert worker.call is not None
         call, worker.call = worker.call, None
         worker.to(WorkerState.LEAVING)
-        self.running -= 1
+        self._leave_off(worker)
         self.quiet_at = now + self.limits.quiet_s
         worker.zygote.pauses = 0
         return call
@@ -188,7 +205,7 @@ class WorkerPool:
         if worker.state in SPARE_STATES:
             worker.zygote.spares.remove(worker_id)
         if worker.state is WorkerState.BUSY:
-            self.running -= 1
+            self._leave_off(worker)
         worker.to(WorkerState.DEAD)
         call, worker.call = worker.call, None
         return worker, call
@@ -242,7 +259,8 @@ class WorkerPool:
     def check(self) -> None:
         """Our invariants; AssertionError when one is broken. For tests: it looks at everything."""
         busy = [worker for worker in self.workers.values() if worker.state is WorkerState.BUSY]
-        assert len(busy) == self.running <= self.limits.running
+        assert len(busy) - len(self.parked) == self.running <= self.limits.running
+        assert self.parked <= {worker.id for worker in busy}
         assert all((worker.call is not None) == (worker.state is WorkerState.BUSY) for worker in self.workers.values())
         assert all(worker.call.worker == worker.id for worker in busy if worker.call)
         spares = [worker_id for zygote in self.book.alive() for worker_id in zygote.spares]

@@ -14,10 +14,11 @@ from contextlib import suppress
 from functools import partial
 
 from pyflowd.core.ids import WorkerId
-from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
-from pyflowd.shell.answers import Hint, read_answer
+from pyflowd.core.stimuli import Stimulus, TerminalWrote, WorkerMisbehaved, WorkerWrote
+from pyflowd.shell.answers import UNDER_WAY, Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
+from pyflowd.shell.terminals import Terminal
 from pyflowd.worker_side import frames, orders
 
 PIPE_READ_BYTES = 65_536
@@ -40,6 +41,7 @@ class WorkerLink:
         self._signal: signal.Signals | None = None
         self._last = orders.MORE
         self._outputs: Sequence[str] = ()
+        self.terminal: Terminal | None = None
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
@@ -92,11 +94,29 @@ class WorkerLink:
     def send(self, order: "orders.Order", descriptors: list[int]) -> None:
         """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
         self._last = order[2]
-        self._outputs = order[6] if order[0] == orders.CALL else ()
+        self._outputs = orders.outputs_of(order)
         try:
             orders.send(self._channel, order, descriptors)
         except (BrokenPipeError, ConnectionResetError):
             return
+
+    def answer_halt(self, call: int, *, is_granted: bool, has_terminal: bool) -> None:
+        """Let a worker have its debugger, or not; OSError when it cannot have a terminal."""
+        things: list[tuple[str, int]] = []
+        descriptors: list[int] = []
+        if has_terminal:
+            self.terminal = Terminal(self._poller, self._pass_on)
+            things, descriptors = [("terminal", 1)], [self.terminal.child_end]
+        try:
+            orders.send(self._channel, (orders.TURN, call, orders.MORE, is_granted, things), descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        finally:
+            if has_terminal and self.terminal is not None:
+                self.terminal.close_child_end()
+
+    def _pass_on(self, data: bytes) -> None:
+        self._feed(TerminalWrote(worker=self.worker, data=data))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, and to no other that has its number later.
@@ -125,6 +145,8 @@ class WorkerLink:
 
     def _hang_up(self, close: Callable[[int], None]) -> None:
         """Listen no more: all was said, or the worker is dead."""
+        if self.terminal is not None:
+            self.terminal.close()
         if self._pipes:
             for descriptor in (*self._pipes.values(), self._channel.detach()):
                 close(descriptor)
@@ -158,8 +180,8 @@ class WorkerLink:
             return
         if header["kind"] != "progress":
             self._drain_pipes()
-            if self._last:
-                self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
+        if header["kind"] not in UNDER_WAY and self._last:
+            self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
         self._feed(stimulus)
 
     def _misbehaved(self, reason: str) -> None:
@@ -167,6 +189,8 @@ class WorkerLink:
         self._feed(WorkerMisbehaved(worker=self.worker, reason=reason))
 
     def _drain_pipes(self) -> None:
+        if self.terminal is not None:
+            self.terminal.drain()
         for stream in tuple(self._pipes):
             for _ in range(PIPE_DRAIN_READS):
                 if not self._has_written(stream) or not self._read_pipe(stream):

@@ -22,7 +22,7 @@ from .link import LINK
 from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
 from .node_module import FILENAME
-from .orders import CALL, PROBE, WAIT, receive
+from .orders import CALL, DEBUG, PROBE, WAIT, receive
 from .rehearsal import rehearse
 from .scratch import MODE
 
@@ -139,6 +139,10 @@ def _attend(order: Order) -> None:
         from . import link, probes
 
         link.send({"kind": "probed", "successes": probes.successes(order[3])})
+    elif order[0] == DEBUG:
+        from . import debugging
+
+        debugging.perform(order)
     else:
         _inspect(order)
     ONLOOKER.seen.clear()  # what we have imported ourselves

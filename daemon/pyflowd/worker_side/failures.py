@@ -40,9 +40,19 @@ class CallError(Exception):
         self.code = code
 
 
+class DescribedError(Exception):
+    """A failure that was described when it happened; a debugger may have changed things since."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure["message"])
+        self.failure = failure
+
+
 def describe(error: BaseException) -> Failure:
     """`error` as {"code", "type", "message", "traceback"}, "frames", and "denied" if something may have been."""
     ONLOOKER.close()  # some versions of `traceback` import when they are used
+    if type(error) is DescribedError:
+        return error.failure
     if type(error) is CallError:
         return _failure(error.code, "", str(error), "")
     if isinstance(error, MemoryError):
@@ -55,6 +65,14 @@ def describe(error: BaseException) -> Failure:
     if frames:
         failure["frames"] = frames
     return failure if denied is None else dict(failure, denied=denied)
+
+
+def node_traceback(error: BaseException) -> Any:
+    """The traceback of `error` from where the node's code begins; None if that is not in it, or was cleared."""
+    found = error.__traceback__
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(_OUR_FOLDER):
+        found = found.tb_next
+    return found
 
 
 def _frames(error: BaseException) -> list[Any]:

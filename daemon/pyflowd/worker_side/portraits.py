@@ -97,7 +97,7 @@ def _be_painter(values: Sequence[Any], writing: int) -> None:
     """The whole life of the fork. Nothing it prints is the node's output."""
     kept = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__  # gone, they would write what they have, once more
     try:
-        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None  # type: ignore[misc,assignment]
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None  # type: ignore[misc]
         os.close(LINK)
         show = ShortRepr(_repr).of
         for value in values:

@@ -12,7 +12,7 @@ from .masking import MASK, is_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterable, Iterator
+    from typing import Any, Callable, Dict, Iterable, Iterator, Sequence
 
 LONGEST = 200
 DEEPEST = 4
@@ -20,7 +20,7 @@ ITEMS_MOST = 20
 INTEGER_BITS = 600
 CUT = "..."
 _PLAIN = frozenset({type(None), bool, float, complex, type(Ellipsis), type(NotImplemented), range})
-_BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: ("frozenset({", "})")}
+_BRACKETS: Dict[Any, Sequence[str]] = {list: "[]", tuple: "()", set: "{}", frozenset: ("frozenset({", "})")}
 _name_of = type.__dict__["__name__"].__get__
 
 
