@@ -25,7 +25,14 @@ from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, ChangeEnvironment, Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    NO_DEBUGGING,
+    NO_PERMISSIONS,
+    ChangeEnvironment,
+    Debugging,
+    Permissions,
+    RunOptions,
+)
 from pyflowd_client.protocol.states import FINAL_RUN_STATES
 from support.daemons import graph
 
@@ -58,6 +65,7 @@ class Process:
     pid: int | None = None
     call: effects.SendCall | effects.SendInspection | None = None
     signals: list[str] = field(default_factory=list)
+    told: list[effects.Effect] = field(default_factory=list)
 
 
 class World:
@@ -120,6 +128,7 @@ class World:
         environment: EnvironmentId = PYTHON,
         permissions: Permissions = NO_PERMISSIONS,
         profile: EnvironmentId = NOWHERE,
+        debugging: Debugging = NO_DEBUGGING,
         **options: object,
     ) -> int:
         """A client submits a graph; the number of its request."""
@@ -140,6 +149,7 @@ class World:
                 request=self.requests,
                 submission=submission,
                 options=RunOptions(**options),  # type: ignore[arg-type]
+                debugging=debugging,
             )
         )
         return self.requests
@@ -371,6 +381,8 @@ class World:
                 self.processes[effect.worker].signals.append("interrupt")
             case effects.KillWorker():
                 self.processes[effect.worker].signals.append("kill")
+            case effects.AnswerHalt() | effects.WriteTerminal() | effects.ResizeTerminal() | effects.CloseTerminal():
+                self.processes[effect.worker].told.append(effect)
             case effects.Release():
                 for payload in effect.payloads:
                     payload.close()

@@ -37,6 +37,18 @@ class WorkColumn(BarColumn):
         return super().render(task) if task.total is not None else Text("")
 
 
+def _new_progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.fields[title]}", markup=False),
+        WorkColumn(bar_width=20),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}", style="dim", markup=False),
+        console=Console(stderr=True, highlight=False, soft_wrap=True),
+        transient=True,
+    )
+
+
 class LiveReport(Report):
     """Tells a run on the terminal that stderr is."""
 
@@ -44,15 +56,7 @@ class LiveReport(Report):
         super().__init__(record, quiet=quiet, verbose=verbose)
         self._working: dict[NodeId, TaskID] = {}
         self._building: TaskID | None = None  # an environment, which nodes wait for
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.fields[title]}", markup=False),
-            WorkColumn(bar_width=20),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[message]}", style="dim", markup=False),
-            console=Console(stderr=True, highlight=False, soft_wrap=True),
-            transient=True,
-        )
+        self._progress = _new_progress()
         self._progress.start()
 
     def show(self, event: Event) -> None:
@@ -63,7 +67,7 @@ class LiveReport(Report):
         if isinstance(event, EnvironmentReady | RunStarted | RunFinished):
             self._end_building()
         if isinstance(event, DebuggerClosed) and event.node in self._working:
-            self._progress.start()
+            self._begin_anew()
         if isinstance(event, NodeStarted):
             title = one_line(event.title)[:TITLE_WIDTH]
             self._working[event.node] = self._progress.add_task("", total=None, title=title, message="")
@@ -92,6 +96,17 @@ class LiveReport(Report):
         super().show_debugger(event)
         if event.port is None:
             self._progress.stop()
+
+    def _begin_anew(self) -> None:
+        """One that was stopped would go on over the lines that others have written since."""
+        before, self._progress = self._progress, _new_progress()
+        tasks = {task.id: task for task in before.tasks}
+        for node, number in self._working.items():
+            old = tasks[number]
+            new = self._working[node] = self._progress.add_task("", total=old.total, **old.fields)
+            self._progress.update(new, completed=old.completed)
+            self._progress.tasks[-1].start_time = old.start_time
+        self._progress.start()
 
     def finish(self) -> None:
         """The run is over: the working lines go, and what the last nodes give is printed."""

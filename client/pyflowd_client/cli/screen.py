@@ -16,7 +16,7 @@ ALLOWED = re.compile(
 UNFINISHED = re.compile("\x1b(?:\\[[0-9;?<=>!]*)?$")
 LONGEST_SEQUENCE = 64
 SEQUENCE = re.compile(
-    "\x1b\\[[0-?]*[ -/]*[@-~]"  # as ECMA-48 has them
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # as ECMA-48 has them
     "|\x1b[]P^_X](?:[^\x07\x1b\x9c]|\x1b(?!\\\\))*(?:\x07|\x1b\\\\|\x9c)?"  # with a text of their own
     "|\x1b[ -/]*[0-~]?"
     "|[\\s\\S]"

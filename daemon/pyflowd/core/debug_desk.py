@@ -148,7 +148,7 @@ class DebugDesk:
         queue = self._turns.get(run_id)
         if not queue:
             self._turns.pop(run_id, None)
-        elif queue[0].state is HaltState.WAITING:
+        elif queue[0].state is HaltState.WAITING and queue[0].worker.zygote.id in self._pool.book.living:
             halt = queue[0]
             halt.to(HaltState.OPEN)
             has_terminal = halt.run.debugging.debugger is DebuggerKind.PDB

@@ -1,7 +1,7 @@
 """A terminal for a worker: the daemon's end of a pty, with what is typed into it and what comes out.
 
-It is nobody's but that worker's: what a node does to it reaches no terminal of the user's. Reading pauses while much
-comes, so that the kernel makes the node wait: what it writes costs the daemon at most a few hundred kB a second.
+It is nobody's but that worker's: what a node does to it reaches no terminal of the user's. It is read fifty times a
+second at most, so that the kernel makes a node wait that writes much: that costs the daemon 200 kB a second.
 """
 
 import fcntl
@@ -65,7 +65,7 @@ class Terminal:
             os.close(self._descriptor)
 
     def _read(self) -> None:
-        if self._take() >= READ_BYTES:
+        if self._take():
             self._poller.forget(self._descriptor)
             self._poller.later(PAUSE_S, self._go_on)
 

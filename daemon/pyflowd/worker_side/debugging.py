@@ -13,7 +13,6 @@ process that the node forked, and where nothing of the node is left to look at.
 from __future__ import annotations
 
 import os
-import sys
 
 from . import failures, link, node_call
 from .failures import CallError, DescribedError
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from .orders import Order
 
 PDB, DEBUGPY = "pdb", "debugpy"
+NO_WARNING = "PYDEVD_DISABLE_FILE_VALIDATION"  # of modules of the standard library that it cannot debug
 LOCALHOST = "127.0.0.1"
 NOT_INSTALLED = "debugpy is not installed in the node's environment: run it --with debugpy"
 
@@ -50,9 +50,9 @@ class _Debugged:
     def evaluate(self, order: Order, outputs: List[Output], warnings: List[str]) -> None:
         """As `node_call.evaluate_node`."""
         call = order[1]
-        if self._debugger == DEBUGPY:
-            _wait_for_attachment(call, self._detail)
         try:
+            if self._debugger == DEBUGPY:
+                _wait_for_attachment(call, self._detail)
             node_call.evaluate_node(order, outputs, warnings)
         except BaseException as error:
             if self._debugger != PDB or os.getpid() != self._pid or failures.is_interrupt(error):
@@ -62,6 +62,9 @@ class _Debugged:
             if traceback is not None:
                 self._post_mortem(call, traceback, failure["traceback"])
             raise DescribedError(failure) from None
+        finally:
+            if self._debugger == DEBUGPY:
+                ONLOOKER.seen.clear()  # its threads import as long as they live
 
     def _post_mortem(self, call: int, traceback: Any, text: str) -> None:
         is_granted, terminal = _ask_for_turn(call)
@@ -83,20 +86,18 @@ def _ask_for_turn(call: int) -> Tuple[bool, Optional[int]]:
 
 
 def _wait_for_attachment(call: int, port: int) -> None:
+    os.environ[NO_WARNING] = "1"
     try:
-        import debugpy  # type: ignore[import-not-found]
+        import debugpy
     except ImportError:
         raise CallError("exception", NOT_INSTALLED) from None
-    finally:
-        ONLOOKER.seen.clear()  # no node has imported that
     is_granted, _ = _ask_for_turn(call)
     if not is_granted:
         return
-    sys.argv[:] = ["node"]
     try:
         debugpy.listen((LOCALHOST, port))
     except (OSError, RuntimeError) as error:
         raise CallError("exception", "debugpy cannot wait on port %d: %s" % (port, error)) from None
     link.send({"kind": "listening", "call": call})
     debugpy.wait_for_client()
-    ONLOOKER.seen.clear()
+    del os.environ[NO_WARNING]
