@@ -117,7 +117,7 @@ def test_what_debugpy_imports_is_not_learnt(client: Client, port: int) -> None:
 
 
 def test_without_the_network_it_is_refused(client: Client, port: int) -> None:
-    with pytest.raises(Refused, match="the network is not permitted") as refused:
+    with pytest.raises(Refused, match="only if the network is permitted") as refused:
         client.run_document(graph(DOUBLE), debugging=debugpy(port))
     assert refused.value.code is ErrorCode.NOT_PERMITTED
     assert refused.value.error.hint == "run it with --allow-net"

@@ -1,5 +1,6 @@
 """pdb in a node that has failed, with real nodes in each tier, and on a real terminal."""
 
+import asyncio
 import json
 import os
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pyflowd_client.aio import connect_async
 from pyflowd_client.blocking import Client
 from pyflowd_client.errors import Refused
 from pyflowd_client.protocol.errors import ErrorCode
@@ -118,6 +120,22 @@ def test_on_every_python_it_ends_by_quit_continue_and_end_of_file(client: Client
     error = session.finished().error
     assert error is not None
     assert error.type == "ZeroDivisionError"
+
+
+def test_the_client_for_asyncio_types_as_well(unharmed: RunningDaemon) -> None:
+    async def main() -> str:
+        text = ""
+        async with connect_async(unharmed.socket, autostart=False) as client:
+            run = await client.run_document(graph(FAILS), debugging=PDB)
+            async for event in run:
+                if isinstance(event, DebuggerOpened):
+                    await client.resize_terminal(run.id, event.node, columns=90, rows=20)
+                    await client.write_terminal(run.id, event.node, "p rows\rq\r")
+                elif isinstance(event, TerminalOutput):
+                    text += event.text
+        return text
+
+    assert "[3, 0]" in asyncio.run(main())
 
 
 def test_others_go_on_and_have_theirs_afterwards(client: Client) -> None:

@@ -142,6 +142,11 @@ def test_without_descriptors_the_error_arrives_all_the_same(anywhere: Zygote) ->
     assert answer.error["code"] in ("open_files_limit", "exception")
 
 
+def test_of_many_variables_the_first_thirty_are_told(zygote: Zygote) -> None:
+    [frame] = frames_of(zygote, "\n".join(f"v{number} = {number}" for number in range(50)) + "\n1 / 0")
+    assert list(frame["locals"]) == ["x", *(f"v{number}" for number in range(29))]
+
+
 def test_deep_recursion_keeps_its_ends(zygote: Zygote) -> None:
     frames = frames_of(zygote, "deep(0)", "def deep(n):\n    return deep(n + 1)\n")
     assert len(frames) == 20

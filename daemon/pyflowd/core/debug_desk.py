@@ -97,7 +97,7 @@ class DebugDesk:
         if wish.port not in PORTS or not NAME.fullmatch(wish.terminal):
             return _bad_input("`debugging` needs a port from 1 to 65535, and the name of a terminal.")
         if wish.debugger is DebuggerKind.DEBUGPY and not (permissions.net or permissions.all):
-            message = "debugpy waits on a port, and the network is not permitted to the nodes of this run."
+            message = "debugpy waits on a port, which nodes may only if the network is permitted (--allow-net)."
             return ErrorInfo(code=ErrorCode.NOT_PERMITTED, message=message, hint="run it with --allow-net")
         return None
 
