@@ -36,6 +36,17 @@ PROMPT = "(Pdb) "
 TIERS = ("T0", "T1", "T2", "T3")
 
 
+# The number of its call, as any node can find it in its frames.
+FIND = """
+def find():
+    import sys
+    frame = sys._getframe()
+    while "order" not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals["order"][1]
+"""
+
+
 class Session:
     """A run with a debugger, and who types into it."""
 
@@ -90,6 +101,8 @@ def test_in_every_tier_it_looks_around_is_interrupted_and_ends_as_the_node_faile
         assert "ZeroDivisionError" in welcome
         assert "-> return rows[0] / rows[1]" in welcome
         assert "[3, 0]" in session.say("p rows")
+        session.say("import fcntl")
+        assert "PermissionError" in session.say("fcntl.ioctl(0, 0x5412, b'x')")  # TIOCSTI, though it is its own
         session.say("rows = 'changed'")
         session.say("import time")
         session.type("print('sle' + 'eps'); time.sleep(1000)\r")
@@ -199,7 +212,8 @@ def test_when_its_client_goes_the_node_fails_as_it_did_and_who_stays_sees_it(dae
 
 
 def test_where_nothing_of_the_node_is_left_to_see_none_opens(client: Client) -> None:
-    for document in (graph(node("return {1}", returns="set")), graph(node("import os\nos._exit(3)"))):
+    bodies = ("return {1}", "import os\nos._exit(3)", "raise MemoryError", "x = bytearray(10**12)")
+    for document in (graph(node(body)) for body in bodies):
         session = Session(client, document)
         session.until(RunFinished)
         assert not any(isinstance(event, DebuggerOpened) for event in session.events)
@@ -277,6 +291,43 @@ def test_on_a_terminal_it_opens_and_gives_it_back(terminal: Callable[..., object
         assert typist.shown.index("late") > typist.shown.index("harmless")
 
 
+def test_on_a_terminal_each_has_its_turn_and_quiet_ones_as_well(terminal: Callable[..., object]) -> None:
+    with terminal(graph(FAILS, FAILS), "--quiet") as typist:  # type: ignore[attr-defined]
+        for _ in range(2):
+            look_around(typist)
+            typist.type("q\r")
+        assert typist.end() == 1
+
+
+def test_a_terminal_that_goes_away_closes_it(terminal: Callable[..., object], client: Client) -> None:
+    with terminal(graph(FAILS)) as typist:  # type: ignore[attr-defined]
+        look_around(typist)
+        [run] = [run.run for run in client.status().runs if run.state == RunState.RUNNING]
+        typist.process.kill()
+        follower = client.follow(run)
+        assert isinstance(list(follower)[-1], RunFinished)
+        [ending] = follower.failures
+        assert ending.error is not None
+        assert ending.error.type == "ZeroDivisionError"
+
+
+def test_a_node_that_forges_its_failure_gets_one_terminal_and_no_more(client: Client) -> None:
+    """It writes what its worker would, once the daemon has it twice it is ended."""
+    forge = """import json, os
+head = json.dumps({'kind': 'halted', 'call': CALL, 'segments': []}).encode()
+for _ in range(TIMES):
+    os.write(250, len(head).to_bytes(4, 'little') + head)
+import time
+time.sleep(0.3)
+return 1"""
+    for times, state in ((1, NodeState.DONE), (2, NodeState.FAILED)):
+        session = Session(client, graph(node(forge.replace("TIMES", str(times)).replace("CALL", "find()"), "") + FIND))
+        assert session.finished().state is state
+        opened = [event for event in session.events if isinstance(event, DebuggerOpened)]
+        assert len(opened) == 1
+        session.until(RunFinished)
+
+
 def test_a_signal_ends_it_and_the_terminal_is_as_it_was(terminal: Callable[..., object]) -> None:
     with terminal(graph(FAILS), "--quiet") as typist:  # type: ignore[attr-defined]
         before = typist.settings()
@@ -295,6 +346,17 @@ def test_without_a_terminal_it_is_refused_before_anything_runs(unharmed: Running
     done = pyflowctl(unharmed.socket, "run", str(path), "--pdb", "--json", stdin=-3)
     assert done.returncode == 2
     assert "not allowed with --json" in done.stderr
+
+
+def test_what_classes_say_of_their_values_is_asked_within_the_sandbox(client: Client) -> None:
+    """In a fork of the node, which is counted with its processes, and lives in its namespace."""
+    body = "from decimal import Decimal\nd = Decimal('1.5')\nraise ValueError"
+    run = client.run_document(graph(node(body)), processes=4)
+    assert isinstance(list(run)[-1], RunFinished)
+    error = run.failures[0].error
+    assert error is not None
+    assert error.frames is not None
+    assert error.frames[0].locals == {"d": "Decimal('1.5')"}
 
 
 def test_frames_are_in_json_and_variables_in_what_is_verbose(unharmed: RunningDaemon, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ Only one node of a run has a debugger at a time, so a worker asks for its turn, 
     worker > daemon    listening {call}, from debugpy alone
 
 The failure is described before pdb opens: the node fails as it did, whatever is done in there. Refuses to open pdb in a
-process that the node forked, and where nothing of the node is left to look at.
+process that the node forked, and where nothing of the node is left to look at: no frame, or no memory.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Debugged:
                 raise
             failure = failures.describe(error)
             traceback = failures.node_traceback(error)
-            if traceback is not None:
+            if traceback is not None and failure["code"] != "memory_limit":
                 self._post_mortem(call, traceback, failure["traceback"])
             raise DescribedError(failure) from None
         finally:
@@ -88,6 +88,13 @@ def _ask_for_turn(call: int) -> Tuple[bool, Optional[int]]:
 def _wait_for_attachment(call: int, port: int) -> None:
     os.environ[NO_WARNING] = "1"
     try:
+        _attach(call, port)
+    finally:
+        os.environ.pop(NO_WARNING, None)
+
+
+def _attach(call: int, port: int) -> None:
+    try:
         import debugpy
     except ImportError:
         raise CallError("exception", NOT_INSTALLED) from None
@@ -100,4 +107,3 @@ def _wait_for_attachment(call: int, port: int) -> None:
         raise CallError("exception", "debugpy cannot wait on port %d: %s" % (port, error)) from None
     link.send({"kind": "listening", "call": call})
     debugpy.wait_for_client()
-    del os.environ[NO_WARNING]
