@@ -13,8 +13,10 @@ from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
 from pyflowd_client.protocol.requests import (
     NO_CHOICE,
+    NO_DEBUGGING,
     WHOLE_GRAPH,
     CheckGraph,
+    Debugging,
     EnvironmentChoice,
     Permissions,
     RunOptions,
@@ -48,6 +50,7 @@ class RunArguments(TypedDict, total=False):
     origin: which graph it is of whose nodes the last values are remembered; the default is the absolute path of its
     file, and for a text without a file the text itself.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
+    debugging: which debugger opens in nodes: the program types into pdb with `write_terminal`.
     """
 
     inputs: Mapping[str, Any]
@@ -74,6 +77,7 @@ class RunArguments(TypedDict, total=False):
     only: Sequence[str]
     origin: str | None
     max_value_bytes: int | None
+    debugging: Debugging | None
 
 
 def read_graph(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -129,6 +133,7 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
         environment=environment_choice(arguments),
         selection=selected_part(arguments),
         origin=arguments.get("origin"),
+        debugging=arguments.get("debugging") or NO_DEBUGGING,
     )
 
 

@@ -4,8 +4,8 @@ import argparse
 import os
 from collections.abc import Callable, Mapping
 
-from pyflowd_client.cli.choices import chosen_environment
-from pyflowd_client.cli.following import Following, Teller, print_events, report_on, tell
+from pyflowd_client.cli.choices import chosen_debugging, chosen_environment
+from pyflowd_client.cli.following import Teller, following, print_events, report_on, tell
 from pyflowd_client.cli.interrupts import Interrupts
 from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.errors import UsageRefused, run_exit_status
@@ -41,6 +41,7 @@ def _execute(
 ) -> ExitStatus:
     document, name = read_document(options.graph)
     environment = chosen_environment(options)
+    debugging = chosen_debugging(options)
     with Interrupts() as interrupts, open_session(options.socket) as client:
         submitted = client.run_document(
             document,
@@ -65,10 +66,11 @@ def _execute(
             max_value_bytes=options.max_value,
             permissions=_permissions(options),
             workdir=options.workdir,
+            debugging=debugging,
             **environment,
         )
         record = RunRecord()
-        follow = Following(client, submitted.id, interrupts)
+        follow = following(client, submitted.id, interrupts, debugging)
         if options.json:
             print_events(follow, record)
         else:

@@ -22,6 +22,7 @@ from pyflowd.core.stimuli import (
     StepSkipped,
     StepsOver,
     Stimulus,
+    TerminalWrote,
     WorkerMisbehaved,
     WorkerWrote,
 )
@@ -30,6 +31,7 @@ from pyflowd.shell.answers import Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
 from pyflowd.shell.programs import Program
+from pyflowd.shell.terminals import Terminal
 from pyflowd.worker_side import frames, orders
 
 PIPE_READ_BYTES = 65_536
@@ -60,6 +62,7 @@ class WorkerLink:
         self.has_missed_call = False
         self.is_heard = False
         self._outputs: Sequence[str] = ()
+        self.terminal: Terminal | None = None
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
@@ -115,7 +118,7 @@ class WorkerLink:
     def send(self, order: "orders.Order", descriptors: list[int]) -> None:
         """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
         self._last = order[2]
-        self._outputs = order[6] if order[0] == orders.CALL else ()
+        self._outputs = orders.outputs_of(order)
         self._stays = self._stays or order[2] == orders.MORE or order[0] == orders.PROGRAM
         try:
             orders.send(self._channel, order, descriptors)
@@ -128,6 +131,24 @@ class WorkerLink:
     def expect(self, program: Program) -> None:
         """The next order is a program."""
         self._program = program
+
+    def answer_halt(self, call: int, *, is_granted: bool, has_terminal: bool) -> None:
+        """Let a worker have its debugger, or not; OSError when it cannot have a terminal."""
+        things: list[tuple[str, int]] = []
+        descriptors: list[int] = []
+        if has_terminal:
+            self.terminal = Terminal(self._poller, self._pass_on)
+            things, descriptors = [("terminal", 1)], [self.terminal.child_end]
+        try:
+            orders.send(self._channel, (orders.TURN, call, orders.MORE, is_granted, things), descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        finally:
+            if has_terminal and self.terminal is not None:
+                self.terminal.close_child_end()
+
+    def _pass_on(self, data: bytes) -> None:
+        self._feed(TerminalWrote(worker=self.worker, data=data))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, and to no other that has its number later.
@@ -172,6 +193,8 @@ class WorkerLink:
 
     def _hang_up(self, close: Callable[[int], None]) -> None:
         """Listen no more: all was said, or the worker is dead."""
+        if self.terminal is not None:
+            self.terminal.close()
         if self._pipes:
             for descriptor in (*self._pipes.values(), self._channel.detach()):
                 close(descriptor)
@@ -229,8 +252,9 @@ class WorkerLink:
             return
         self._tell_steps()
         if header["kind"] != "progress":
-            self._program = None
             self._drain_pipes()
+        if header["kind"] not in UNDER_WAY:
+            self._program = None
             self._signal = None  # it was for this call
             if self._stays and isinstance(stimulus, CallDone | CallFailed):
                 self._told_cpu_s += max(0.0, stimulus.usage.cpu_s)
@@ -243,6 +267,8 @@ class WorkerLink:
         self._feed(WorkerMisbehaved(worker=self.worker, reason=reason))
 
     def _drain_pipes(self) -> None:
+        if self.terminal is not None:
+            self.terminal.drain()
         for stream in tuple(self._pipes):
             for _ in range(PIPE_DRAIN_READS):
                 if not self._has_written(stream) or not self._read_pipe(stream):
