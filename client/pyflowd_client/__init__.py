@@ -13,9 +13,11 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyflowd_client.aio import AsyncClient, AsyncRun, connect_async
+    from pyflowd_client.aio_live import AsyncLive
     from pyflowd_client.blocking import Client, connect
     from pyflowd_client.environments import AsyncEnvironments, Environments
     from pyflowd_client.errors import (
+        ChangeRefused,
         DaemonLost,
         DaemonUnavailable,
         GraphFileError,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         RequirementsFileError,
         RunFailed,
     )
+    from pyflowd_client.live import Live
     from pyflowd_client.protocol import events
     from pyflowd_client.protocol.requests import Debugging, Permissions
     from pyflowd_client.protocol.states import DebuggerKind
@@ -37,7 +40,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncClient",
     "AsyncEnvironments",
+    "AsyncLive",
     "AsyncRun",
+    "ChangeRefused",
     "Client",
     "DaemonLost",
     "DaemonUnavailable",
@@ -45,6 +50,7 @@ __all__ = [
     "Debugging",
     "Environments",
     "GraphFileError",
+    "Live",
     "LocationRefused",
     "Outputs",
     "Permissions",
@@ -72,7 +78,9 @@ _HOMES = tuple(
         "environments",
         "requirements_file",
         "blocking",
+        "live",
         "aio",
+        "aio_live",
     )
 )
 

@@ -25,10 +25,11 @@ from pyflowd_client.protocol.events import Event
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.record import Outputs
 from pyflowd_client.run import RunHandle
-from pyflowd_client.submission import RunArguments, check, origin_of, read_graph, submission
+from pyflowd_client.submission import LiveArguments, RunArguments, check, opening, origin_of, read_graph, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyflowd_client.aio_live import AsyncLive
     from pyflowd_client.environments import AsyncEnvironments
 
 R = TypeVar("R", bound=replies.Reply)
@@ -76,6 +77,7 @@ class AsyncClient:
         self._context = zmq.asyncio.Context()
         self._socket, self._monitor = open_dealer(self._context, location)
         self._failure: PyflowdError | None = None
+        self.arrivals = 0  # how often something came
         self._waiting: list[asyncio.Future[None]] = []
         self._listener = asyncio.create_task(self._listen(), name="listen to pyflowd")
 
@@ -102,6 +104,29 @@ class AsyncClient:
     async def submit(self, request: requests.SubmitRun | requests.ChangeEnvironment) -> AsyncRun:
         """The run that a request begins."""
         return AsyncRun(self, (await self.ask(request, replies.RunAccepted)).run)
+
+    async def live(self, path: str | os.PathLike[str], **arguments: Unpack[LiveArguments]) -> "AsyncLive":
+        """Open a live session of a graph file, which ends with the block: `async with await client.live(path)`."""
+        document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
+        return await self.live_document(document, name=name, **arguments)
+
+    async def live_document(
+        self, document: str, *, name: str | None = None, **arguments: Unpack[LiveArguments]
+    ) -> "AsyncLive":
+        """Open a live session of the text of a graph."""
+        from pyflowd_client.aio_live import AsyncLive
+
+        run = (await self.ask(opening(document, name, arguments), replies.RunAccepted)).run
+        return AsyncLive(self, self._conversation, run, is_own=True)
+
+    async def follow_live(self, run: str) -> "AsyncLive":
+        """A live session that somebody has opened before: as it is now, and then its events. It stays open."""
+        from pyflowd_client.aio_live import AsyncLive
+
+        run_id = RunId(run)
+        present = await self._expect(replies.LiveFollowing, self._conversation.follow_live(run_id))
+        return AsyncLive(self, self._conversation, run_id, is_own=False).begin(present)
 
     @property
     def environments(self) -> "AsyncEnvironments":
@@ -160,10 +185,21 @@ class AsyncClient:
         """The run's next event, as soon as there is one."""
         while True:
             record = self._conversation.next_event(run)
-            await self._flush()
+            await self.flush()
             if record is not None:
                 return record
             await self._something_new()
+
+    async def wait(self, since: int) -> None:
+        """Send what is to be sent and wait for something to come since `arrivals` was `since`; DaemonLost."""
+        await self.flush()
+        if self.arrivals == since:
+            await self._something_new()
+
+    async def flush(self) -> None:
+        """Send what is to be sent."""
+        for message in self._conversation.outgoing():
+            await self._socket.send(message)
 
     async def close(self) -> None:
         """End the session. Runs go on."""
@@ -171,16 +207,16 @@ class AsyncClient:
             return
         if self._failure is None:
             self._conversation.ask(requests.Goodbye())
-            await self._flush()
+            await self.flush()
         self._listener.cancel()
         await asyncio.wait([self._listener])
         close_dealer(self._context, self._socket, self._monitor, is_heard=self._failure is None)
 
     async def _expect(self, expected: type[R], request_id: int) -> R:
-        await self._flush()
+        await self.flush()
         while (reply := self._conversation.reply(request_id)) is None:
             await self._something_new()
-            await self._flush()
+            await self.flush()
         return expect(reply, expected)
 
     async def _something_new(self) -> None:
@@ -191,6 +227,7 @@ class AsyncClient:
         await waiter
 
     def _wake_all(self) -> None:
+        self.arrivals += 1
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if not waiter.done():
@@ -205,7 +242,7 @@ class AsyncClient:
             while not is_gone:
                 is_gone = self._monitor in dict(await poller.poll())
                 await self._take_in()
-                await self._flush()
+                await self.flush()
                 self._wake_all()
         except PyflowdError as error:
             self._failure = error
@@ -219,10 +256,6 @@ class AsyncClient:
             while True:
                 for frame in await self._socket.recv_multipart(zmq.NOBLOCK):
                     self._conversation.receive(frame)
-
-    async def _flush(self) -> None:
-        for message in self._conversation.outgoing():
-            await self._socket.send(message)
 
 
 @contextlib.asynccontextmanager

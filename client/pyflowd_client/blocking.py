@@ -5,8 +5,10 @@ what was lost with the old one has to be said. Connect again and follow the run 
 """
 
 import contextlib
+import math
 import os
 import time
+from collections.abc import Iterable
 from typing import Any, TypeVar, Unpack
 
 import zmq
@@ -20,11 +22,12 @@ from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import EventRecord
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.run import Run
-from pyflowd_client.submission import RunArguments, check, origin_of, read_graph, submission
+from pyflowd_client.submission import LiveArguments, RunArguments, check, opening, origin_of, read_graph, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyflowd_client.environments import Environments
+    from pyflowd_client.live import Live
 
 R = TypeVar("R", bound=replies.Reply)
 # As plain integers: the arithmetic of enum flags costs more than the calls.
@@ -61,6 +64,30 @@ class Client:
     def submit(self, request: requests.SubmitRun | requests.ChangeEnvironment) -> Run:
         """The run that a request begins."""
         return Run(self, self.ask(request, replies.RunAccepted).run)
+
+    def live(self, path: str | os.PathLike[str], **arguments: Unpack[LiveArguments]) -> "Live":
+        """Open a live session of a graph file, which ends with the block: `with client.live(path) as live`.
+
+        GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON.
+        """
+        document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
+        return self.live_document(document, name=name, **arguments)
+
+    def live_document(self, document: str, *, name: str | None = None, **arguments: Unpack[LiveArguments]) -> "Live":
+        """Open a live session of the text of a graph."""
+        from pyflowd_client.live import Live  # not on the way of a command that only runs a graph
+
+        run = self.ask(opening(document, name, arguments), replies.RunAccepted).run
+        return Live(self, self._conversation, run, is_own=True)
+
+    def follow_live(self, run: str) -> "Live":
+        """A live session that somebody has opened before: as it is now, and then its events. It stays open."""
+        from pyflowd_client.live import Live
+
+        run_id = RunId(run)
+        present = self._expect(replies.LiveFollowing, self._conversation.follow_live(run_id))
+        return Live(self, self._conversation, run_id, is_own=False).begin(present)
 
     @property
     def environments(self) -> "Environments":
@@ -119,20 +146,34 @@ class Client:
 
     def next_event(self, run: RunId, *, wake_fd: int | None = None) -> EventRecord | None:
         """The run's next event, as soon as there is one; None when `wake_fd` became readable before."""
+        wake_fds = () if wake_fd is None else (wake_fd,)
         while True:
             record = self._conversation.next_event(run)
-            self._flush()
+            self.flush()
             if record is not None:
                 return record
-            if not self._pump(wake_fd=wake_fd):
+            if not self._pump(wake_fds=wake_fds):
                 return None
+
+    def wait(self, *, give_up_at: float | None = None, wake_fds: Iterable[int] = ()) -> bool:
+        """Send what is to be sent and wait for something to come; whether it did before the others.
+
+        The others are the time `give_up_at`, of the monotonic clock, and a descriptor that becomes readable.
+        """
+        self.flush()
+        return self._pump(give_up_at=give_up_at, wake_fds=wake_fds)
+
+    def flush(self) -> None:
+        """Send what is to be sent."""
+        for message in self._conversation.outgoing():
+            self._socket.send(message)
 
     def close(self) -> None:
         """End the session. Runs go on."""
         if not self._context.closed:
             if not self._is_lost:
                 self._conversation.ask(requests.Goodbye())
-                self._flush()
+                self.flush()
             close_dealer(self._context, self._socket, self._monitor, is_heard=not self._is_lost)
 
     def __enter__(self) -> "Client":
@@ -144,15 +185,16 @@ class Client:
     def _expect(self, expected: type[R], request_id: int, deadline_s: float | None = None) -> R:
         give_up_at = None if deadline_s is None else time.monotonic() + deadline_s
         while True:
-            self._flush()
+            self.flush()
             reply = self._conversation.reply(request_id)
             if reply is not None:
                 break
-            self._pump(give_up_at=give_up_at)
+            if not self._pump(give_up_at=give_up_at):
+                raise silent(self._location)
         return expect(reply, expected)
 
-    def _pump(self, *, give_up_at: float | None = None, wake_fd: int | None = None) -> bool:
-        """Take in what has come, waiting if there is nothing; False when `wake_fd` ended the wait.
+    def _pump(self, *, give_up_at: float | None = None, wake_fds: Iterable[int] = ()) -> bool:
+        """Take in what has come, waiting if there is nothing; False when the time or a descriptor ended the wait.
 
         DaemonLost when nothing can come any more: what the daemon sent before it went is taken in first.
         """
@@ -161,16 +203,13 @@ class Client:
                 return True
             raise lost(self._location)
         watched: list[tuple[Any, int]] = [*self._incoming, (self._monitor, POLLIN)]
-        if wake_fd is not None:
-            watched.append((wake_fd, POLLIN))
-        timeout_ms = -1 if give_up_at is None else max(0, int((give_up_at - time.monotonic()) * 1000))
+        watched += [(fd, POLLIN) for fd in wake_fds]
+        timeout_ms = -1 if give_up_at is None else max(0, math.ceil((give_up_at - time.monotonic()) * 1000))
         ready: list[Any] = [source for source, _ in zmq.zmq_poll(watched, timeout_ms)]
-        if not ready:
-            raise silent(self._location)
         self._is_lost |= self._monitor in ready
         if self._socket in ready:
             self._take_in()
-        return wake_fd not in ready
+        return bool(ready) and not any(fd in ready for fd in wake_fds)
 
     def _take_in(self) -> int:
         count = 0
@@ -182,10 +221,6 @@ class Client:
                     break
             count += 1
         return count
-
-    def _flush(self) -> None:
-        for message in self._conversation.outgoing():
-            self._socket.send(message)
 
 
 def connect(socket: str | os.PathLike[str] | None = None, *, autostart: bool = True) -> Client:

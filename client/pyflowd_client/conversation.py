@@ -16,13 +16,23 @@ from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.events import EventsLost, RunFinished
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
+from pyflowd_client.protocol.replies import LiveFollowing, Reply, RunAccepted, Welcome
 from pyflowd_client.protocol.replies import Refused as RefusedReply
-from pyflowd_client.protocol.replies import Reply, RunAccepted, Welcome
-from pyflowd_client.protocol.requests import Ack, ChangeEnvironment, FollowRun, Hello, Request, SubmitRun
+from pyflowd_client.protocol.requests import (
+    Ack,
+    ChangeEnvironment,
+    FollowLive,
+    FollowRun,
+    Hello,
+    OpenLive,
+    Request,
+    SubmitRun,
+)
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
 ACK_BYTES = 256 * 1024
 ACK_EVENTS = 200
+_NOT_YET = 2**63  # a sequence number that no event has
 
 
 class _Followed:
@@ -73,6 +83,21 @@ class Conversation:
         self._followed[run] = _Followed(from_seq, request_id)
         return request_id
 
+    def follow_live(self, run: RunId) -> int:
+        """Ask how a live session is; the reply is a LiveFollowing.
+
+        Who does not follow it yet has its events from then on. Who does loses none of them: the reply tells of the
+        session after its `last_seq`, which can be ahead of the events that still wait.
+        """
+        request_id = self.ask(FollowLive(run=run))
+        if run not in self._followed:
+            self._followed[run] = _Followed(_NOT_YET, request_id)
+        return request_id
+
+    def leave(self, run: RunId) -> None:
+        """Take no more events of a run; those that still come are dropped."""
+        self._followed.pop(run, None)
+
     def outgoing(self) -> list[bytes]:
         """The messages to send now, in order; each is given once."""
         messages, self._outgoing = self._outgoing, []
@@ -113,6 +138,11 @@ class Conversation:
             self._count(followed, record)
         return record
 
+    def has_waiting(self, run: RunId, names: frozenset[str]) -> bool:
+        """Whether an event with one of these names waits to be taken."""
+        followed = self._followed.get(run)
+        return followed is not None and any(record.wire.get("event") in names for record in followed.waiting)
+
     def is_following(self, run: RunId) -> bool:
         """Whether more events of the run can come."""
         return run in self._followed
@@ -144,10 +174,12 @@ class Conversation:
         if request_id is None or request is None:
             detail = f": {reply.error.message}" if isinstance(reply, RefusedReply) else ""
             raise ProtocolMismatch(f"the daemon answered a request that was not made{detail}.")
-        if isinstance(request, SubmitRun | ChangeEnvironment) and isinstance(reply, RunAccepted):
+        if isinstance(request, SubmitRun | ChangeEnvironment | OpenLive) and isinstance(reply, RunAccepted):
             self._followed[reply.run] = _Followed(1)
         if isinstance(request, FollowRun):
             self._settle_follow(request_id, request.run, reply)
+        if isinstance(request, FollowLive):
+            self._settle_follow_live(request_id, request.run, reply)
         if isinstance(reply, Welcome) and not OLDEST_PROTOCOL_VERSION <= reply.protocol <= PROTOCOL_VERSION:
             raise ProtocolMismatch(f"the daemon chose protocol {reply.protocol}, which this client did not offer.")
         if request_id in self._repairs:
@@ -162,6 +194,19 @@ class Conversation:
         followed.follow_id = None
         if isinstance(reply, RefusedReply):
             followed.refusal = reply.error
+
+    def _settle_follow_live(self, request_id: int, run: RunId, reply: Reply) -> None:
+        followed = self._followed.get(run)
+        if followed is None:
+            return
+        if followed.follow_id == request_id:  # the first that is heard of it
+            followed.follow_id = None
+            if isinstance(reply, LiveFollowing):
+                followed.next_seq = reply.last_seq + 1
+            else:
+                del self._followed[run]
+        elif isinstance(reply, LiveFollowing) and followed.next_seq <= reply.last_seq:
+            self._repair(run, followed)  # the daemon goes on after `last_seq`
 
 
 def _explains_gap(record: EventRecord, next_seq: int) -> bool:

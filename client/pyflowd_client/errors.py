@@ -69,6 +69,14 @@ class Refused(PyflowdError):
         self.exit_status = exit_status(error.code)
 
 
+class ChangeRefused(Refused):
+    """A live session was not changed. `change` is what the change was called; the session goes on without it."""
+
+    def __init__(self, error: ErrorInfo, change: str) -> None:
+        super().__init__(error)
+        self.change = change
+
+
 class RunFailed(PyflowdError):
     """A run ended in another state than succeeded.
 

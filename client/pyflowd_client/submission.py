@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from pyflowd_client.errors import GraphFileError
-from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
+from pyflowd_client.errors import GraphFileError, RequestUnsendable
+from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
 from pyflowd_client.protocol.requests import (
     NO_CHOICE,
     NO_DEBUGGING,
@@ -18,6 +18,8 @@ from pyflowd_client.protocol.requests import (
     CheckGraph,
     Debugging,
     EnvironmentChoice,
+    LiveOptions,
+    OpenLive,
     Permissions,
     RunOptions,
     Selection,
@@ -45,6 +47,8 @@ class RunArguments(TypedDict, total=False):
     program's own working directory. workdir: the folder that nodes start in, which they may read; None means their
     scratch folder.
     partial: run what can be run of a graph with errors.
+    isolation: "fresh" (each node has a process of its own) or "shared" (one process for all nodes, values by reference;
+    not for a part of a graph).
     targets: run these nodes and all they need. start_from: run these and all that depends on them. only: just these.
     What any of them says is run, and the other nodes give what they gave last. A node is named as in `inputs`.
     origin: which graph it is of whose nodes the last values are remembered; the default is the absolute path of its
@@ -72,12 +76,26 @@ class RunArguments(TypedDict, total=False):
     permissions: Permissions | None
     workdir: str | os.PathLike[str] | None
     partial: bool
+    isolation: str
     targets: Sequence[str]
     start_from: Sequence[str]
     only: Sequence[str]
     origin: str | None
     max_value_bytes: int | None
     debugging: Debugging | None
+
+
+class LiveArguments(RunArguments, total=False):
+    """How a live session is opened: as a run is carried out, and beyond that; all may be left out.
+
+    isolation: "fresh" (a process for each execution of a node), "resident" (the default: each node keeps its own
+    process from one execution to the next) or "shared" (one process for all nodes).
+    paused: nothing is executed before it is resumed.
+    linger_s: so long the session stays when nobody follows it any more, seconds.
+    """
+
+    paused: bool
+    linger_s: float
 
 
 def read_graph(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -135,6 +153,19 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
         origin=arguments.get("origin"),
         debugging=arguments.get("debugging") or NO_DEBUGGING,
     )
+
+
+def opening(document: str, name: str | None, arguments: LiveArguments) -> OpenLive:
+    """The request that opens a live session of `document`. ValueError when only a part of it is asked for."""
+    graph = submission(document, name, arguments)
+    if graph.selection != WHOLE_GRAPH:
+        raise ValueError("a live session is of the whole graph; what changes in it runs, and what is below that")
+    live = LiveOptions(
+        isolation=arguments.get("isolation", "resident"),
+        is_paused=arguments.get("paused", False),
+        linger_s=float(arguments.get("linger_s", 60.0)),
+    )
+    return OpenLive(graph=graph, live=live)
 
 
 def check(document: str, name: str | None, arguments: RunArguments) -> CheckGraph:
@@ -215,12 +246,23 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
 
 
 def encode_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
-    """Each value as JSON text; TypeError or ValueError names the input that cannot be written."""
-    encoded = {}
-    for pin, value in inputs.items():
-        try:
-            encoded[pin] = json.dumps(value)
-        except (TypeError, ValueError, RecursionError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"input {pin}: {error}") from None
-    return encoded
+    """Each value as JSON text; the errors of `encode_value`."""
+    return {pin: encode_value(pin, value) for pin, value in inputs.items()}
+
+
+def encode_value(pin: str, value: Any) -> str:
+    """A value as JSON text. TypeError or ValueError when it cannot be written, RequestUnsendable when it is too large.
+
+    All name the input that it is for.
+    """
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"input {pin}: {error}") from None
+    if len(text) > MAX_REQUEST_BYTES:
+        raise RequestUnsendable(
+            f"input {pin}: the value has {len(text)} bytes, of {MAX_REQUEST_BYTES} that a request may have."
+            " Let the node read it from a file."
+        )
+    return text

@@ -82,7 +82,7 @@ def test_such_an_input_without_its_parts_is_shown_its_form(text: str) -> None:
 def test_a_bare_text_is_answered_with_the_line_that_would_have_worked() -> None:
     with pytest.raises(ArgumentTypeError) as caught:
         node_input('Load.path=a "b".csv')
-    assert str(caught.value).endswith(r"""--input 'Load.path="a \"b\".csv"'""")
+    assert str(caught.value).endswith(r"""shell: 'Load.path="a \"b\".csv"'""")
 
 
 def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -28,9 +28,12 @@ NOT_ON_THE_WAY = {
     "pathlib",
     "platformdirs",
     "pyflowd_client.cli.env_arguments",
+    "pyflowd_client.cli.live_arguments",
     "pyflowd_client.cli.node_arguments",
     "pyflowd_client.cli.node_report",
     "pyflowd_client.environments",
+    "pyflowd_client.live",
+    "pyflowd_client.live_record",
     "pyflowd_client.requirements",
     "pyflowd_client.requirements_file",
     "rich",
@@ -49,6 +52,7 @@ def loaded(environment: dict[str, str], *arguments: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", SHOW.format(arguments=list(arguments))],
         capture_output=True,
+        stdin=subprocess.DEVNULL,
         text=True,
         timeout=30,
         env=environment,
@@ -63,6 +67,14 @@ def test_run_loads_nothing_that_it_does_not_need(
 ) -> None:
     (tmp_path / "g.md").write_text("greet")
     assert not loaded(environment, "run", str(tmp_path / "g.md")) & NOT_ON_THE_WAY
+
+
+def test_live_for_programs_loads_nothing_that_only_people_need(
+    daemon: FakeDaemon, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "g.md").write_text("live A")
+    found = loaded(environment, "live", str(tmp_path / "g.md"), "--json") & NOT_ON_THE_WAY
+    assert found == {"pyflowd_client.cli.live_arguments", "pyflowd_client.live", "pyflowd_client.live_record"}
 
 
 def test_version_does_not_even_load_the_transport(environment: dict[str, str]) -> None:

@@ -245,3 +245,43 @@ def test_over_a_bad_line_every_event_is_taken_once_and_in_order(
         seqs += taken(conversation)
         network.answer(conversation, sizes)
     assert seqs == list(range(1, length + 1))
+
+
+def present(request_id: int, last_seq: int) -> bytes:
+    reply = replies.LiveFollowing(
+        run=RUN, state=RunState.RUNNING, last_seq=last_seq, graph="g", isolation="fresh", is_paused=False
+    )
+    return codec.encode_reply(request_id, reply)
+
+
+def test_who_joins_a_live_session_has_the_events_after_the_present() -> None:
+    conversation = Conversation()
+    conversation.receive(present(conversation.follow_live(RUN), 7))
+    conversation.receive(told(output(8), output(9)))
+    assert taken(conversation) == [8, 9]
+    assert len(asked(conversation)) == 1
+
+
+def test_who_follows_a_live_session_loses_nothing_by_asking_how_it_is() -> None:
+    conversation = submitted()
+    conversation.receive(told(output(1)))
+    request_id = conversation.follow_live(RUN)
+    conversation.receive(told(output(2)))
+    conversation.receive(present(request_id, 4))  # the daemon had not sent all yet
+    assert asked(conversation)[-1] == requests.FollowRun(run=RUN, from_seq=3)
+    conversation.receive(told(output(5)))
+    conversation.receive(
+        codec.encode_reply(request_id + 1, replies.Following(run=RUN, state=RunState.RUNNING, first_seq=1, last_seq=5))
+    )
+    conversation.receive(told(output(3), output(4), output(5)))
+    assert taken(conversation) == [1, 2, 3, 4, 5]
+
+
+def test_who_leaves_a_run_has_no_more_of_its_events_and_a_refused_one_is_not_followed() -> None:
+    conversation = submitted()
+    conversation.leave(RUN)
+    conversation.receive(told(output(1)))
+    assert not conversation.is_following(RUN)
+    refusal = replies.Refused(error=ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message="no"))
+    conversation.receive(codec.encode_reply(conversation.follow_live(RUN), refusal))
+    assert not conversation.is_following(RUN)

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from pyflowd_client.errors import GraphFileError
+from pyflowd_client.errors import GraphFileError, RequestUnsendable
 from pyflowd_client.protocol.errors import ExitStatus
-from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
+from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
 from pyflowd_client.protocol.requests import WHOLE_GRAPH, EnvironmentChoice, Permissions, RunOptions, Selection
 from pyflowd_client.requirements import interpreter
 from pyflowd_client.submission import (
     RunArguments,
     check,
     encode_inputs,
+    opening,
     origin_of,
     read_graph,
     submission,
@@ -156,3 +157,13 @@ def test_an_empty_path_does_not_become_the_folder_one_is_in() -> None:
 def test_one_path_in_the_place_of_several_does_not_grant_its_characters() -> None:
     with pytest.raises(TypeError, match="'/data' is one path"):
         with_absolute_paths(Permissions(read="/data"))  # type: ignore[arg-type]
+
+
+def test_a_value_larger_than_a_request_is_refused_by_its_pin() -> None:
+    with pytest.raises(RequestUnsendable, match=rf"input A\.x: the value has {MAX_REQUEST_BYTES + 2} bytes"):
+        submission("d", None, {"inputs": {"A.x": "x" * MAX_REQUEST_BYTES}})
+
+
+def test_a_live_session_is_of_the_whole_graph() -> None:
+    with pytest.raises(ValueError, match="whole graph"):
+        opening("d", None, {"only": ["A"]})

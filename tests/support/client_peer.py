@@ -25,6 +25,7 @@ from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.limits import WINDOW_BYTES, WINDOW_EVENTS
 from pyflowd_client.protocol.states import NodeState, RunState
 from support import environment_answers
+from support.live_peer import LivePeer, WouldNot
 
 Story = Callable[["Teller", Any], None]
 
@@ -41,7 +42,7 @@ class Teller:
         self.is_over = False
         self.is_stubborn = False
 
-    def tell(self, kind: type[Any], **fields: Any) -> None:
+    def tell(self, kind: type[Any], /, **fields: Any) -> None:
         """One event; fields that hold raw JSON bytes are spliced in as they are."""
         event = kind(run=self.run, seq=len(self.encoded) + 1, time=time.time(), **fields)
         self.encoded.append(orjson.dumps(codec.event_to_wire(event)))
@@ -210,6 +211,7 @@ class FakeDaemon:
         self._to_lose = set(lose)
         self._runs: dict[RunId, Teller] = {}
         self._followers: dict[tuple[bytes, RunId], Follower] = {}
+        self._live: dict[RunId, LivePeer] = {}
         self._is_stopping = False
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
@@ -277,7 +279,40 @@ class FakeDaemon:
                 self._is_stopping = True
             case requests.Goodbye():
                 return None  # nobody waits for it, and libzmq 4.3.5 may never close a socket that answers who leaves
-        return self._prepared(request) or environment_answers.answer(request) or replies.Done()
+        try:
+            return (
+                self._live_reply(client, request)
+                or self._prepared(request)
+                or environment_answers.answer(request)
+                or replies.Done()
+            )
+        except WouldNot as reason:
+            return replies.Refused(error=reason.error)
+
+    def _live_reply(self, client: bytes, request: requests.Request) -> replies.Reply | None:
+        match request:
+            case requests.OpenLive():
+                run = RunId(f"run-{len(self._runs) + 1}")
+                teller = Teller(run)
+                self._live[run] = LivePeer(teller.tell, request)
+                self._runs[run] = teller
+                self._followers[client, run] = Follower(0)
+                return replies.RunAccepted(run=run)
+            case requests.UpdateLive():
+                return replies.LiveUpdated(run=request.run, change=self._session(request.run).update(request))
+            case requests.FollowLive():
+                present = self._session(request.run).present(request.run, last := len(self._runs[request.run].encoded))
+                self._followers[client, request.run] = Follower(last)
+                return present
+            case requests.CloseLive():
+                self._session(request.run).close()
+                return replies.Done()
+        return None
+
+    def _session(self, run: RunId) -> LivePeer:
+        if run not in self._live:
+            raise WouldNot(ErrorCode.UNKNOWN_RUN, f"no live session is called {run}")
+        return self._live[run]
 
     def _prepared(self, request: requests.Request) -> replies.Reply | None:
         match request:

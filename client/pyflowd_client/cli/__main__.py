@@ -26,6 +26,7 @@ Execute PyFlowGraph node graphs: every node in a fresh process of its own.
   pyflowctl run graph.md --json | jq .event           one event per line, for programs
   pyflowctl run graph.md --with 'pandas>=2'           with a package, which is installed if need be
   pyflowctl node graph.md Split --input 'parts=4'     run a single node of it
+  pyflowctl live graph.md                             run it again whatever changes
   pyflowctl check graph.md                            say what is wrong with a graph
   pyflowctl env list                                  see the environments that are kept
   pyflowctl status                                    see what the daemon does
@@ -86,6 +87,9 @@ def build_parser() -> Parser:
 
     add_run(command("run", "runs", RUN, "execute a graph"))
     commands.add_parser("node", description=NODE, help="run a single node", parents=[common], fill=_fill_node)
+    commands.add_parser(
+        "live", help="execute a graph again whatever changes", parents=[common], fill=_fill_live
+    ).set_defaults(command="live:live")
     add_check(command("check", "graphs", CHECK, "say what is wrong with a graph, without executing it"))
     _add_convert(command("convert", "graphs", CONVERT, "write a graph in another format"))
     commands.add_parser(
@@ -115,6 +119,13 @@ def _fill_env(env: Parser) -> None:
     from pyflowd_client.cli.env_arguments import fill  # a dozen commands, which most command lines do without
 
     fill(env)
+
+
+def _fill_live(live: Parser) -> None:
+    from pyflowd_client.cli.live_arguments import LIVE, fill  # as many as `run` has
+
+    live.description = LIVE
+    fill(live)
 
 
 def _add_convert(convert: argparse.ArgumentParser) -> None:

@@ -165,7 +165,7 @@ def _json_value(pin: str, written: str) -> Any:
         shown = written if len(written) <= SHOWN_CHARACTERS else f"{written[:SHOWN_CHARACTERS]}..."
         quoted = f"{pin}={json.dumps(shown, ensure_ascii=False)}"
         raise argparse.ArgumentTypeError(
-            f"{shown!r} is not JSON. If it is meant as text, quote it for JSON and the shell: --input '{quoted}'"
+            f"{shown!r} is not JSON. If it is meant as text, quote it for JSON and the shell: '{quoted}'"
         ) from None
     except RecursionError:
         raise argparse.ArgumentTypeError(f"the value for {pin} is nested too deep; let the node read a file") from None
@@ -183,5 +183,5 @@ class CollectInputs(argparse.Action):
         pin, value = values
         inputs = dict(getattr(namespace, self.dest))
         if pin in inputs:
-            parser.error(f"--input {pin} is given twice")
+            parser.error(f"{option} {pin} is given twice")
         setattr(namespace, self.dest, inputs | {pin: value})

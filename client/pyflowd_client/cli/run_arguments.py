@@ -48,9 +48,10 @@ def add_graph(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("graph", metavar="GRAPH", help="a graph file, FlowSpec Markdown or JSON; - is standard input")
 
 
-def _add_inputs(parser: argparse.ArgumentParser) -> None:
+def add_inputs(parser: argparse.ArgumentParser, name: str) -> None:
+    """Values for inputs: `name` is that of the argument for one."""
     parser.add_argument(
-        "--input",
+        name,
         metavar="NODE.PIN=JSON",
         dest="inputs",
         type=node_input,
@@ -117,7 +118,7 @@ def add_builds(to: argparse._ActionsContainer) -> None:
 
 def add_run(run: argparse.ArgumentParser) -> None:
     add_graph(run)
-    _add_inputs(run)
+    add_inputs(run, "--input")
     run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
     _add_part(
         run.add_argument_group(
@@ -141,6 +142,24 @@ def _add_part(part: argparse._ArgumentGroup) -> None:
 
 def add_manner(run: argparse.ArgumentParser) -> None:
     """How nodes are run, and what is shown of it."""
+    add_bounds(run)
+    add_debugging(run)
+    run.add_argument(
+        "--isolation",
+        choices=("fresh", "resident", "shared"),
+        default="fresh",
+        help="fresh: each node in a process of its own; shared: all in one (resident is for `live`; here: fresh)",
+    )
+    form = run.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
+    form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
+    form.add_argument(
+        "--verbose", action="store_true", help="show when nodes begin, what they took, the variables of failed ones"
+    )
+
+
+def add_bounds(run: argparse.ArgumentParser) -> None:
+    """What nodes may do and use: what `run` and `live` have in common."""
     run.add_argument("--seed", metavar="N", type=whole_number, help="make random numbers the same in every run")
     run.add_argument(
         "--max-value",
@@ -149,15 +168,8 @@ def add_manner(run: argparse.ArgumentParser) -> None:
         default=1_000_000,
         help="show larger values as a note of their type and size (default: 1 MB)",
     )
-    add_debugging(run)
     _add_permissions(run.add_argument_group("permissions", "Up to what the daemon's settings allow."))
     _add_limits(run.add_argument_group("limits", "Up to what the daemon's settings allow."))
-    form = run.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
-    form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
-    form.add_argument(
-        "--verbose", action="store_true", help="show when nodes begin, what they took, the variables of failed ones"
-    )
 
 
 def add_debugging(to: argparse._ActionsContainer) -> None:
@@ -214,6 +226,6 @@ def _add_limits(limits: argparse._ArgumentGroup) -> None:
 
 def add_check(check: argparse.ArgumentParser) -> None:
     add_graph(check)
-    _add_inputs(check)
+    add_inputs(check, "--input")
     add_environment(check)
     check.add_argument("--json", action="store_true", help="one JSON object")

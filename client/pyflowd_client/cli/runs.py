@@ -12,7 +12,7 @@ from pyflowd_client.errors import UsageRefused, run_exit_status
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.requests import Permissions
 from pyflowd_client.record import RunRecord
-from pyflowd_client.submission import origin_of, read_document
+from pyflowd_client.submission import RunArguments, origin_of, read_document
 
 
 def run(options: argparse.Namespace) -> ExitStatus:
@@ -40,35 +40,20 @@ def _execute(
     teller: Callable[[RunRecord, argparse.Namespace], Teller],
 ) -> ExitStatus:
     document, name = read_document(options.graph)
-    environment = chosen_environment(options)
     debugging = chosen_debugging(options)
+    arguments: RunArguments = {
+        **execution(options),
+        "origin": None if name is None else origin_of(options.graph),
+        "inputs": inputs,
+        "targets": options.targets,
+        "start_from": options.start_from,
+        "only": options.only,
+        "partial": options.partial,
+        "debugging": debugging,
+        "isolation": options.isolation,
+    }
     with Interrupts() as interrupts, open_session(options.socket) as client:
-        submitted = client.run_document(
-            document,
-            name=name,
-            origin=None if name is None else origin_of(options.graph),
-            inputs=inputs,
-            targets=options.targets,
-            start_from=options.start_from,
-            only=options.only,
-            seed=options.seed,
-            timeout_s=options.timeout,
-            run_timeout_s=options.run_timeout,
-            cpu_s=options.cpu_time,
-            memory_bytes=options.memory,
-            output_bytes=options.max_output,
-            open_files=options.max_open_files,
-            file_bytes=options.max_file_size,
-            processes=options.max_processes,
-            scratch_bytes=options.max_scratch,
-            scratch_files=options.max_scratch_files,
-            partial=options.partial,
-            max_value_bytes=options.max_value,
-            permissions=_permissions(options),
-            workdir=options.workdir,
-            debugging=debugging,
-            **environment,
-        )
+        submitted = client.run_document(document, name=name, **arguments)
         record = RunRecord()
         follow = following(client, submitted.id, interrupts, debugging)
         if options.json:
@@ -78,6 +63,31 @@ def _execute(
     if record.is_over:
         return run_exit_status(record.state, record.failures, record.error)
     return ExitStatus.INTERRUPTED
+
+
+def execution(options: argparse.Namespace) -> RunArguments:
+    """How nodes are executed, as `run` and `live` were told; UsageRefused when it does not go together."""
+    environment = chosen_environment(options)
+    return {
+        "seed": options.seed,
+        "timeout_s": options.timeout,
+        "run_timeout_s": options.run_timeout,
+        "cpu_s": options.cpu_time,
+        "memory_bytes": options.memory,
+        "output_bytes": options.max_output,
+        "open_files": options.max_open_files,
+        "file_bytes": options.max_file_size,
+        "processes": options.max_processes,
+        "scratch_bytes": options.max_scratch,
+        "scratch_files": options.max_scratch_files,
+        "max_value_bytes": options.max_value,
+        "permissions": _permissions(options),
+        "workdir": options.workdir,
+        "python": environment["python"],
+        "environment": environment["environment"],
+        "requirements": environment["requirements"],
+        "allow_builds": environment["allow_builds"],
+    }
 
 
 def _permissions(options: argparse.Namespace) -> Permissions:

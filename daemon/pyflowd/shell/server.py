@@ -50,7 +50,7 @@ from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
-from pyflowd_client.protocol.requests import NO_PERMISSIONS
+from pyflowd_client.protocol.requests import NO_DEBUGGING, NO_PERMISSIONS, WHOLE_GRAPH
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
 QUEUED_MESSAGES_MOST = 20_000
@@ -268,6 +268,8 @@ class Server:
     def _take_of_live(self, session: SessionId, request_id: int, request: requests.Request) -> None:
         match request:
             case requests.OpenLive():
+                if request.graph.selection is not WHOLE_GRAPH or request.graph.debugging is not NO_DEBUGGING:
+                    raise Refusal(ErrorCode.BAD_INPUT, "A live session is of a whole graph, and has no debuggers.")
                 self._feed(
                     LiveAsked(
                         session=session,
