@@ -121,9 +121,7 @@ def test_each_node_keeps_its_module_until_its_code_changes(python: str) -> None:
 def test_nodes_of_one_title_have_modules_and_tracebacks_of_their_own() -> None:
     async def scenario(shared: Shared) -> None:
         source = "@node_entry\ndef f() -> str:\n    raise ValueError(__name__)  # %s\n"
-        steps = []
-        for node in "ab":
-            steps.append(dataclasses.replace(await shared.step(node, source % node), title="Same"))
+        steps = [dataclasses.replace(await shared.step(node, source % node), title="Same") for node in "ab"]
         for _ in range(2):
             found = await shared.run(*steps)
             assert [found[node].message for node in "ab"] == ["node_Same", "node_Same_"]

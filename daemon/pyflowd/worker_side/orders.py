@@ -6,6 +6,7 @@
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(variable, text)],
      [(input, value)])
     ("program", call, last, [step], [forgotten], seed, [(resource, most)], cpu_s, [(variable, text)], [("", value)])
+    ("read", call, last)                               what a step of a program has written was read
     ("interrupt", call, last)                          before a SIGINT, to a worker that stays: see `resident`
     ("inspect", call, last, [(title, source)])
     ("probe", call, last, targets)                     from the zygote itself: see `probes`
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     Order = Tuple[Any, ...]
 
 START, PRELOAD, FORK, CALL, INSPECT, PROBE = "start", "preload", "fork", "call", "inspect", "probe"
-PROGRAM, INTERRUPT = "program", "interrupt"
+PROGRAM, READ, INTERRUPT = "program", "read", "interrupt"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
 MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments
