@@ -7,6 +7,7 @@ is no proof of death: the zygote's report is. Bytes written before an answer are
 
 import fcntl
 import os
+import select
 import signal
 import socket
 import termios
@@ -269,10 +270,21 @@ class WorkerLink:
         that one is there, too, its output was read with it, and what came since may be of any later one.
         """
         if not self._has_written(stream):
+            self._forget_if_ended(stream)
             return False
         confirmed = self._confirmed
         self._read_channel(FRAMES_LEFT)
         return self._confirmed == confirmed
+
+    def _forget_if_ended(self, stream: str) -> None:
+        """Without a look into it, for by now something may be there again."""
+        descriptor = self._pipes.get(stream)
+        if descriptor is None:
+            return
+        poll = select.poll()
+        poll.register(descriptor, 0)
+        if poll.poll(0) and not self._has_written(stream):
+            self._poller.forget(descriptor)
 
     def _read_pipe(self, stream: str) -> bool:
         """Pass on what was written; False when nothing was."""

@@ -54,10 +54,10 @@ _waited_for_s = [0.0]
 _run_exit_functions = atexit._run_exitfuncs
 
 
-def interruptible(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
-    """As `run`; an interrupt comes out."""
+def interruptible(order: Order, outputs: list[Output], warnings: list[str], how: int = SIG_UNBLOCK) -> Failure | None:
+    """As `run`; an interrupt comes out, unless `how` blocks it."""
     try:
-        pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
+        pthread_sigmask(how, INTERRUPT)
         return run(order, outputs, warnings)
     finally:
         pthread_sigmask(SIG_BLOCK, INTERRUPT)

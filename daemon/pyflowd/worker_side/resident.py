@@ -101,6 +101,8 @@ def stay(order: Order) -> Order | None:
     bounds: Any = None
     cpu_s: int | None = None
     while True:
+        if order[0] == CALL or order[0] == PROGRAM:
+            interrupts.was_read = False
         if order[0] == CALL:
             code = order[4:6] if order[4] else code
             if order[4] or not node_module.is_loaded():  # the last call has ended in the module's body, or before
