@@ -7,6 +7,7 @@ is no proof of death: the zygote's report is. Bytes written before an answer are
 
 import fcntl
 import os
+import select
 import signal
 import socket
 import termios
@@ -59,6 +60,7 @@ class WorkerLink:
         self._program: Program | None = None
         self._program_call = CallId(0)
         self._steps: list[StepOutcome] = []
+        self._confirmed = 0
         self.has_missed_call = False
         self.is_heard = False
         self._outputs: Sequence[str] = ()
@@ -231,6 +233,9 @@ class WorkerLink:
         if wrote:
             self._tell_steps()
             self._drain_pipes()
+            self._confirmed += 1
+            with suppress(OSError):  # it is gone, or does not wait for that
+                orders.send(self._channel, (orders.READ, 0, orders.MORE))
         self._program_call = call
         self._steps.append(outcome)
         if not isinstance(outcome, StepSkipped):
@@ -280,11 +285,32 @@ class WorkerLink:
         return descriptor is not None and fcntl.ioctl(descriptor, termios.FIONREAD, NOTHING) != NOTHING
 
     def _hear(self, stream: str) -> None:
-        if self._program is not None:
-            self._read_channel(
-                FRAMES_LEFT
-            )  # the step that has written this is told of later, but those before it are told of now
+        if self._program is not None and not self._is_of_present_step(stream):
+            return
         self._read_pipe(stream)
+
+    def _is_of_present_step(self, stream: str) -> bool:
+        """Whether something was written by the first step that is not over as far as we have told.
+
+        What is in a pipe now is of a step that waits for us with its end, so those before it are in the channel. If
+        that one is there, too, its output was read with it, and what came since may be of any later one.
+        """
+        if not self._has_written(stream):
+            self._forget_if_ended(stream)
+            return False
+        confirmed = self._confirmed
+        self._read_channel(FRAMES_LEFT)
+        return self._confirmed == confirmed
+
+    def _forget_if_ended(self, stream: str) -> None:
+        """Without a look into it, for by now something may be there again."""
+        descriptor = self._pipes.get(stream)
+        if descriptor is None:
+            return
+        poll = select.poll()
+        poll.register(descriptor, 0)
+        if poll.poll(0) and not self._has_written(stream):
+            self._poller.forget(descriptor)
 
     def _read_pipe(self, stream: str) -> bool:
         """Pass on what was written; False when nothing was."""

@@ -56,11 +56,15 @@ _run_exit_functions = atexit._run_exitfuncs
 
 
 def interruptible(
-    order: Order, outputs: list[Output], warnings: list[str], evaluate: Optional[Evaluate] = None
+    order: Order,
+    outputs: list[Output],
+    warnings: list[str],
+    how: int = SIG_UNBLOCK,
+    evaluate: Optional[Evaluate] = None,
 ) -> Failure | None:
-    """As `run`; an interrupt comes out."""
+    """As `run`; an interrupt comes out, unless `how` blocks it."""
     try:
-        pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
+        pthread_sigmask(how, INTERRUPT)
         return run(order, outputs, warnings, evaluate)
     finally:
         pthread_sigmask(SIG_BLOCK, INTERRUPT)

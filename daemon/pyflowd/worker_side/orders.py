@@ -6,6 +6,7 @@
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(variable, text)],
      [(input, value)])
     ("program", call, last, [step], [forgotten], seed, [(resource, most)], cpu_s, [(variable, text)], [("", value)])
+    ("read", call, last)                               what a step of a program has written was read
     ("interrupt", call, last)                          before a SIGINT, to a worker that stays: see `resident`
     ("debug", call, last, how, title, ...)             as "call", with a debugger: see `debugging`
     ("turn", call, more, granted, [("terminal", its descriptor)])    the answer to a worker that asks for its turn
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     Order = Tuple[Any, ...]
 
 START, PRELOAD, FORK, CALL, INSPECT, PROBE = "start", "preload", "fork", "call", "inspect", "probe"
-PROGRAM, INTERRUPT = "program", "interrupt"
+PROGRAM, READ, INTERRUPT = "program", "read", "interrupt"
 DEBUG, TURN = "debug", "turn"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
