@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     )
     from pyflowd_client.live import Live
     from pyflowd_client.protocol import events
-    from pyflowd_client.protocol.requests import Permissions
+    from pyflowd_client.protocol.requests import Debugging, Permissions
+    from pyflowd_client.protocol.states import DebuggerKind
     from pyflowd_client.record import Outputs
     from pyflowd_client.requirements_file import read_requirements
     from pyflowd_client.run import Run
@@ -45,6 +46,8 @@ __all__ = [
     "Client",
     "DaemonLost",
     "DaemonUnavailable",
+    "DebuggerKind",
+    "Debugging",
     "Environments",
     "GraphFileError",
     "Live",
@@ -71,6 +74,7 @@ _HOMES = tuple(
         "record",
         "run",
         "protocol.requests",
+        "protocol.states",
         "environments",
         "requirements_file",
         "blocking",

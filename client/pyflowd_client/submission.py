@@ -13,8 +13,10 @@ from pyflowd_client.errors import GraphFileError, RequestUnsendable
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
 from pyflowd_client.protocol.requests import (
     NO_CHOICE,
+    NO_DEBUGGING,
     WHOLE_GRAPH,
     CheckGraph,
+    Debugging,
     EnvironmentChoice,
     LiveOptions,
     OpenLive,
@@ -45,11 +47,14 @@ class RunArguments(TypedDict, total=False):
     program's own working directory. workdir: the folder that nodes start in, which they may read; None means their
     scratch folder.
     partial: run what can be run of a graph with errors.
+    isolation: "fresh" (each node has a process of its own) or "shared" (one process for all nodes, values by reference;
+    not for a part of a graph).
     targets: run these nodes and all they need. start_from: run these and all that depends on them. only: just these.
     What any of them says is run, and the other nodes give what they gave last. A node is named as in `inputs`.
     origin: which graph it is of whose nodes the last values are remembered; the default is the absolute path of its
     file, and for a text without a file the text itself.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
+    debugging: which debugger opens in nodes: the program types into pdb with `write_terminal`.
     """
 
     inputs: Mapping[str, Any]
@@ -71,11 +76,13 @@ class RunArguments(TypedDict, total=False):
     permissions: Permissions | None
     workdir: str | os.PathLike[str] | None
     partial: bool
+    isolation: str
     targets: Sequence[str]
     start_from: Sequence[str]
     only: Sequence[str]
     origin: str | None
     max_value_bytes: int | None
+    debugging: Debugging | None
 
 
 class LiveArguments(RunArguments, total=False):
@@ -87,7 +94,6 @@ class LiveArguments(RunArguments, total=False):
     linger_s: so long the session stays when nobody follows it any more, seconds.
     """
 
-    isolation: str
     paused: bool
     linger_s: float
 
@@ -145,6 +151,7 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
         environment=environment_choice(arguments),
         selection=selected_part(arguments),
         origin=arguments.get("origin"),
+        debugging=arguments.get("debugging") or NO_DEBUGGING,
     )
 
 

@@ -239,6 +239,10 @@ def _performers(
         effects.SendInspection: zygotes.send_inspection,
         effects.InterruptWorker: zygotes.interrupt,
         effects.KillWorker: zygotes.kill,
+        effects.AnswerHalt: zygotes.answer_halt,
+        effects.WriteTerminal: zygotes.write_terminal,
+        effects.ResizeTerminal: zygotes.resize_terminal,
+        effects.CloseTerminal: zygotes.close_terminal,
     }
 
 

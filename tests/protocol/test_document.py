@@ -21,13 +21,14 @@ from pyflowd_client.protocol.replies import (
 )
 from pyflowd_client.protocol.requests import (
     REQUESTS,
+    Debugging,
     EnvironmentChoice,
     LiveOptions,
     Permissions,
     RunOptions,
     Selection,
 )
-from pyflowd_client.protocol.states import ChangeKind, Health, LiveAction, NodeState, RunState
+from pyflowd_client.protocol.states import ChangeKind, DebuggerKind, Health, LiveAction, NodeState, RunState
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
 DOCUMENT = (Path(__file__).parents[2] / "client" / "PROTOCOL.md").read_text()
@@ -54,8 +55,9 @@ def test_every_option_and_state_is_told() -> None:
         *EnvironmentChoice.FIELDS,
         *LiveOptions.FIELDS,
         *Selection.FIELDS,
+        *Debugging.FIELDS,
     )
-    for word in (*options, *RunState, *NodeState, *Health, *ChangeKind, *LiveAction):
+    for word in (*options, *RunState, *NodeState, *Health, *ChangeKind, *LiveAction, *DebuggerKind):
         assert f"`{word}`" in DOCUMENT
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pyflowd.core.effects import CloseRun, OpenRun, Publish
 from pyflowd.core.ids import SessionId
-from pyflowd.core.values import Value
+from pyflowd.core.values import Kept, Value
 from pyflowd.shell import outbox
 from pyflowd.shell.outbox import WINDOW_EVENTS, Outbox
 from pyflowd_client.protocol import events
@@ -68,18 +68,21 @@ def test_what_no_longer_fits_is_told_as_lost_to_who_missed_it(monkeypatch: Any) 
     assert rest[-1]["seq"] == 103
 
 
-def test_a_large_value_is_described_and_a_small_one_spliced_in_as_it_is() -> None:
+def test_a_large_value_and_an_object_are_described_and_a_small_value_is_spliced_in_as_it_is() -> None:
     post = Post()
     small = Value(payload=Payload(b"NaN"), type="float")
     large = Value(payload=Payload(b'"' + b"x" * 50 + b'"'), type="str", preview="'xxx...'")
+    kept = Kept(type="ndarray", size_bytes=8, preview="array([1])")
+    values = {"a": small, "b": large, "c": kept}
     event = events.NodeFinished(
-        run=RUN, seq=1, time=0.0, node=NodeId("n"), title="N", state=NodeState.DONE, outputs={"a": small, "b": large}
+        run=RUN, seq=1, time=0.0, node=NodeId("n"), title="N", state=NodeState.DONE, outputs=values
     )
     post.outbox.publish(Publish(event=event))
     post.outbox.flush()
     outputs = post.received[ALICE][0]["outputs"]
     assert repr(outputs["a"]) == "nan"
     assert outputs["b"] == {"$value": {"type": "str", "size_bytes": 52, "preview": "'xxx...'"}}
+    assert outputs["c"] == {"$value": {"type": "ndarray", "size_bytes": 8, "preview": "array([1])"}}
 
 
 def test_a_session_that_left_gets_nothing_more_and_the_run_stays() -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -368,6 +369,30 @@ def f() -> int:
     return 7
 """
 LEAVES = "import sys\n@node_entry\ndef f():\n    sys.exit(3)\n"
+
+
+def test_a_node_may_close_its_output() -> None:
+    async def scenario(shared: Shared) -> None:
+        closes = "import os\n@node_entry\ndef f() -> int:\n    os.close(1)\n    os.close(2)\n    return 1\n"
+        steps = await shared.step("a", closes), await shared.step("b", ADD, x=1)
+        assert await shared.run(*steps) == {"a": 1, "b": 2}
+
+    within("T0", scenario)
+
+
+def test_pipes_that_end_in_the_middle_of_a_program_do_not_keep_the_daemon_busy() -> None:
+    async def scenario(shared: Shared) -> None:
+        closes = WAITS.replace("    threading", "    import os\n    os.close(1)\n    progress(1)\n    threading")
+        shared.send(await shared.step("a", closes))
+        await shared.servers.wait(1, stimuli.CallProgressed)
+        before_s = time.thread_time()
+        await asyncio.sleep(0.3)
+        assert time.thread_time() - before_s < 0.1
+        shared.interrupt()
+        [outcome] = outcomes(await shared.end())
+        assert isinstance(outcome, stimuli.StepFailed)
+
+    within("T0", scenario)
 
 
 def test_a_node_that_leaves_by_exit_or_forks_fails_or_returns_alone() -> None:

@@ -28,9 +28,11 @@ from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.requests import (
+    NO_DEBUGGING,
     NO_PERMISSIONS,
     WHOLE_GRAPH,
     ChangeEnvironment,
+    Debugging,
     LiveOptions,
     Permissions,
     RunOptions,
@@ -70,6 +72,7 @@ class Process:
     call: effects.SendCall | effects.SendProgram | effects.SendInspection | None = None
     stays: bool = False
     signals: list[str] = field(default_factory=list)
+    told: list[effects.Effect] = field(default_factory=list)
 
 
 class World:
@@ -137,6 +140,7 @@ class World:
         profile: EnvironmentId = NOWHERE,
         selection: Selection = WHOLE_GRAPH,
         origin: str | None = None,
+        debugging: Debugging = NO_DEBUGGING,
         **options: object,
     ) -> int:
         """A client submits a graph, or a part of one; the number of its request."""
@@ -159,6 +163,7 @@ class World:
                 request=self.requests,
                 submission=submission,
                 options=RunOptions(**options),  # type: ignore[arg-type]
+                debugging=debugging,
             )
         )
         return self.requests
@@ -470,6 +475,8 @@ class World:
                 self.processes[effect.worker].signals.append("interrupt")
             case effects.KillWorker():
                 self.processes[effect.worker].signals.append("kill")
+            case effects.AnswerHalt() | effects.WriteTerminal() | effects.ResizeTerminal() | effects.CloseTerminal():
+                self.processes[effect.worker].told.append(effect)
             case effects.Release():
                 for payload in effect.payloads:
                     payload.close()

@@ -24,6 +24,14 @@ def size_bytes(text: str) -> int:
     return int(size)
 
 
+def port(text: str) -> int:
+    """The number of a port."""
+    value = whole_number(text)
+    if not 0 < value < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 1 to 65535")
+    return value
+
+
 def size_or_all(text: str) -> int | None:
     """A size; None for `all`."""
     return None if text == "all" else size_bytes(text)

@@ -10,6 +10,7 @@ from pyflowd_client.cli.arguments import (
     interpreter_or_versions,
     name_of_environment,
     node_input,
+    port,
     requirement,
     seconds,
     size_bytes,
@@ -142,10 +143,19 @@ def _add_part(part: argparse._ArgumentGroup) -> None:
 def add_manner(run: argparse.ArgumentParser) -> None:
     """How nodes are run, and what is shown of it."""
     add_bounds(run)
+    add_debugging(run)
+    run.add_argument(
+        "--isolation",
+        choices=("fresh", "resident", "shared"),
+        default="fresh",
+        help="fresh: each node in a process of its own; shared: all in one (resident is for `live`; here: fresh)",
+    )
     form = run.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
     form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
-    form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
+    form.add_argument(
+        "--verbose", action="store_true", help="show when nodes begin, what they took, the variables of failed ones"
+    )
 
 
 def add_bounds(run: argparse.ArgumentParser) -> None:
@@ -160,6 +170,18 @@ def add_bounds(run: argparse.ArgumentParser) -> None:
     )
     _add_permissions(run.add_argument_group("permissions", "Up to what the daemon's settings allow."))
     _add_limits(run.add_argument_group("limits", "Up to what the daemon's settings allow."))
+
+
+def add_debugging(to: argparse._ActionsContainer) -> None:
+    """Which debugger opens in nodes; `debugging.debugging_of` reads it."""
+    debugger = to.add_mutually_exclusive_group()
+    debugger.add_argument("--pdb", action="store_true", help="when a node fails, look around in it with pdb")
+    debugger.add_argument(
+        "--debugpy",
+        metavar="PORT",
+        type=port,
+        help="before each node, wait for a debugger on this port; needs --allow-net and the package debugpy",
+    )
 
 
 def _add_permissions(permissions: argparse._ArgumentGroup) -> None:

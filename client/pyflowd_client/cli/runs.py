@@ -4,8 +4,8 @@ import argparse
 import os
 from collections.abc import Callable, Mapping
 
-from pyflowd_client.cli.choices import chosen_environment
-from pyflowd_client.cli.following import Following, Teller, print_events, report_on, tell
+from pyflowd_client.cli.choices import chosen_debugging, chosen_environment
+from pyflowd_client.cli.following import Teller, following, print_events, report_on, tell
 from pyflowd_client.cli.interrupts import Interrupts
 from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.errors import UsageRefused, run_exit_status
@@ -40,6 +40,7 @@ def _execute(
     teller: Callable[[RunRecord, argparse.Namespace], Teller],
 ) -> ExitStatus:
     document, name = read_document(options.graph)
+    debugging = chosen_debugging(options)
     arguments: RunArguments = {
         **execution(options),
         "origin": None if name is None else origin_of(options.graph),
@@ -48,11 +49,13 @@ def _execute(
         "start_from": options.start_from,
         "only": options.only,
         "partial": options.partial,
+        "debugging": debugging,
+        "isolation": options.isolation,
     }
     with Interrupts() as interrupts, open_session(options.socket) as client:
         submitted = client.run_document(document, name=name, **arguments)
         record = RunRecord()
-        follow = Following(client, submitted.id, interrupts)
+        follow = following(client, submitted.id, interrupts, debugging)
         if options.json:
             print_events(follow, record)
         else:

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.message import Message, field
-from pyflowd_client.protocol.states import ChangeKind, LiveAction
+from pyflowd_client.protocol.states import ChangeKind, DebuggerKind, LiveAction
 
 DEFAULT_MAX_VALUE_BYTES = 1_000_000
 
@@ -111,6 +111,20 @@ class Selection(Message):
 WHOLE_GRAPH = Selection()
 
 
+class Debugging(Message):
+    """Which debugger shall open in nodes, one node after the other, as long as the client is connected.
+
+    port: where debugpy waits, on 127.0.0.1. terminal: what the client's terminal is called (its TERM), for pdb.
+    """
+
+    debugger: DebuggerKind | None = None
+    port: int = 5678
+    terminal: str = "xterm"
+
+
+NO_DEBUGGING = Debugging()
+
+
 class SubmitRun(Message):
     """Execute a graph and follow its events.
 
@@ -134,6 +148,7 @@ class SubmitRun(Message):
     environment: EnvironmentChoice = NO_CHOICE
     selection: Selection = WHOLE_GRAPH
     origin: str | None = None
+    debugging: Debugging = NO_DEBUGGING
 
 
 class LiveOptions(Message):
@@ -233,6 +248,28 @@ class CancelRun(Message):
 
     NAME: ClassVar[str] = "cancel_run"
     run: RunId
+
+
+class WriteTerminal(Message):
+    """Type into the terminal of the debugger that is open in a node: keys as a terminal sends them, Ctrl-C is \\x03.
+
+    Only for the client that has submitted the run.
+    """
+
+    NAME: ClassVar[str] = "write_terminal"
+    run: RunId
+    node: NodeId
+    text: str
+
+
+class ResizeTerminal(Message):
+    """Say how large that terminal is, characters."""
+
+    NAME: ClassVar[str] = "resize_terminal"
+    run: RunId
+    node: NodeId
+    columns: int
+    rows: int
 
 
 class GetStatus(Message):
@@ -384,6 +421,8 @@ Request = (
     | ConvertGraph
     | FollowRun
     | CancelRun
+    | WriteTerminal
+    | ResizeTerminal
     | OpenLive
     | UpdateLive
     | FollowLive
@@ -414,6 +453,8 @@ REQUESTS: dict[str, type[Request]] = {
         ConvertGraph,
         FollowRun,
         CancelRun,
+        WriteTerminal,
+        ResizeTerminal,
         OpenLive,
         UpdateLive,
         FollowLive,

@@ -5,6 +5,7 @@ an end means for a run or a preparation is not decided here.
 """
 
 from collections.abc import Callable, Hashable
+from typing import Protocol
 
 from pyflowd.core import effects, verdicts
 from pyflowd.core.calls import ANYWHERE, Call, Place, Work
@@ -14,6 +15,19 @@ from pyflowd.core.limits import Graces, Limits
 from pyflowd.core.machines import WorkerState
 from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
 from pyflowd_client.protocol.errors import ErrorInfo
+
+
+class Suspender(Protocol):
+    """Who has stopped the clock of calls, and wants to know what becomes of them."""
+
+    def interrupted(self, worker: WorkerId) -> None:
+        """The call is told to end."""
+
+    def over(self, worker: WorkerId) -> None:
+        """The call has ended."""
+
+    def gone(self, worker: WorkerId) -> None:
+        """Its worker is dead, after that."""
 
 
 class CallDesk:
@@ -28,6 +42,7 @@ class CallDesk:
         self._graces = graces
         self._emit = emit
         self._running: dict[CallId, Call] = {}
+        self._suspended: dict[WorkerId, Suspender] = {}
         self._made = 0
 
     def enqueue(
@@ -63,6 +78,19 @@ class CallDesk:
         if not made.forks_first:
             self._fork(made)
 
+    def suspend(self, worker_id: WorkerId, suspender: Suspender) -> None:
+        """The time of a worker's call does not count any more, until `resume`."""
+        call = self.pool.workers[worker_id].call
+        self._suspended[worker_id] = suspender
+        if call is not None and not call.is_interrupted:
+            self._deadlines.clear(call)
+
+    def resume(self, worker_id: WorkerId, left_s: float) -> None:
+        """The call has so much time from now on."""
+        call = self.pool.workers[worker_id].call
+        if call is not None and not call.is_interrupted:
+            self._deadlines.set(call, self.now + left_s)
+
     def running(self, group: Hashable) -> list[Call]:
         """The calls of a group that are under way."""
         return [call for call in self._running.values() if call.group == group]
@@ -88,6 +116,8 @@ class CallDesk:
         worker = None if call.worker is None else self.pool.workers.get(call.worker)
         if worker is not None:
             call.is_interrupted = True
+            if worker.id in self._suspended:
+                self._suspended[worker.id].interrupted(worker.id)
             self._emit(effects.InterruptWorker(zygote=worker.zygote.id, worker=worker.id))
             self._deadlines.set(call, self.now + self._graces.interrupt_s)
 
@@ -117,6 +147,8 @@ class CallDesk:
             return None
         worker = self.pool.workers[worker_id]
         assert worker.call is not None
+        if worker_id in self._suspended:
+            self._suspended[worker_id].over(worker_id)
         self._forget(worker.call)
         call = self.pool.answered(worker, self.now)
         if worker.state is WorkerState.LEAVING:
@@ -130,6 +162,10 @@ class CallDesk:
         self._deadlines.clear(worker)
         if call is not None:
             self._forget(call)
+        suspender = self._suspended.pop(worker_id, None)
+        if suspender is not None:
+            suspender.over(worker_id)
+            suspender.gone(worker_id)
         return call
 
     def dismiss(self, worker_id: WorkerId) -> None:

@@ -170,6 +170,7 @@ class SendCall:
     seed: int | None
     limits: Limits
     variables: Variables = ()
+    debugging: requests.Debugging = requests.NO_DEBUGGING
     stays: bool = False
     is_loaded: bool = False
 
@@ -253,6 +254,44 @@ class KillWorker:
 
 
 @record
+class AnswerHalt:
+    """Tell a worker that has asked for a debugger whether it has its turn now, and give it a terminal if so."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    call: CallId
+    is_granted: bool
+    has_terminal: bool = False
+
+
+@record
+class WriteTerminal:
+    """Type into a worker's terminal."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    text: str
+
+
+@record
+class ResizeTerminal:
+    """Say how large a worker's terminal is."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    columns: int
+    rows: int
+
+
+@record
+class CloseTerminal:
+    """Hang up a worker's terminal: whoever reads from it comes to its end."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+
+
+@record
 class Release:
     """Nobody needs these payloads any more."""
 
@@ -285,6 +324,10 @@ Effect = (
     | SendInspection
     | InterruptWorker
     | KillWorker
+    | AnswerHalt
+    | WriteTerminal
+    | ResizeTerminal
+    | CloseTerminal
     | Release
     | Leave
 )

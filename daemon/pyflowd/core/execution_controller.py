@@ -12,6 +12,7 @@ from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import ANYWHERE, Call, InspectionWork, LiveWork, NodeWork, Place, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
+from pyflowd.core.debug_desk import DebugDesk, Halt
 from pyflowd.core.environment_desk import EnvironmentDesk
 from pyflowd.core.herald import Herald
 from pyflowd.core.holdings import Holdings
@@ -99,6 +100,7 @@ class ExecutionController:
         self._environments = EnvironmentDesk(
             self._book, self._herald, self._preparer, self._keeper, self._conductor, self._emit
         )
+        self._debug = DebugDesk(self.pool, self._desk, self._deadlines, self._herald, self._emit)
         self._now = 0.0
         self._out: list[effects.Effect] = []
         self._sessions = 0
@@ -137,6 +139,7 @@ class ExecutionController:
             stimuli.CallFailed: self._failed,
             stimuli.CallProgressed: self._listener.progressed,
             stimuli.StepsOver: self._live.steps_over,
+            **self._debug.handlers,
             stimuli.CodeInspected: self._inspected,
             stimuli.WorkerMisbehaved: self._losses.misbehaved,
             stimuli.WorkerWrote: self._listener.wrote,
@@ -158,6 +161,7 @@ class ExecutionController:
         """What to do about what has happened, in this order."""
         self._now = self._herald.now = self._desk.now = self._conductor.now = now
         self._keeper.now = self._environments.now = self._losses.now = self._live.now = self._live_desk.now = now
+        self._debug.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
             environment, _ = self._doomed.popitem()
@@ -184,7 +188,7 @@ class ExecutionController:
         if asked.options.isolation == SHARED:
             self._live_desk.open_once(asked)
             return
-        refusal = self._book.refusal(asked.submission, asked.options)
+        refusal = self._book.refusal(asked.submission, asked.options) or self._debug.refusal(asked)
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
@@ -192,6 +196,7 @@ class ExecutionController:
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
         self._conductor.bound(run)
+        self._debug.expect(run, asked)
         self._prepare(asked.submission, run.id)
 
     def _check(self, asked: stimuli.CheckAsked) -> None:
@@ -201,8 +206,7 @@ class ExecutionController:
     def _cancel(self, asked: stimuli.CancelAsked) -> None:
         run = self.runs.get(asked.run)
         if run is None:
-            error = ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"No run '{asked.run}' is known here.")
-            self._herald.refuse(asked.session, asked.request, error)
+            self._herald.refuse(asked.session, asked.request, verdicts.unknown_run(asked.run))
             return
         self._herald.answer(asked.session, asked.request, replies.Done())
         self._end(run, verdicts.cancelled())
@@ -362,6 +366,8 @@ class ExecutionController:
                 self._live_desk.tick(key)
             elif isinstance(key, Linger):
                 self._live_desk.abandoned(key)
+            elif isinstance(key, Halt):
+                self._debug.overdue(key)
             elif isinstance(key, Run):
                 self._end(key, verdicts.run_time_limit(key.limits))
             elif key is Occasion.RETIRE:

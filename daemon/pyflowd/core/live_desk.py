@@ -84,8 +84,9 @@ class LiveDesk:
     def open_once(self, asked: stimuli.RunSubmitted) -> None:
         """A client wants a graph executed, in one process."""
         refusal = self._book.refusal(asked.submission, asked.options)
-        if refusal is None and asked.submission.selection is not requests.WHOLE_GRAPH:
-            message = "A part of a graph cannot be executed with the isolation `shared`."
+        is_whole = asked.submission.selection is requests.WHOLE_GRAPH and asked.debugging is requests.NO_DEBUGGING
+        if refusal is None and not is_whole:
+            message = "With the isolation `shared` there are neither parts of a graph nor debuggers."
             refusal = ErrorInfo(code=ErrorCode.BAD_INPUT, message=message)
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)

@@ -10,6 +10,7 @@ move it refused. How a worker died is an outcome, not a state.
     worker   starting > idle > busy > leaving > dead ; busy > held > busy | leaving     (a call may be queued before it
              started)
     zygote   cold > warming > warm > stale > dead ; warm > dead > warming > backoff > warming | broken
+    halt     waiting > open > closing ; waiting > closing           (of a node that wants a debugger)
 """
 
 from collections.abc import Mapping
@@ -39,6 +40,14 @@ class ZygoteState(State):
     BACKOFF = "backoff"
     BROKEN = "broken"
     DEAD = "dead"
+
+
+class HaltState(State):
+    """Where a node is that wants a debugger: it waits for its turn, has it, or has had it and is about to end."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    CLOSING = "closing"
 
 
 SPARE_STATES: Final = frozenset({WorkerState.STARTING, WorkerState.IDLE})
@@ -79,6 +88,10 @@ ZYGOTE_MOVES: Final[Table[ZygoteState]] = {
     ZygoteState.WARM: frozenset({ZygoteState.STALE, ZygoteState.DEAD}),
     ZygoteState.STALE: frozenset({ZygoteState.DEAD}),
     ZygoteState.DEAD: frozenset({ZygoteState.WARMING}),
+}
+HALT_MOVES: Final[Table[HaltState]] = {
+    HaltState.WAITING: frozenset({HaltState.OPEN, HaltState.CLOSING}),
+    HaltState.OPEN: frozenset({HaltState.CLOSING}),
 }
 
 

@@ -105,6 +105,7 @@ class RunConductor:
                 seed=run.options.seed,
                 limits=call.limits,
                 variables=run.variables,
+                debugging=run.debugging,
             )
         )
         self._settle(run)

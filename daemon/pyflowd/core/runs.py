@@ -13,7 +13,14 @@ from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import WHOLE_GRAPH, Permissions, RunOptions, Selection
+from pyflowd_client.protocol.requests import (
+    NO_DEBUGGING,
+    WHOLE_GRAPH,
+    Debugging,
+    Permissions,
+    RunOptions,
+    Selection,
+)
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 
 
@@ -51,6 +58,7 @@ class Run:
     origin: str = ""
     selection: Selection = WHOLE_GRAPH
     live: LiveState | None = None
+    debugging: Debugging = NO_DEBUGGING
 
     @property
     def is_over(self) -> bool:

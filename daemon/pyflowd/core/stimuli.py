@@ -25,8 +25,10 @@ from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.requests import (
     NO_CHOICE,
+    NO_DEBUGGING,
     NO_PERMISSIONS,
     WHOLE_GRAPH,
+    Debugging,
     EnvironmentChoice,
     LiveOptions,
     Permissions,
@@ -94,6 +96,7 @@ class RunSubmitted:
     request: int
     submission: Submission
     options: RunOptions
+    debugging: Debugging = NO_DEBUGGING
 
 
 @record
@@ -371,6 +374,60 @@ class CallProgressed:
 
 
 @record
+class CallHalted:
+    """A node wants its debugger, and waits for its turn."""
+
+    worker: WorkerId
+    call: CallId
+
+
+@record
+class DebuggerListens:
+    """The debugger in a node waits for somebody to attach."""
+
+    worker: WorkerId
+    call: CallId
+
+
+@record
+class TerminalWrote:
+    """Bytes from a worker's terminal."""
+
+    worker: WorkerId
+    data: bytes
+
+
+@record
+class TerminalTyped:
+    """A client types into the terminal of a node's debugger."""
+
+    session: SessionId
+    request: int
+    run: RunId
+    node: str
+    text: str
+
+
+@record
+class TerminalResized:
+    """A client says how large its terminal is, characters."""
+
+    session: SessionId
+    request: int
+    run: RunId
+    node: str
+    columns: int
+    rows: int
+
+
+@record
+class SessionEnded:
+    """A client is gone."""
+
+    session: SessionId
+
+
+@record
 class CodeInspected:
     """A worker read and compiled sources; in the order they were sent. No code where there is a problem."""
 
@@ -485,6 +542,12 @@ Stimulus = (
     | CallFailed
     | StepsOver
     | CallProgressed
+    | CallHalted
+    | DebuggerListens
+    | TerminalWrote
+    | TerminalTyped
+    | TerminalResized
+    | SessionEnded
     | CodeInspected
     | WorkerMisbehaved
     | WorkerWrote

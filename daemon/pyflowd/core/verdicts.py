@@ -116,6 +116,11 @@ def abandoned() -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.CANCELLED, message="Nobody followed the live session any more.")
 
 
+def unknown_run(run: str) -> ErrorInfo:
+    """Somebody means a run that is not there."""
+    return ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"No run '{run}' is known here.")
+
+
 def bad_frame(reason: str) -> ErrorInfo:
     """The worker's channel was abused, which only the node's own code can do."""
     message = f"The node's process wrote to the daemon's channel what it may not ({reason}) and was ended."

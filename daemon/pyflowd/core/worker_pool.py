@@ -65,6 +65,7 @@ class WorkerPool:
         self.book = ZygoteBook(graces)
         self.workers: dict[WorkerId, Worker] = {}
         self.running = self.running_urgent = 0
+        self.parked: set[WorkerId] = set()
         self.closed = False
         self.quiet_at = 0.0
         self.short_bytes = 0
@@ -193,13 +194,30 @@ class WorkerPool:
             spares.remove(worker_id)
             spares.append(worker_id)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether any call is under way, though it may wait for a person."""
+        return bool(self.running or self.parked)
+
+    def park(self, worker: Worker) -> None:
+        """Its call waits for a person: others may run meanwhile."""
+        assert worker.call is not None
+        self.parked.add(worker.id)
+        self._count(worker.call, -1)
+
+    def _leave_off(self, worker: Worker, call: Call) -> None:
+        if worker.id in self.parked:
+            self.parked.remove(worker.id)
+        else:
+            self._count(call, -1)
+
     def answered(self, worker: Worker, now: float) -> Call:
         """The worker has answered its call, and leaves unless it shall stay."""
         assert worker.call is not None
         call, worker.call = worker.call, None
         worker.to(WorkerState.HELD if call.place.stays else WorkerState.LEAVING)
         worker.used_at = now
-        self._count(call, -1)
+        self._leave_off(worker, call)
         self.quiet_at = now + self.limits.quiet_s
         worker.zygote.pauses = 0
         return call
@@ -211,7 +229,7 @@ class WorkerPool:
             worker.zygote.spares.remove(worker_id)
         call, worker.call = worker.call, None
         if call is not None:
-            self._count(call, -1)
+            self._leave_off(worker, call)
         worker.to(WorkerState.DEAD)
         return worker, call
 
@@ -275,7 +293,8 @@ class WorkerPool:
         busy = [worker for worker in self.workers.values() if worker.state is WorkerState.BUSY]
         urgent = [worker for worker in busy if worker.call and worker.call.place.is_urgent]
         assert len(urgent) == self.running_urgent <= self.limits.urgent
-        assert len(busy) - len(urgent) == self.running - self.running_urgent <= self.limits.running
+        assert len(busy) - len(urgent) - len(self.parked) == self.running - self.running_urgent <= self.limits.running
+        assert self.parked <= {worker.id for worker in busy}
         assert all((worker.call is not None) == (worker.state is WorkerState.BUSY) for worker in self.workers.values())
         assert all(worker.call.worker == worker.id for worker in busy if worker.call)
         spares = [worker_id for zygote in self.book.alive() for worker_id in zygote.spares]

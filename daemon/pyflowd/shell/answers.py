@@ -8,16 +8,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyflowd.core.ids import CallId, WorkerId
-from pyflowd.core.stimuli import CallDone, CallFailed, CallProgressed, CodeInspected, Stimulus
+from pyflowd.core.stimuli import (
+    CallDone,
+    CallFailed,
+    CallHalted,
+    CallProgressed,
+    CodeInspected,
+    DebuggerListens,
+    Stimulus,
+)
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
 from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
+from pyflowd.shell.error_frames import frames_in
 from pyflowd.shell.shapes import Header, imports_in, number_in, objects_in, optional_text, text_in, texts_in, whole_in
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
+UNDER_WAY = frozenset({"progress", "halted", "listening"})  # kinds of frames that answer nothing
 Hint = Callable[[Any], str | None]
 NODE_ERRORS = frozenset(
     {
@@ -100,6 +110,7 @@ def read_error(header: Header, hint: Hint) -> ErrorInfo:
         type=optional_text(error.get("type")),
         traceback=optional_text(error.get("traceback")),
         hint=hint(error["denied"]) if "denied" in error else None,
+        frames=frames_in(error),
     )
 
 
@@ -128,6 +139,14 @@ def _progress(worker: WorkerId, call: CallId, header: Header, segments: list[Seg
     return CallProgressed(worker=worker, call=call, fraction=fraction, message=text_in(header, "message"))
 
 
+def _halted(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+    return CallHalted(worker=worker, call=call)
+
+
+def _listening(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+    return DebuggerListens(worker=worker, call=call)
+
+
 def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
     texts = [segment.read() for segment in segments]
     try:
@@ -146,6 +165,8 @@ def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Se
 
 _READERS: Mapping[str, Callable[[WorkerId, CallId, Header, list[Segment]], Stimulus]] = {
     "progress": _progress,
+    "halted": _halted,
+    "listening": _listening,
     "inspected": _inspected,
 }
 

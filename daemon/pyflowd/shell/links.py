@@ -7,6 +7,7 @@ is no proof of death: the zygote's report is. Bytes written before an answer are
 
 import fcntl
 import os
+import select
 import signal
 import socket
 import termios
@@ -22,14 +23,16 @@ from pyflowd.core.stimuli import (
     StepSkipped,
     StepsOver,
     Stimulus,
+    TerminalWrote,
     WorkerMisbehaved,
     WorkerWrote,
 )
 from pyflowd.core.usage import Usage
-from pyflowd.shell.answers import Hint, read_answer
+from pyflowd.shell.answers import UNDER_WAY, Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
 from pyflowd.shell.programs import Program
+from pyflowd.shell.terminals import Terminal
 from pyflowd.worker_side import frames, orders
 
 PIPE_READ_BYTES = 65_536
@@ -57,9 +60,11 @@ class WorkerLink:
         self._program: Program | None = None
         self._program_call = CallId(0)
         self._steps: list[StepOutcome] = []
+        self._confirmed = 0
         self.has_missed_call = False
         self.is_heard = False
         self._outputs: Sequence[str] = ()
+        self.terminal: Terminal | None = None
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
@@ -115,7 +120,7 @@ class WorkerLink:
     def send(self, order: "orders.Order", descriptors: list[int]) -> None:
         """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
         self._last = order[2]
-        self._outputs = order[6] if order[0] == orders.CALL else ()
+        self._outputs = orders.outputs_of(order)
         self._stays = self._stays or order[2] == orders.MORE or order[0] == orders.PROGRAM
         try:
             orders.send(self._channel, order, descriptors)
@@ -128,6 +133,24 @@ class WorkerLink:
     def expect(self, program: Program) -> None:
         """The next order is a program."""
         self._program = program
+
+    def answer_halt(self, call: int, *, is_granted: bool, has_terminal: bool) -> None:
+        """Let a worker have its debugger, or not; OSError when it cannot have a terminal."""
+        things: list[tuple[str, int]] = []
+        descriptors: list[int] = []
+        if has_terminal:
+            self.terminal = Terminal(self._poller, self._pass_on)
+            things, descriptors = [("terminal", 1)], [self.terminal.child_end]
+        try:
+            orders.send(self._channel, (orders.TURN, call, orders.MORE, is_granted, things), descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        finally:
+            if has_terminal and self.terminal is not None:
+                self.terminal.close_child_end()
+
+    def _pass_on(self, data: bytes) -> None:
+        self._feed(TerminalWrote(worker=self.worker, data=data))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, and to no other that has its number later.
@@ -172,6 +195,8 @@ class WorkerLink:
 
     def _hang_up(self, close: Callable[[int], None]) -> None:
         """Listen no more: all was said, or the worker is dead."""
+        if self.terminal is not None:
+            self.terminal.close()
         if self._pipes:
             for descriptor in (*self._pipes.values(), self._channel.detach()):
                 close(descriptor)
@@ -208,6 +233,9 @@ class WorkerLink:
         if wrote:
             self._tell_steps()
             self._drain_pipes()
+            self._confirmed += 1
+            with suppress(OSError):  # it is gone, or does not wait for that
+                orders.send(self._channel, (orders.READ, 0, orders.MORE))
         self._program_call = call
         self._steps.append(outcome)
         if not isinstance(outcome, StepSkipped):
@@ -229,8 +257,9 @@ class WorkerLink:
             return
         self._tell_steps()
         if header["kind"] != "progress":
-            self._program = None
             self._drain_pipes()
+        if header["kind"] not in UNDER_WAY:
+            self._program = None
             self._signal = None  # it was for this call
             if self._stays and isinstance(stimulus, CallDone | CallFailed):
                 self._told_cpu_s += max(0.0, stimulus.usage.cpu_s)
@@ -243,6 +272,8 @@ class WorkerLink:
         self._feed(WorkerMisbehaved(worker=self.worker, reason=reason))
 
     def _drain_pipes(self) -> None:
+        if self.terminal is not None:
+            self.terminal.drain()
         for stream in tuple(self._pipes):
             for _ in range(PIPE_DRAIN_READS):
                 if not self._has_written(stream) or not self._read_pipe(stream):
@@ -254,11 +285,32 @@ class WorkerLink:
         return descriptor is not None and fcntl.ioctl(descriptor, termios.FIONREAD, NOTHING) != NOTHING
 
     def _hear(self, stream: str) -> None:
-        if self._program is not None:
-            self._read_channel(
-                FRAMES_LEFT
-            )  # the step that has written this is told of later, but those before it are told of now
+        if self._program is not None and not self._is_of_present_step(stream):
+            return
         self._read_pipe(stream)
+
+    def _is_of_present_step(self, stream: str) -> bool:
+        """Whether something was written by the first step that is not over as far as we have told.
+
+        What is in a pipe now is of a step that waits for us with its end, so those before it are in the channel. If
+        that one is there, too, its output was read with it, and what came since may be of any later one.
+        """
+        if not self._has_written(stream):
+            self._forget_if_ended(stream)
+            return False
+        confirmed = self._confirmed
+        self._read_channel(FRAMES_LEFT)
+        return self._confirmed == confirmed
+
+    def _forget_if_ended(self, stream: str) -> None:
+        """Without a look into it, for by now something may be there again."""
+        descriptor = self._pipes.get(stream)
+        if descriptor is None:
+            return
+        poll = select.poll()
+        poll.register(descriptor, 0)
+        if poll.poll(0) and not self._has_written(stream):
+            self._poller.forget(descriptor)
 
     def _read_pipe(self, stream: str) -> bool:
         """Pass on what was written; False when nothing was."""

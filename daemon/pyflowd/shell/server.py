@@ -28,9 +28,12 @@ from pyflowd.core.stimuli import (
     LiveFollowAsked,
     LiveUpdateAsked,
     RunSubmitted,
+    SessionEnded,
     SessionsCounted,
     StopAsked,
     Submission,
+    TerminalResized,
+    TerminalTyped,
     WarmAsked,
 )
 from pyflowd.shell.alarm import Alarm
@@ -47,7 +50,7 @@ from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
-from pyflowd_client.protocol.requests import NO_PERMISSIONS
+from pyflowd_client.protocol.requests import NO_DEBUGGING, NO_PERMISSIONS, WHOLE_GRAPH
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
 QUEUED_MESSAGES_MOST = 20_000
@@ -229,7 +232,13 @@ class Server:
             case requests.SubmitRun():
                 submission = self._submission(request)
                 self._feed(
-                    RunSubmitted(session=session, request=request_id, submission=submission, options=request.options)
+                    RunSubmitted(
+                        session=session,
+                        request=request_id,
+                        submission=submission,
+                        options=request.options,
+                        debugging=request.debugging,
+                    )
                 )
             case requests.CheckGraph():
                 submission = submission_of(request, self._environments.at_hand)
@@ -259,6 +268,8 @@ class Server:
     def _take_of_live(self, session: SessionId, request_id: int, request: requests.Request) -> None:
         match request:
             case requests.OpenLive():
+                if request.graph.selection is not WHOLE_GRAPH or request.graph.debugging is not NO_DEBUGGING:
+                    raise Refusal(ErrorCode.BAD_INPUT, "A live session is of a whole graph, and has no debuggers.")
                 self._feed(
                     LiveAsked(
                         session=session,
@@ -280,8 +291,20 @@ class Server:
             case requests.CloseLive():
                 self._feed(LiveCloseAsked(session=session, request=request_id, run=request.run))
 
+    def _take_of_terminals(self, session: SessionId, request_id: int, request: requests.Request) -> bool:
+        match request:
+            case requests.WriteTerminal(run=run, node=node, text=text):
+                self._feed(TerminalTyped(session=session, request=request_id, run=run, node=node, text=text))
+            case requests.ResizeTerminal(run=run, node=node, columns=columns, rows=rows):
+                self._feed(
+                    TerminalResized(session=session, request=request_id, run=run, node=node, columns=columns, rows=rows)
+                )
+            case _:
+                return False
+        return True
+
     def _take_of_environments(self, session: SessionId, request_id: int, request: requests.Request) -> bool:
-        """Whether it is about environments."""
+        """Whether it is about environments, or terminals."""
         match request:
             case requests.WarmEnvironment():
                 environment = EnvironmentId(self._environments.python(request.environment))
@@ -296,7 +319,7 @@ class Server:
             case _ if isinstance(request, EnvironmentRequest):
                 self._environments(request, partial(self._reply, session, request_id))
             case _:
-                return False
+                return self._take_of_terminals(session, request_id, request)
         return True
 
     def _reply(self, session: SessionId, request_id: int | None, reply: replies.Reply) -> None:
@@ -337,6 +360,7 @@ class Server:
     def _end_session(self, session: SessionId) -> None:
         self.outbox.leave(session)
         if self._sessions.close(session):
+            self._feed(SessionEnded(session=session))
             self._feed(SessionsCounted(sessions=len(self._sessions)))
 
     def _follow(self, session: SessionId, request: requests.FollowRun) -> replies.Following:

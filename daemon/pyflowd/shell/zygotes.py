@@ -21,9 +21,11 @@ from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.preload import Preload
 from pyflowd.shell.programs import Program, program_steps
+from pyflowd.shell.terminals import Terminal
 from pyflowd.shell.zygote_process import Start, Superior, ZygoteProcess
 from pyflowd.worker_side import frames, orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.states import DebuggerKind
 
 LEAVE_PATIENCE_S = 3.0
 LISTEN_AFTER_S = 0.005
@@ -144,6 +146,10 @@ class Zygotes:
             effect.variables,
             inputs,
         )
+        how = effect.debugging
+        if how.debugger is not None:
+            detail = how.terminal if how.debugger is DebuggerKind.PDB else how.port
+            order = orders.debugged(order, (how.debugger.value, detail))
         link = self._send(effect.zygote, effect.worker, order, descriptors)
         if link is not None and not link.is_heard:
             self._listen_soon(link)
@@ -193,6 +199,39 @@ class Zygotes:
         process = self._processes.get(effect.zygote)
         if process is not None:
             process.kill(effect.worker)
+
+    def answer_halt(self, effect: effects.AnswerHalt) -> None:
+        """Tell a worker whether it has a debugger now."""
+        link = self._link(effect.zygote, effect.worker)
+        if link is None:
+            return
+        try:
+            link.answer_halt(effect.call, is_granted=effect.is_granted, has_terminal=effect.has_terminal)
+        except OSError as error:
+            log.warning("a node goes without its debugger: %s", error)
+            link.answer_halt(effect.call, is_granted=False, has_terminal=False)
+
+    def write_terminal(self, effect: effects.WriteTerminal) -> None:
+        """Type into a worker's terminal."""
+        terminal = self._terminal(effect.zygote, effect.worker)
+        if terminal is not None:
+            terminal.write(effect.text)
+
+    def resize_terminal(self, effect: effects.ResizeTerminal) -> None:
+        """Let a worker's terminal have another size."""
+        terminal = self._terminal(effect.zygote, effect.worker)
+        if terminal is not None:
+            terminal.resize(effect.columns, effect.rows)
+
+    def close_terminal(self, effect: effects.CloseTerminal) -> None:
+        """Hang up a worker's terminal."""
+        terminal = self._terminal(effect.zygote, effect.worker)
+        if terminal is not None:
+            terminal.close()
+
+    def _terminal(self, zygote: ZygoteId, worker: WorkerId) -> Terminal | None:
+        link = self._link(zygote, worker)
+        return link.terminal if link else None
 
     def pid_of(self, zygote: ZygoteId, worker: WorkerId) -> int | None:
         """The process id of a worker; None before it is known, and when it is gone."""

@@ -22,7 +22,7 @@ from .link import LINK
 from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
 from .node_module import FILENAME
-from .orders import CALL, MORE, PROBE, PROGRAM, WAIT, receive
+from .orders import CALL, DEBUG, MORE, PROBE, PROGRAM, WAIT, receive
 from .rehearsal import rehearse_as_spare
 from .scratch import MODE
 
@@ -144,6 +144,10 @@ def _attend(order: Order) -> None:
         from . import link, probes
 
         link.send({"kind": "probed", "successes": probes.successes(order[3])})
+    elif order[0] == DEBUG:
+        from . import debugging
+
+        debugging.perform(order)
     else:
         _inspect(order)
     ONLOOKER.seen.clear()  # what we have imported ourselves

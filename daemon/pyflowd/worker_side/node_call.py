@@ -33,14 +33,15 @@ from .values import LARGE_BYTES, decode_input, encode_output, preview
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Optional, Sequence
+    from typing import Any, Callable, List, Optional, Sequence
 
     from .answers import Output
     from .failures import Failure
     from .learning import Imports
     from .orders import Order
 
-    NodesPart = Callable[[Order, list[Output], list[str]], Optional[Failure]]
+    NodesPart = Callable[[Order, List[Output], List[str]], Optional[Failure]]
+    Evaluate = Callable[[Order, List[Output], List[str]], None]
 
 INTERRUPT = {SIGINT}
 # A signal that comes just before a wait for a lock does not end it: Python sees to it only when the wait returns.
@@ -54,11 +55,17 @@ _waited_for_s = [0.0]
 _run_exit_functions = atexit._run_exitfuncs
 
 
-def interruptible(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
-    """As `run`; an interrupt comes out."""
+def interruptible(
+    order: Order,
+    outputs: list[Output],
+    warnings: list[str],
+    how: int = SIG_UNBLOCK,
+    evaluate: Optional[Evaluate] = None,
+) -> Failure | None:
+    """As `run`; an interrupt comes out, unless `how` blocks it."""
     try:
-        pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
-        return run(order, outputs, warnings)
+        pthread_sigmask(how, INTERRUPT)
+        return run(order, outputs, warnings, evaluate)
     finally:
         pthread_sigmask(SIG_BLOCK, INTERRUPT)
 
@@ -91,11 +98,16 @@ def perform(order: Order, nodes_part: NodesPart = interruptible) -> None:
         send_failed(call, usage, failure, imports)
 
 
-def run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
-    """Everything of the node's own, to the end of its threads. An interrupt, or what they raise, comes out."""
+def run(
+    order: Order, outputs: list[Output], warnings: list[str], evaluate: Optional[Evaluate] = None
+) -> Failure | None:
+    """Everything of the node's own, to the end of its threads. An interrupt, or what they raise, comes out.
+
+    evaluate: what runs it, if not `evaluate_node`.
+    """
     failure: Failure | None = None
     try:
-        _evaluate(order, outputs, warnings)
+        (evaluate or evaluate_node)(order, outputs, warnings)
     except BaseException as error:
         if getpid() != _progress.pid:
             leave_forked_process(error)
@@ -109,7 +121,8 @@ def run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | N
     return failure
 
 
-def _evaluate(order: Order, outputs: list[Output], warnings: list[str]) -> None:
+def evaluate_node(order: Order, outputs: list[Output], warnings: list[str]) -> None:
+    """Load a node and call it; fills `outputs` and `warnings`, raises whatever it raises."""
     _, _, last, title, compiled, source, names, seed, bounds, cpu_s, variables, given = order
     if cpu_s is not None:
         limit_cpu(cpu_s, last)

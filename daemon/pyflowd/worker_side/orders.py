@@ -6,7 +6,10 @@
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(variable, text)],
      [(input, value)])
     ("program", call, last, [step], [forgotten], seed, [(resource, most)], cpu_s, [(variable, text)], [("", value)])
+    ("read", call, last)                               what a step of a program has written was read
     ("interrupt", call, last)                          before a SIGINT, to a worker that stays: see `resident`
+    ("debug", call, last, how, title, ...)             as "call", with a debugger: see `debugging`
+    ("turn", call, more, granted, [("terminal", its descriptor)])    the answer to a worker that asks for its turn
     ("inspect", call, last, [(title, source)])
     ("probe", call, last, targets)                     from the zygote itself: see `probes`
 
@@ -45,7 +48,8 @@ if TYPE_CHECKING:
     Order = Tuple[Any, ...]
 
 START, PRELOAD, FORK, CALL, INSPECT, PROBE = "start", "preload", "fork", "call", "inspect", "probe"
-PROGRAM, INTERRUPT = "program", "interrupt"
+PROGRAM, READ, INTERRUPT = "program", "read", "interrupt"
+DEBUG, TURN = "debug", "turn"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
 MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments
@@ -71,6 +75,24 @@ def send(channel: socket, order: Order, descriptors: Sequence[int] = ()) -> None
             raise
     finally:
         body.close()
+
+
+def debugged(order: Order, how: tuple[str, Any]) -> Order:
+    """A call's order, with a debugger: ("pdb", name of the terminal) or ("debugpy", port)."""
+    _, call, last, *rest = order
+    return (DEBUG, call, last, how, *rest)
+
+
+def undebugged(order: Order) -> tuple[tuple[str, Any], Order]:
+    """How to debug, and the order of the call."""
+    _, call, last, how, *rest = order
+    return how, (CALL, call, last, *rest)
+
+
+def outputs_of(order: Order) -> Sequence[str]:
+    """The names of the outputs that an order asks for."""
+    names: Sequence[str] = order[6] if order[0] == CALL else order[7] if order[0] == DEBUG else ()
+    return names
 
 
 def send_start(control: socket, scratch: str, terms: Terms, targets: Targets | None = None) -> None:

@@ -7,6 +7,8 @@ first use. Nobody hears the answer: it is made while the null device still is wh
 from __future__ import annotations
 
 import marshal
+from _signal import SIG_BLOCK  # type: ignore[import-not-found]
+from functools import partial
 from resource import RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, getrlimit
 
 from . import node_call, node_module, orders
@@ -39,6 +41,9 @@ _ORDER = marshal.dumps(
 )
 
 
+_uninterruptible = partial(node_call.interruptible, how=SIG_BLOCK)
+
+
 def rehearse(part: NodesPart = node_call.interruptible) -> None:
     """Perform the call."""
     node_call.perform(marshal.loads(_ORDER), part)
@@ -47,4 +52,4 @@ def rehearse(part: NodesPart = node_call.interruptible) -> None:
 
 def rehearse_as_spare() -> None:
     """The same, but an interrupt waits: it is meant for the call that comes."""
-    rehearse(node_call.run)
+    rehearse(_uninterruptible)

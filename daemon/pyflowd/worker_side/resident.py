@@ -30,7 +30,7 @@ from . import node_call, node_module
 from .limits import unlimit_cpu
 from .link import LINK
 from .node_call import INTERRUPT, flush_output
-from .orders import CALL, PROGRAM, receive
+from .orders import CALL, PROGRAM, READ, receive
 from .orders import INTERRUPT as INTERRUPT_WORD
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.may_be_late = False  # there were words before, whose signals may come yet
+        self.was_read = False  # the word for the present program is not in the channel any more
         self._is_open = False
         self._was_early = False  # one was seen to before the call had begun for which it may be
         signal(SIGINT, self._see_to)
@@ -79,7 +80,16 @@ class Interrupts:
 
     def is_asked(self) -> bool:
         """Whether an interrupt of the present call was asked for."""
-        return ioctl(LINK, FIONREAD, _NOTHING) != _NOTHING
+        return self.was_read or ioctl(LINK, FIONREAD, _NOTHING) != _NOTHING
+
+    def wait_until_read(self) -> None:
+        """Wait for the daemon to say that it has read what a step has written, or for it to hang up."""
+        while True:
+            order = receive(LINK)
+            if order is None or order[0] == READ:
+                return
+            if order[0] == INTERRUPT_WORD:
+                self.was_read = self.may_be_late = True
 
 
 def stay(order: Order) -> Order | None:
@@ -91,6 +101,8 @@ def stay(order: Order) -> Order | None:
     bounds: Any = None
     cpu_s: int | None = None
     while True:
+        if order[0] == CALL or order[0] == PROGRAM:
+            interrupts.was_read = False
         if order[0] == CALL:
             code = order[4:6] if order[4] else code
             if order[4] or not node_module.is_loaded():  # the last call has ended in the module's body, or before

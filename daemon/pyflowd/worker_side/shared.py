@@ -10,8 +10,9 @@ survives between programs is what survives in `resident`, for all nodes together
 are there at once.
 
 Each step is told as soon as it is over, so that the daemon knows which one is under way: the first that it was not told
-of. That is how it knows, too, whose output is whose. A step that has written something waits until the daemon has read
-it, which the daemon does when it is told of the step; then whatever comes through the pipes is of a later one.
+of. That is how it knows, too, whose output is whose: after a step of which something is still in a pipe the worker
+waits until the daemon says that it has read it. So what is in the pipes is always of one step, and that is the first
+one of which there is no word in the channel, or of which there is the word that it has written.
 
 A step is skipped when a node whose output it needs has failed or gave none. An interrupt ends the step, and with it the
 program.
@@ -22,7 +23,7 @@ from __future__ import annotations
 import os
 from fcntl import ioctl
 from resource import RUSAGE_SELF, getrusage
-from time import perf_counter, process_time, sleep
+from time import perf_counter, process_time
 
 from . import failures
 from .answers import send_done, send_failed, send_step_done, send_step_failed, send_step_skipped
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
 
 FIONREAD = 0x541B
 _NOTHING = bytes(4)
-# How long to wait for the daemon to read what was written: longer and longer, in all a tenth of a second. It is sooner,
-# unless a thread of the node's goes on writing.
-_PAUSES_S = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005) + (0.001,) * 100
 
 
 class Graph:
@@ -133,7 +131,7 @@ class Graph:
         else:
             send_step_failed(call, told, failure)
         if wrote:
-            _wait_until_read()
+            self._interrupts.wait_until_read()
 
     def _gather(self, wires: Wires, given: Sequence[bytes]) -> Optional[Sequence[Input]]:
         """(input, value, whether that is JSON text); None when one is not there."""
@@ -191,11 +189,7 @@ def _send_done(call: int, told: Told, attempt: Attempt) -> Optional[Failure]:
 
 
 def _has_unread() -> bool:
-    return ioctl(1, FIONREAD, _NOTHING) != _NOTHING or ioctl(2, FIONREAD, _NOTHING) != _NOTHING
-
-
-def _wait_until_read() -> None:
-    for pause_s in _PAUSES_S:
-        sleep(pause_s)
-        if not _has_unread():
-            return
+    try:
+        return ioctl(1, FIONREAD, _NOTHING) != _NOTHING or ioctl(2, FIONREAD, _NOTHING) != _NOTHING
+    except OSError:  # the node has put something else there, or nothing
+        return False
