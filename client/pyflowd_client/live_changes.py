@@ -40,7 +40,6 @@ class LiveChanges:
     def hold(self, request: UpdateLive) -> None:
         """The request is to be sent when the session has begun."""
         self.held.append(request)
-        self._unheard[str(request.change)] += 1
 
     def sent(self, request_id: int, request: UpdateLive) -> None:
         """The request is on its way."""
@@ -79,7 +78,6 @@ class LiveChanges:
 
     def refuse_unsent(self, request: UpdateLive, error: ErrorInfo) -> None:
         """The request that was held back cannot be sent."""
-        self._hear(str(request.change))
         self.refused.append(ChangeRefused(error, str(request.change)))
 
     def heard(self, change: object, seq: int) -> None:
