@@ -36,9 +36,7 @@ def perform(order: Order) -> None:
     """Run the node and answer, exactly once, as `node_call.perform`."""
     (debugger, detail), call = undebugged(order)
     evaluate = _Debugged(debugger, detail).evaluate
-    node_call.perform(
-        call, lambda order, outputs, warnings: node_call.interruptible(order, outputs, warnings, evaluate)
-    )
+    node_call.perform(call, lambda *parts: node_call.interruptible(*parts, evaluate=evaluate))
 
 
 class _Debugged:
