@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, List, Optional, Tuple
 
     from .answers import Output
+    from .failures import Failure
     from .orders import Order
 
 PDB, DEBUGPY = "pdb", "debugpy"
@@ -35,8 +36,12 @@ NOT_INSTALLED = "debugpy is not installed in the node's environment: run it --wi
 def perform(order: Order) -> None:
     """Run the node and answer, exactly once, as `node_call.perform`."""
     (debugger, detail), call = undebugged(order)
-    evaluate = _Debugged(debugger, detail).evaluate
-    node_call.perform(call, lambda *parts: node_call.interruptible(*parts, evaluate=evaluate))
+    run = _Debugged(debugger, detail)
+
+    def nodes_part(order: Order, outputs: List[Output], warnings: List[str]) -> Optional[Failure]:
+        return node_call.interruptible(order, outputs, warnings, evaluate=run.evaluate)
+
+    node_call.perform(call, nodes_part)
 
 
 class _Debugged:
