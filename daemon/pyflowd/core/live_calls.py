@@ -102,7 +102,8 @@ class LiveTeller:
         else:
             counts = session.failed(work.id, work.execution, error)
         state = NodeState.FAILED if counts else NodeState.CANCELLED
-        shown = error if counts else verdicts.superseded()
+        is_shown = counts or error.code is ErrorCode.SUPERSEDED
+        shown = error if is_shown else verdicts.superseded()
         self._herald.finished(run, work, Ending(state, shown, call, usage.with_peaks(call.peaks)), work.change)
 
     def skipped(self, run: Run, session: LiveSession, node_id: NodeId, error: ErrorInfo) -> None:
@@ -205,8 +206,12 @@ class NodeCalls:
     def fail(self, run: Run | None, call: Call, error: ErrorInfo, usage: Usage) -> None:
         """A node did not return."""
         session = self._ended(run, call)
-        if run is not None and session is not None:
-            self._teller.not_done(run, session, call, error, usage)
+        if run is None or session is None:
+            return
+        if error.code is ErrorCode.WORKER_LOST and call.place.on == call.worker:
+            self._residents.dismiss((run.id, cast(LiveWork, call.work).id))
+            error = verdicts.process_gone()
+        self._teller.not_done(run, session, call, error, usage)
 
     def forget(self, run: Run, node: NodeId | None = None) -> None:
         """What is kept for a node, or for all, is of no use any more."""

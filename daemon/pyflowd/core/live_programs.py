@@ -150,6 +150,8 @@ class Programs:
 
     def fail(self, run: Run | None, call: Call, error: ErrorInfo, usage: Usage) -> None:
         """A program is over before its end, perhaps with its process."""
+        if error.code is ErrorCode.WORKER_LOST and call.place.on == call.worker:
+            error = verdicts.process_gone()
         self._ended(run, call, error, usage)
 
     def forget(self, run: Run, node: NodeId | None = None) -> None:
@@ -242,6 +244,8 @@ class Programs:
         if run is None or process is None or process.call is not call:
             return
         process.call = None
+        if error.code is ErrorCode.SUPERSEDED and call.verdict is None:
+            process.is_now(None)  # it has not taken the program
         session = None if run.live is None else run.live.session
         if session is None:
             return

@@ -111,6 +111,12 @@ def superseded() -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.SUPERSEDED, message=message)
 
 
+def process_gone() -> ErrorInfo:
+    """The process that a node of a live session has kept does not take the call."""
+    message = "The process that the node had kept is gone: it is executed in a new one."
+    return ErrorInfo(code=ErrorCode.SUPERSEDED, message=message)
+
+
 def abandoned() -> ErrorInfo:
     """Nobody follows a live session."""
     return ErrorInfo(code=ErrorCode.CANCELLED, message="Nobody followed the live session any more.")

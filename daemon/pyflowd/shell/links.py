@@ -117,18 +117,19 @@ class WorkerLink:
         for stream, descriptor in self._pipes.items():
             self._poller.watch(descriptor, partial(self._hear, stream))
 
-    def send(self, order: "orders.Order", descriptors: list[int]) -> None:
-        """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
+    def send(self, order: "orders.Order", descriptors: list[int]) -> bool:
+        """Send an order; OSError when it cannot be. False when the worker is gone; its exit will be told as well."""
         self._last = order[2]
         self._outputs = orders.outputs_of(order)
         self._stays = self._stays or order[2] == orders.MORE or order[0] == orders.PROGRAM
         try:
             orders.send(self._channel, order, descriptors)
         except (BrokenPipeError, ConnectionResetError):
-            return
+            return False
         except (OSError, ValueError):
             self.has_missed_call = True
             raise
+        return True
 
     def expect(self, program: Program) -> None:
         """The next order is a program."""

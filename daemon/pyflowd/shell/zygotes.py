@@ -254,13 +254,16 @@ class Zygotes:
         if link is None:
             return None
         try:
-            link.send(order, descriptors)
+            if not link.send(order, descriptors) and order[2] == orders.MORE:
+                message = "The process that was kept for the node was gone before the call reached it."
+                self._fail_unsent(worker, order, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message))
         except (OSError, ValueError) as error:
             message = f"The daemon could not send the node its inputs: {error}"
-            info = ErrorInfo(code=ErrorCode.INTERNAL, message=message)
-            call = CallId(order[1])
-            self._feed(CallFailed(worker=worker, call=call, error=info, usage=Usage()))
+            self._fail_unsent(worker, order, ErrorInfo(code=ErrorCode.INTERNAL, message=message))
         return link
+
+    def _fail_unsent(self, worker: WorkerId, order: "orders.Order", error: ErrorInfo) -> None:
+        self._feed(CallFailed(worker=worker, call=CallId(order[1]), error=error, usage=Usage()))
 
     def _link(self, zygote: ZygoteId, worker: WorkerId) -> WorkerLink | None:
         process = self._processes.get(zygote)
