@@ -387,7 +387,7 @@ def test_pipes_that_end_in_the_middle_of_a_program_do_not_keep_the_daemon_busy()
         await shared.servers.wait(1, stimuli.CallProgressed)
         before_s = time.thread_time()
         await asyncio.sleep(0.3)
-        assert time.thread_time() - before_s < 0.1
+        assert time.thread_time() - before_s < 0.02
         shared.interrupt()
         [outcome] = outcomes(await shared.end())
         assert isinstance(outcome, stimuli.StepFailed)
