@@ -42,6 +42,8 @@ class RunArguments(TypedDict, total=False):
     scratch folder.
     partial: run what can be run of a graph with errors.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
+    cache: results of nodes are kept, and taken where nothing that they depend on has changed (True), or not (False);
+    None leaves that to the nodes and the daemon's settings. explain: tell why each node is executed or not.
     """
 
     inputs: Mapping[str, Any]
@@ -64,6 +66,8 @@ class RunArguments(TypedDict, total=False):
     workdir: str | os.PathLike[str] | None
     partial: bool
     max_value_bytes: int | None
+    cache: bool | None
+    explain: bool
 
 
 def read_graph(path: str | os.PathLike[str]) -> tuple[str, str]:

@@ -119,6 +119,13 @@ def add_run(run: argparse.ArgumentParser) -> None:
         default=1_000_000,
         help="show larger values as a note of their type and size (default: 1 MB)",
     )
+    run.add_argument(
+        "--cache",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep results, and take them where nothing that they depend on has changed; by default as nodes say",
+    )
+    run.add_argument("--explain", action="store_true", help="tell for each node why it is executed or not")
     run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
     _add_permissions(run.add_argument_group("permissions", "Up to what the daemon's settings allow."))
     _add_limits(run.add_argument_group("limits", "Up to what the daemon's settings allow."))

@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> ExitStatus:
             processes=options.max_processes,
             scratch_bytes=options.max_scratch,
             scratch_files=options.max_scratch_files,
+            cache=options.cache,
+            explain=options.explain,
             partial=options.partial,
             max_value_bytes=options.max_value,
             permissions=_permissions(options),

@@ -29,6 +29,8 @@ class RunOptions(Message):
     scratch_bytes, scratch_files: what each node may keep in its scratch folder.
     For all of these None means the daemon's default.
     max_value_bytes: values larger than this appear in events as `{"$value": ...}`; None means never.
+    cache: whether results of nodes are kept, and taken in place of executing them again; None leaves that to the nodes
+    and the daemon's settings. explain: tell for each node why it is executed or not.
     """
 
     seed: int | None = None
@@ -44,6 +46,8 @@ class RunOptions(Message):
     scratch_bytes: int | None = None
     scratch_files: int | None = None
     max_value_bytes: int | None = DEFAULT_MAX_VALUE_BYTES
+    cache: bool | None = None
+    explain: bool = False
 
 
 LIMITS: dict[str, type[int] | type[float]] = {

@@ -1,12 +1,13 @@
 """Herald: what clients are told, as effects. Replies once, events numbered; it decides nothing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pyflowd.core import effects
 from pyflowd.core.calls import Call, NodeWork
 from pyflowd.core.graph_executor import Skipped
 from pyflowd.core.ids import SessionId
+from pyflowd.core.kept_results import KeptResult
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
@@ -18,13 +19,14 @@ from pyflowd_client.protocol.states import NodeState
 
 
 class Ending(NamedTuple):
-    """How a node of a run ended; no call when it never began."""
+    """How a node of a run ended; no call when it never began. asked_at: when the result was looked up that was kept."""
 
     state: NodeState
     error: ErrorInfo | None
     call: Call | None = None
     usage: Usage = Usage()
     outputs: tuple[tuple[str, Value], ...] = ()
+    asked_at: float | None = None
 
 
 class Herald:
@@ -63,14 +65,12 @@ class Herald:
 
     def warnings(self, run: Run, call: Call, messages: Iterable[str]) -> None:
         """What a worker found odd about a node that is done all the same."""
-        node = node_of(run, call)
-        for message in messages:
-            self.publish(
-                run, events.Diagnostic, severity="warning", code="node", message=message, node=node.id, title=node.title
-            )
+        self._warn(run, node_of(run, call), messages)
 
-    def output(self, run: Run, call: Call, texts: Iterable[tuple[str, str]]) -> None:
-        """What a node wrote, as (stream, text)."""
+    def output(self, run: Run, call: Call, texts: Sequence[tuple[str, str]]) -> None:
+        """What a node writes, as (stream, text)."""
+        if call.transcript is not None:
+            call.transcript += texts
         for stream, text in texts:
             self.publish(run, events.NodeOutput, node=node_of(run, call).id, stream=stream, text=text)
 
@@ -92,12 +92,31 @@ class Herald:
             state=ending.state,
             outputs=dict(ending.outputs),
             error=ending.error,
-            duration_s=self.now - ending.call.started_at if ending.call else 0.0,
+            cached=ending.asked_at is not None,
+            duration_s=self._duration_s(ending),
             cpu_s=ending.usage.cpu_s,
             peak_memory_bytes=ending.usage.peak_memory_bytes,
             peak_processes=ending.usage.peak_processes,
             scratch_bytes=ending.usage.scratch_bytes,
         )
+
+    def kept(self, run: Run, index: int, result: KeptResult) -> None:
+        """What a node wrote, and what was odd about it, when it was executed."""
+        node = _node(run, index)
+        for stream, text in result.texts:
+            self.publish(run, events.NodeOutput, node=node.id, stream=stream, text=text)
+        self._warn(run, node, result.warnings)
+
+    def _warn(self, run: Run, node: PlanNode, messages: Iterable[str]) -> None:
+        for message in messages:
+            self.publish(
+                run, events.Diagnostic, severity="warning", code="node", message=message, node=node.id, title=node.title
+            )
+
+    def _duration_s(self, ending: Ending) -> float:
+        if ending.call is not None:
+            return self.now - ending.call.started_at
+        return 0.0 if ending.asked_at is None else self.now - ending.asked_at
 
 
 def node_of(run: Run, call: Call) -> PlanNode:

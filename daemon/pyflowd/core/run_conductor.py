@@ -18,6 +18,8 @@ from pyflowd.core.limits import Limits
 from pyflowd.core.needs import missing
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.profiles import profile_of
+from pyflowd.core.result_desk import Lookup, ResultDesk
+from pyflowd.core.result_reasons import FOUND
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
@@ -28,7 +30,10 @@ from pyflowd_client.protocol.states import NodeState, RunState
 
 
 class RunConductor:
-    """The runs of the book, from their plans on. `now` is monotonic seconds; `enqueue` lets a node wait its turn."""
+    """The runs of the book, from their plans on. `now` is monotonic seconds; `enqueue` lets a node wait its turn.
+
+    results: who knows which were kept.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class RunConductor:
         emit: Callable[[effects.Effect], None],
     ) -> None:
         self.now = 0.0
+        self.results: ResultDesk
         self._book = book
         self._desk = desk
         self._deadlines = deadlines
@@ -70,6 +76,7 @@ class RunConductor:
         run.codes, run.environments = prepared.codes, prepared.environments
         run.nodes = len(prepared.plan.nodes)
         run.executor = GraphExecutor(prepared.plan, findings.binding)
+        run.may_keep = self.results.concerns(run, prepared.plan)
         nodes = prepared.plan.nodes
         last = tuple(nodes[index].id for index in prepared.plan.last)
         self._herald.publish(run, events.RunStarted, graph=run.graph, nodes=len(nodes), last=last)
@@ -83,6 +90,8 @@ class RunConductor:
         run = self._book.runs[work.run]
         assert run.executor is not None
         node = run.executor.plan.nodes[work.node]
+        if run.may_keep:
+            self.results.begun(run, call, work, worker.zygote.fingerprint)
         self._herald.publish(run, events.NodeStarted, node=node.id, title=node.title)
         self._emit(
             effects.SendCall(
@@ -119,6 +128,8 @@ class RunConductor:
             return
         self._herald.output(run, call, call.output.finish())
         self._herald.warnings(run, call, done.warnings)
+        if call.transcript is not None:
+            self.results.keep(call, call.work, done)
         ready = run.executor.done(call.work.node, done.outputs)
         self._herald.finished(run, call.work.node, Ending(NodeState.DONE, None, call, usage, done.outputs))
         self._enqueue_nodes(run, ready)
@@ -129,6 +140,7 @@ class RunConductor:
         run = self._book.runs[work.run]
         assert run.executor is not None
         self._herald.output(run, call, call.output.finish())
+        self.results.forget(work)
         if error.code is ErrorCode.CANCELLED and run.verdict is not None:
             run.executor.cancelled(work.node)
             self._herald.finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
@@ -137,6 +149,40 @@ class RunConductor:
             self._herald.finished(run, work.node, Ending(NodeState.FAILED, error, call, usage))
             self._herald.skipped(run, skipped)
         self._settle(run)
+
+    def found(self, found: stimuli.ResultFound) -> None:
+        """The result of a node was kept: it is as if it had just returned, with all that it wrote."""
+        lookup = self.results.settle(found.lookup)
+        run, index = self._waiting(lookup), lookup.work.node
+        outputs = found.result.outputs
+        is_fit = tuple(name for name, _ in outputs) == lookup.question.outputs
+        if run is None or run.executor is None or not is_fit:
+            self._emit(effects.Release(payloads=tuple(value.payload for _, value in outputs)))
+            if run is not None:
+                self._enqueue_node(run, index)
+            return
+        run.executor.begin(index)
+        self.results.explain(run, run.executor.plan.nodes[index], FOUND)
+        self._herald.kept(run, index, found.result)
+        ready = run.executor.done(index, outputs)
+        self._herald.finished(run, index, Ending(NodeState.DONE, None, outputs=outputs, asked_at=lookup.asked_at))
+        self._enqueue_nodes(run, ready)
+        self._settle(run)
+
+    def missing(self, missing: stimuli.ResultMissing) -> None:
+        """No result was kept: the node waits for its turn."""
+        lookup = self.results.settle(missing.lookup)
+        run = self._waiting(lookup)
+        if run is not None:
+            self.results.missing(run, lookup, missing)
+            self._enqueue_node(run, lookup.work.node)
+
+    def _waiting(self, lookup: Lookup) -> Run | None:
+        """The run of a node that still waits for its result; None when it was ended meanwhile."""
+        run = self._book.runs.get(lookup.work.run)
+        if run is None or run.executor is None:
+            return None
+        return run if run.executor.states[lookup.work.node] is NodeState.READY else None
 
     def end(self, run: Run, verdict: ErrorInfo) -> None:
         """End a run before its nodes are over: those that run are interrupted, the others do not begin."""
@@ -165,6 +211,7 @@ class RunConductor:
         self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
         if run.executor is not None:
             self._release(run.executor)
+            self.results.leave(run.id)
             run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
         self._deadlines.clear(run)
         forgotten = self._book.close(run)
@@ -174,10 +221,15 @@ class RunConductor:
     def _enqueue_nodes(self, run: Run, ready: Iterable[int]) -> None:
         assert run.executor is not None
         for index in ready:
-            node = run.executor.plan.nodes[index]
-            limits = self._book.granted(run, node.limits)
-            environment = self._book.environment(run, node.environment, limits)
-            self._enqueue(environment, run.id, NodeWork(run.id, index), limits)
+            if not run.may_keep or not self.results.look_up(run, index):
+                self._enqueue_node(run, index)
+
+    def _enqueue_node(self, run: Run, index: int) -> None:
+        assert run.executor is not None
+        node = run.executor.plan.nodes[index]
+        limits = self._book.granted(run, node.limits)
+        environment = self._book.environment(run, node.environment, limits)
+        self._enqueue(environment, run.id, NodeWork(run.id, index), limits)
 
     def _settle(self, run: Run) -> None:
         """Let go of what no node needs; end the run when its last node is over."""

@@ -22,7 +22,8 @@ class Run:
 
     `profile` is what its nodes are permitted, `environments` where they run, once that is known.
     `asked` are the limits that its client named. `verdict` is set when we end it before all its nodes are over.
-    `is_change`: no nodes are executed, a named environment is made or changed.
+    `is_change`: no nodes are executed, a named environment is made or changed. `may_keep`: results of its nodes are
+    looked up and kept, or somebody wants to know why not.
     """
 
     id: RunId
@@ -45,6 +46,7 @@ class Run:
     nodes: int = 0
     nodes_over: int = 0
     is_change: bool = False
+    may_keep: bool = False
 
     @property
     def is_over(self) -> bool:

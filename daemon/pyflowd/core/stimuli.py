@@ -7,6 +7,7 @@ the call it names must be the one that worker carries out.
 from collections.abc import Mapping
 
 from pyflowd.core.ids import CallId, EnvironmentId, PreparationKey, SessionId, WorkerId, ZygoteId
+from pyflowd.core.kept_results import KeptResult, Parts, ResultKey
 from pyflowd.core.permissions import Variables
 from pyflowd.core.profiles import NOWHERE
 from pyflowd.core.records import record
@@ -239,6 +240,27 @@ class CallDone:
 
 
 @record
+class ResultFound:
+    """A result was kept."""
+
+    lookup: int
+    result: KeptResult
+
+
+@record
+class ResultMissing:
+    """No result was kept; this is its key. Without a key none can be, and `problem` says why.
+
+    earlier: the parts of the key of the newest result of the same node, if that was asked for, and is known.
+    """
+
+    lookup: int
+    key: ResultKey | None
+    earlier: Parts | None = None
+    problem: str = ""
+
+
+@record
 class CallFailed:
     """A node failed inside its worker, which could tell why. imports: as of `CallDone`."""
 
@@ -362,6 +384,8 @@ Stimulus = (
     | ForkFailed
     | WorkerExited
     | CallDone
+    | ResultFound
+    | ResultMissing
     | CallFailed
     | CallProgressed
     | CodeInspected
