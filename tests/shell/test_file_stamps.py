@@ -1,8 +1,11 @@
 """A stamp changes when a file does, or anything below a folder, and only then."""
 
 import os
+import shlex
 import socket
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -133,3 +136,14 @@ def test_too_much_has_no_stamp(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     (folder / "one more").touch()
     with pytest.raises(UnstampableError, match="more than 6"):
         stamp_of([str(folder)], later)
+
+
+def test_what_is_mounted_in_a_folder_has_no_stamp(folder: Path) -> None:
+    """A node may see what lies below it instead."""
+    code = f"from pyflowd.shell.file_stamps import stamp_of; stamp_of([{str(folder)!r}], lambda: 2**62)"
+    mounted = f"mount -t tmpfs none {folder / 'deep' / 'er'} && exec {sys.executable} -c {shlex.quote(code)}"
+    for script, words in (("exec " + mounted.partition("exec ")[2], ""), (mounted, "deep/er' is on another disk")):
+        command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert words in done.stderr
+        assert (done.returncode == 0) == (words == ""), done.stderr

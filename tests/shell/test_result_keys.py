@@ -22,6 +22,7 @@ QUESTION = ResultQuestion(
     variables=(("TOKEN", "1"),),
     seed=None,
     paths=("/data",),
+    identities=("1:2",),
     explains=False,
 )
 WHOLE: dict[str, Any] = {
@@ -50,6 +51,7 @@ def key(question: ResultQuestion = QUESTION, **changed: Any) -> ResultKey:
         ({"variables": ()}, "permissions"),
         ({"seed": 0}, "seed"),
         ({"paths": ("/data", "/out")}, "files"),
+        ({"identities": ("1:3",)}, "files"),
     ],
 )
 def test_everything_asked_is_in_the_key(changed: dict[str, Any], part: str) -> None:
@@ -124,6 +126,7 @@ questions = st.builds(
     variables=pairs,
     seed=st.none() | st.integers(),
     paths=st.lists(names, max_size=2).map(tuple),
+    identities=st.lists(names, max_size=2).map(tuple),
 )
 
 

@@ -40,7 +40,7 @@ class Desk:
 
     def ask(self, value: Payload | bytes = b"1", **changed: Any) -> None:
         question = {"place": "g\0n", "source": "s", "outputs": ("a",), "permissions": "", "variables": ()}
-        question |= {"python": sys.executable, "seed": None, "paths": (), "explains": True} | changed
+        question |= {"python": sys.executable, "seed": None, "paths": (), "identities": (), "explains": True} | changed
         asked = ResultQuestion(**question)
         self.asked = asked
         self.results.look_up(LookUpResult(lookup=1, question=asked, inputs=(("x", value),)))

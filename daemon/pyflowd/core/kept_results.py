@@ -13,6 +13,7 @@ class ResultQuestion:
 
     place: which node of which graph it is, for comparisons; it does not decide. outputs: the names of its pins.
     permissions: canonical text. paths: files and folders that it can read beyond what every node can.
+    identities: which of them were granted, whatever lies there by now; those are what it sees.
     explains: whether somebody wants to know what differs from an earlier result of the same place.
     """
 
@@ -24,6 +25,7 @@ class ResultQuestion:
     variables: Variables
     seed: int | None
     paths: tuple[str, ...]
+    identities: tuple[str, ...]
     explains: bool
 
 

@@ -77,6 +77,7 @@ class ResultDesk:
             variables=run.variables,
             seed=run.options.seed,
             paths=tuple(dict.fromkeys((*profile.paths, *(_absolute(path, profile) for path in node.cache.files)))),
+            identities=profile.identities,
             explains=run.options.explain,
         )
         self._asked += 1
@@ -176,6 +177,6 @@ def _absolute(path: str, profile: Profile) -> str:
 
 @lru_cache(256)
 def _canonical(profile: EnvironmentId) -> str:
-    """What nodes are permitted, without what only bounds them, and without what the stamps of files say better."""
+    """What nodes are permitted, without what only bounds them, and without which files these were."""
     permitted = profile_of(profile)
     return replace(permitted, identities=(), scratch_bytes=None, scratch_files=None, processes=None).id

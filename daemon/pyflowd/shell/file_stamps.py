@@ -10,6 +10,8 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from pyflowd.core.paths import is_within
+
 ENTRIES_MOST = 10_000
 COARSE_NS, FINE_NS = 2_000_000_000, 100_000_000
 WHOLE_SECOND_NS = 1_000_000_000
@@ -37,16 +39,19 @@ def stamp_of(paths: Iterable[str], now_ns: Callable[[], int] = time.time_ns) -> 
 
 def _entries(paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
     """Each path with all below it, in an order that does not depend on the file system."""
-    waiting = sorted(paths, reverse=True)
-    while waiting:
-        path = waiting.pop()
-        if any(path == folder or path.startswith(f"{folder}/") for folder in ELSEWHERE):
+    waiting: list[tuple[str, int | None]] = [(path, None) for path in sorted(paths, reverse=True)]
+    for path, _ in waiting:
+        if is_within(path, ELSEWHERE):
             raise UnstampableError(f"{path!r} is no file on a disk")
+    while waiting:
+        path, device = waiting.pop()
         try:
             found = os.lstat(path)
+            if device not in (None, found.st_dev):  # nodes may see what lies below what was mounted since
+                raise UnstampableError(f"{path!r} is on another disk than the folder it is in")
             yield path, found
             if stat.S_ISDIR(found.st_mode):
-                waiting += [os.path.join(path, name) for name in _names_in(path)]
+                waiting += [(os.path.join(path, name), found.st_dev) for name in _names_in(path)]
         except (OSError, ValueError) as error:
             raise UnstampableError(f"{path!r} cannot be looked at ({error})") from None
 

@@ -35,7 +35,7 @@ def key_of(
 
 def files_part(question: ResultQuestion, stamp: str) -> str:
     """The part of a key that says what lies in the files and folders that a node can read."""
-    return _digest((question.paths, stamp))
+    return _digest((question.paths, question.identities, stamp))
 
 
 def pieces_of(value: Payload | bytes) -> Iterator[bytes]:

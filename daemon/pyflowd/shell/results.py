@@ -23,7 +23,7 @@ from pyflowd.shell.shapes import objects_in, optional_text, text_in, texts_in
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment, spill
 
-SMALL_BYTES = 200_000
+SMALL_BYTES = 60_000
 UNWRITTEN_MOST_BYTES = 256_000_000
 NOTHING_STAMPED = stamp_of(())
 
