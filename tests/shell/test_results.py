@@ -182,6 +182,43 @@ def test_a_result_of_other_outputs_or_of_no_value_is_none(tmp_path: Path) -> Non
     with_desk(act, tmp_path)
 
 
+def test_many_at_once_let_others_have_their_turn(tmp_path: Path) -> None:
+    async def act(desk: Desk) -> None:
+        count = 3 * results.AT_ONCE_MOST
+        for number in range(count):
+            desk.ask(b"%d" % number)
+        assert len(desk.told) == results.AT_ONCE_MOST
+        while len(desk.told) < count:
+            await desk.answer()
+        desk.ask()
+        assert len(desk.told) == count + 1
+
+    with_desk(act, tmp_path)
+
+
+def test_a_bug_costs_a_result_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    async def act(desk: Desk) -> None:
+        key = await desk.key()
+        with monkeypatch.context() as patch:
+            patch.setattr(desk.store, "put", fail)
+            desk.keep(key, Segment(data=b"1"))
+            patch.setattr(desk.store, "get", fail)
+            desk.ask()  # it is thought to be under way
+            missing = await desk.answer()
+        assert isinstance(missing, ResultMissing)
+        assert missing.key is None
+        assert "its log says why" in missing.problem
+        assert await desk.key() == key
+
+    with_desk(act, tmp_path)
+    assert [record.exc_info is not None for record in caplog.records] == [True, True]
+
+
 def test_too_much_at_once_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "UNWRITTEN_MOST_BYTES", 10)
 

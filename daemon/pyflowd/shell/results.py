@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from pyflowd.core.effects import KeepResult, LookUpResult
 from pyflowd.core.kept_results import KeptResult, ResultKey, ResultQuestion
@@ -24,8 +24,11 @@ from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment, spill
 
 SMALL_BYTES = 60_000
+AT_ONCE_MOST = 16  # in one turn of the loop: a graph whose results are all kept is looked up in no time, but not in one
 UNWRITTEN_MOST_BYTES = 256_000_000
 NOTHING_STAMPED = stamp_of(())
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +51,16 @@ class Results:
         self._feed = feed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="results")
         self._unwritten: dict[str, int] = {}
+        self._answered_at_once = 0
 
     def look_up(self, effect: LookUpResult) -> None:
         """Look for a result."""
         question, lookup = effect.question, effect.lookup
         fingerprint = self._fingerprints.of(question.python)
-        if not question.paths and _is_small(effect.inputs):
+        if not question.paths and self._answered_at_once < AT_ONCE_MOST and _is_small(effect.inputs):
             key = key_of(question, effect.inputs, fingerprint, self._variables, NOTHING_STAMPED)
             if key.digest not in self._unwritten and (self._store.size_of(key.digest) or 0) <= SMALL_BYTES:
+                self._count_in_turn()
                 self._feed(self._answer(lookup, question, key))
                 return
         try:
@@ -73,7 +78,10 @@ class Results:
             finally:
                 _give_back(inputs)
 
-        self._perform(look, self._feed)
+        bug = ResultMissing(
+            lookup=lookup, key=None, problem="the daemon could not look for its result; its log says why"
+        )
+        self._perform(look, self._feed, bug)
 
     def keep(self, effect: KeepResult) -> None:
         """Keep a result, unless something has changed since its key was made."""
@@ -97,15 +105,32 @@ class Results:
             finally:
                 _give_back(values)
 
-        self._perform(write, lambda _: self._unwritten.pop(key.digest, None))
+        self._perform(write, lambda _: self._unwritten.pop(key.digest, None), None)
 
     def close(self) -> None:
         """Finish what is being written."""
         self._thread.shutdown(wait=True)
 
-    def _perform(self, act: Callable[[], Any], done: Callable[[Any], object]) -> None:
-        future = self._loop.run_in_executor(self._thread, act)
-        future.add_done_callback(lambda result: None if result.cancelled() else done(result.result()))
+    def _count_in_turn(self) -> None:
+        if not self._answered_at_once:
+            self._loop.call_soon(self._end_turn)
+        self._answered_at_once += 1
+
+    def _end_turn(self) -> None:
+        self._answered_at_once = 0
+
+    def _perform(self, act: Callable[[], T], done: Callable[[T], object], otherwise: T) -> None:
+        """Act in the thread, then tell what came of it; `otherwise` if that was a bug, or no memory for it."""
+
+        def over(future: asyncio.Future[T]) -> None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            if error is not None:
+                log.error("a result that is kept could not be handled", exc_info=error)
+            done(otherwise if error is not None else future.result())
+
+        self._loop.run_in_executor(self._thread, act).add_done_callback(over)
 
     def _answer(self, lookup: int, question: ResultQuestion, key: ResultKey) -> Stimulus:
         entry = self._store.get(key.digest)
