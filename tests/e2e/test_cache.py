@@ -258,12 +258,13 @@ def test_a_node_that_writes_where_it_may_is_executed_each_time(client: Client, f
 
 
 def test_files_that_only_the_graph_names_are_not_looked_at(client: Client, folder: Path) -> None:
-    text = with_metadata(graph(ONCE), cache={"files": [str(folder)]})
+    (folder / "deep").mkdir()
+    text = with_metadata(graph(ONCE), cache={"files": [str(folder / "deep")]})
     events = events_of(client, text, explain=True)
     [told] = [event.message for event in events if isinstance(event, Diagnostic) and event.code == "cache"]
     assert "were not permitted to read" in told
     settled(folder)
-    granted = {"permissions": Permissions(read=(str(folder.parent),))}
+    granted = {"permissions": Permissions(read=(str(folder),))}
     assert value(client, text, **granted) == value(client, text, **granted)
 
 

@@ -30,9 +30,7 @@ def stamp_of(paths: Iterable[str], now_ns: Callable[[], int] = time.time_ns) -> 
     digest = hashlib.blake2b(digest_size=16)
     for count, (path, found) in enumerate(_entries(paths)):
         if count == ENTRIES_MOST:
-            raise UnstampableError(
-                f"more than {ENTRIES_MOST} files and folders would have to be looked at, up to {path!r}"
-            )
+            raise UnstampableError(f"more than {ENTRIES_MOST} files would have to be looked at, {path!r} among them")
         if now_ns() - found.st_ctime_ns < _clock_step_ns(found.st_ctime_ns):
             raise UnstampableError(f"{path!r} has changed just now")
         digest.update(_described(path, found))

@@ -78,9 +78,8 @@ class Results:
             finally:
                 _give_back(inputs)
 
-        bug = ResultMissing(
-            lookup=lookup, key=None, problem="the daemon could not look for its result; its log says why"
-        )
+        problem = "the daemon could not look for its result; its log says why"
+        bug: Stimulus = ResultMissing(lookup=lookup, key=None, problem=problem)
         self._perform(look, self._feed, bug)
 
     def keep(self, effect: KeepResult) -> None:
