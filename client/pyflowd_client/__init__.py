@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         RunFailed,
     )
     from pyflowd_client.protocol import events
-    from pyflowd_client.protocol.requests import Permissions
+    from pyflowd_client.protocol.requests import Debugging, Permissions
+    from pyflowd_client.protocol.states import DebuggerKind
     from pyflowd_client.record import Outputs
     from pyflowd_client.requirements_file import read_requirements
     from pyflowd_client.run import Run
@@ -40,6 +41,8 @@ __all__ = [
     "Client",
     "DaemonLost",
     "DaemonUnavailable",
+    "DebuggerKind",
+    "Debugging",
     "Environments",
     "GraphFileError",
     "LocationRefused",
@@ -65,6 +68,7 @@ _HOMES = tuple(
         "record",
         "run",
         "protocol.requests",
+        "protocol.states",
         "environments",
         "requirements_file",
         "blocking",

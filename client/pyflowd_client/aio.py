@@ -22,10 +22,10 @@ from pyflowd_client.location import Location, locate
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import EventRecord
 from pyflowd_client.protocol.events import Event
-from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.record import Outputs
 from pyflowd_client.run import RunHandle
-from pyflowd_client.submission import RunArguments, check, read_graph, submission
+from pyflowd_client.submission import RunArguments, check, origin_of, read_graph, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class AsyncClient:
     async def run(self, path: str | os.PathLike[str], **arguments: Unpack[RunArguments]) -> AsyncRun:
         """Execute a graph file. GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON."""
         document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
         return await self.run_document(document, name=name, **arguments)
 
     async def run_document(
@@ -128,6 +129,15 @@ class AsyncClient:
     async def cancel(self, run: str) -> None:
         """End a run: its nodes are interrupted, then killed."""
         await self.ask(requests.CancelRun(run=RunId(run)), replies.Done)
+
+    async def write_terminal(self, run: str, node: str, text: str) -> None:
+        """Type into the pdb that is open in a node of a run of ours, keys as a terminal sends them."""
+        await self.ask(requests.WriteTerminal(run=RunId(run), node=NodeId(node), text=text), replies.Done)
+
+    async def resize_terminal(self, run: str, node: str, *, columns: int, rows: int) -> None:
+        """Say how large its terminal is."""
+        request = requests.ResizeTerminal(run=RunId(run), node=NodeId(node), columns=columns, rows=rows)
+        await self.ask(request, replies.Done)
 
     async def status(self) -> replies.DaemonStatus:
         """How the daemon is."""

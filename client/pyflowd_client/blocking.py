@@ -18,9 +18,9 @@ from pyflowd_client.errors import DaemonLost
 from pyflowd_client.location import Location, locate
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import EventRecord
-from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.run import Run
-from pyflowd_client.submission import RunArguments, check, read_graph, submission
+from pyflowd_client.submission import RunArguments, check, origin_of, read_graph, submission
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Client:
     def run(self, path: str | os.PathLike[str], **arguments: Unpack[RunArguments]) -> Run:
         """Execute a graph file. GraphFileError, Refused, DaemonLost; TypeError names an input that is not JSON."""
         document, name = read_graph(path)
+        arguments.setdefault("origin", origin_of(path))
         return self.run_document(document, name=name, **arguments)
 
     def run_document(self, document: str, *, name: str | None = None, **arguments: Unpack[RunArguments]) -> Run:
@@ -87,6 +88,15 @@ class Client:
     def cancel(self, run: str) -> None:
         """End a run: its nodes are interrupted, then killed."""
         self.ask(requests.CancelRun(run=RunId(run)), replies.Done)
+
+    def write_terminal(self, run: str, node: str, text: str) -> None:
+        """Type into the pdb that is open in a node of a run of ours, keys as a terminal sends them."""
+        self.ask(requests.WriteTerminal(run=RunId(run), node=NodeId(node), text=text), replies.Done)
+
+    def resize_terminal(self, run: str, node: str, *, columns: int, rows: int) -> None:
+        """Say how large its terminal is."""
+        request = requests.ResizeTerminal(run=RunId(run), node=NodeId(node), columns=columns, rows=rows)
+        self.ask(request, replies.Done)
 
     def status(self) -> replies.DaemonStatus:
         """How the daemon is."""

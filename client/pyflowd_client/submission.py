@@ -13,10 +13,14 @@ from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
 from pyflowd_client.protocol.requests import (
     NO_CHOICE,
+    NO_DEBUGGING,
+    WHOLE_GRAPH,
     CheckGraph,
+    Debugging,
     EnvironmentChoice,
     Permissions,
     RunOptions,
+    Selection,
     SubmitRun,
 )
 
@@ -41,9 +45,14 @@ class RunArguments(TypedDict, total=False):
     program's own working directory. workdir: the folder that nodes start in, which they may read; None means their
     scratch folder.
     partial: run what can be run of a graph with errors.
+    targets: run these nodes and all they need. start_from: run these and all that depends on them. only: just these.
+    What any of them says is run, and the other nodes give what they gave last. A node is named as in `inputs`.
+    origin: which graph it is of whose nodes the last values are remembered; the default is the absolute path of its
+    file, and for a text without a file the text itself.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
     cache: results of nodes are kept, and taken where nothing that they depend on has changed (True), or not (False);
     None leaves that to the nodes and the daemon's settings. explain: tell why each node is executed or not.
+    debugging: which debugger opens in nodes: the program types into pdb with `write_terminal`.
     """
 
     inputs: Mapping[str, Any]
@@ -65,9 +74,14 @@ class RunArguments(TypedDict, total=False):
     permissions: Permissions | None
     workdir: str | os.PathLike[str] | None
     partial: bool
+    targets: Sequence[str]
+    start_from: Sequence[str]
+    only: Sequence[str]
+    origin: str | None
     max_value_bytes: int | None
     cache: bool | None
     explain: bool
+    debugging: Debugging | None
 
 
 def read_graph(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -121,6 +135,9 @@ def submission(document: str, name: str | None, arguments: RunArguments) -> Subm
         permissions=with_absolute_paths(arguments.get("permissions") or Permissions()),
         workdir=None if (workdir := arguments.get("workdir")) is None else absolute_path(workdir),
         environment=environment_choice(arguments),
+        selection=selected_part(arguments),
+        origin=arguments.get("origin"),
+        debugging=arguments.get("debugging") or NO_DEBUGGING,
     )
 
 
@@ -133,6 +150,22 @@ def check(document: str, name: str | None, arguments: RunArguments) -> CheckGrap
         inputs=encode_inputs(arguments.get("inputs") or {}),
         environment=environment_choice(arguments),
     )
+
+
+def selected_part(arguments: RunArguments) -> Selection:
+    """Which nodes shall run. TypeError for a single text, whose letters would be names."""
+    targets, below, only = arguments.get("targets"), arguments.get("start_from"), arguments.get("only")
+    if not targets and not below and not only:
+        return WHOLE_GRAPH
+    for nodes in (targets, below, only):
+        if isinstance(nodes, str):
+            raise TypeError(f"{nodes!r} is one node, where several may be selected; give a tuple of nodes")
+    return Selection(targets=tuple(targets or ()), below=tuple(below or ()), only=tuple(only or ()))
+
+
+def origin_of(path: str | os.PathLike[str]) -> str:
+    """What the graph in a file is known by, over its changes; a path need not be UTF-8."""
+    return os.path.abspath(os.fsdecode(path)).encode(errors="backslashreplace").decode()
 
 
 def interpreter_choice(arguments: RunArguments) -> str | None:

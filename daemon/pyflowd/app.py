@@ -255,9 +255,15 @@ def _performers(
         effects.EndZygote: zygotes.end,
         effects.ForkWorkers: zygotes.fork,
         effects.SendCall: zygotes.send_call,
+        effects.SendProgram: zygotes.send_program,
+        effects.DismissWorker: zygotes.dismiss,
         effects.SendInspection: zygotes.send_inspection,
         effects.InterruptWorker: zygotes.interrupt,
         effects.KillWorker: zygotes.kill,
+        effects.AnswerHalt: zygotes.answer_halt,
+        effects.WriteTerminal: zygotes.write_terminal,
+        effects.ResizeTerminal: zygotes.resize_terminal,
+        effects.CloseTerminal: zygotes.close_terminal,
     }
 
 
@@ -265,6 +271,7 @@ def _tellers(server: "Server", leave: asyncio.Event) -> Performers:
     return {
         effects.Answer: server.answer,
         effects.OpenRun: server.outbox.open,
+        effects.Join: server.join,
         effects.Publish: server.outbox.publish,
         effects.CloseRun: server.outbox.close,
         effects.Release: _release,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pyflowd.core.execution_controller import Policy
+from pyflowd.core.last_values import ROOM_BYTES
 from pyflowd.core.limits import Limits, PoolLimits
 from pyflowd.core.permissions import PermissionCaps, path_problem
 from pyflowd.environments.settings import MANAGERS, EnvironmentSettings
@@ -52,6 +53,7 @@ class Settings:
     caps: the most that a client may ask for, by the names of `limits`.
     permissions: the most that a client may grant to nodes.
     environments: which there are, and how long they are kept. cache: whether results of nodes are.
+    last_values_bytes: room for what nodes gave last, which parts of graphs are run with; 0 remembers nothing.
     leave_after_s: how long an automatically started daemon stays without runs and clients.
     """
 
@@ -64,6 +66,7 @@ class Settings:
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    last_values_bytes: int = ROOM_BYTES
     leave_after_s: float = 600.0
     log_level: str = "info"
 
@@ -73,6 +76,7 @@ class Settings:
         return Policy(
             pool=PoolLimits(
                 running=running,
+                urgent=running,
                 spares=self.spares,
                 reserve=self.spares // 8,
                 retire_s=self.environments.idle_s,
@@ -84,6 +88,7 @@ class Settings:
             permissions=self.permissions,
             learns=self.environments.learn,
             keeps_results=self.cache.enabled,
+            last_values_bytes=self.last_values_bytes,
             leave_after_s=self.leave_after_s if leaves_when_idle else None,
         )
 

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 
 from pyflowd import __version__
-from pyflowd.core.calls import NodeWork
+from pyflowd.core.calls import LiveWork, NodeWork
 from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.ids import WorkerId, ZygoteId
+from pyflowd.core.live_session import UNDECIDED
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.runs import Run
 from pyflowd.core.worker_pool import Worker
@@ -54,14 +55,16 @@ class StatusReport:
             graph=run.graph,
             submitted=run.submitted_at + self._wall_offset_s,
             nodes=run.nodes,
-            nodes_over=run.executor.nodes_over if run.executor else run.nodes_over,
+            nodes_over=_nodes_over(run),
         )
 
     def _worker(self, worker: Worker) -> replies.WorkerStatus:
         work = worker.call.work if worker.call else None
-        run = self._controller.runs.get(work.run) if isinstance(work, NodeWork) else None
+        run = self._controller.runs.get(work.run) if isinstance(work, NodeWork | LiveWork) else None
         node: NodeId | None = None
-        if isinstance(work, NodeWork) and run is not None and run.executor is not None:
+        if isinstance(work, LiveWork):
+            node = work.id
+        elif isinstance(work, NodeWork) and run is not None and run.executor is not None:
             node = run.executor.plan.nodes[work.node].id
         return replies.WorkerStatus(
             pid=self._pid_of(worker.zygote.id, worker.id),
@@ -70,6 +73,13 @@ class StatusReport:
             run=run.id if run else None,
             node=node,
         )
+
+
+def _nodes_over(run: Run) -> int:
+    """How many nodes of a run have come to an end; of a live session, to one that counts."""
+    if run.live is not None and run.live.session is not None:
+        return sum(node.state not in UNDECIDED for node in run.live.session.nodes.values())
+    return run.executor.nodes_over if run.executor else run.nodes_over
 
 
 def _environment(zygote: Zygote) -> replies.EnvironmentStatus:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pyflowd_client.cli.__main__ import build_parser
-from pyflowd_client.cli.arguments import node_input, seconds, size_bytes, size_or_all, whole_number
+from pyflowd_client.cli.arguments import node_input, pin_input, seconds, size_bytes, size_or_all, whole_number
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,17 @@ def test_an_input_without_its_parts_is_shown_its_form(text: str) -> None:
         node_input(text)
 
 
+@pytest.mark.parametrize("text", ["parts=4", "Split.parts=4", "v1.2 Split.parts=4"])
+def test_an_input_of_a_single_node_may_leave_its_name_out(text: str) -> None:
+    assert pin_input(text) == (text.partition("=")[0], 4)
+
+
+@pytest.mark.parametrize("text", ["", "parts", "=4", ".parts=4", "Split.=4"])
+def test_such_an_input_without_its_parts_is_shown_its_form(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="PIN=JSON"):
+        pin_input(text)
+
+
 def test_a_bare_text_is_answered_with_the_line_that_would_have_worked() -> None:
     with pytest.raises(ArgumentTypeError) as caught:
         node_input('Load.path=a "b".csv')
@@ -89,6 +100,9 @@ def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["dance"], "invalid choice: 'dance'"),
         (["run", "g.md", "--input", "a.b=1", "--input", "a.b=2"], "--input a.b is given twice"),
         (["run", "g.md", "--json", "--quiet"], "not allowed with"),
+        (["run", "g.md", "--target"], "expected one argument"),
+        (["node", "g.md"], "NODE"),
+        (["node", "g.md", "N", "--input", "a=1", "--input", "a=2"], "--input a is given twice"),
         (["convert", "g.md", "--to", "xml"], "invalid choice: 'xml'"),
     ],
 )
@@ -103,7 +117,7 @@ def test_the_socket_may_be_named_before_or_after_the_command() -> None:
     assert parse(["--socket", "a", "status"]).socket == parse(["status", "--socket", "a"]).socket == "a"  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("command", ["run", "check", "convert"])
+@pytest.mark.parametrize("command", ["run", "node", "check", "convert"])
 def test_help_begins_with_examples(capsys: pytest.CaptureFixture[str], command: str) -> None:
     with pytest.raises(SystemExit):
         build_parser().parse_args([command, "--help"])

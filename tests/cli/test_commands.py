@@ -107,6 +107,14 @@ def test_a_failure_is_told_with_its_traceback_and_the_good_outputs_are_given(
     ]
 
 
+def test_the_variables_of_what_failed_are_for_who_wants_to_know_more(
+    daemon: FakeDaemon, pyflowctl: Pyflowctl, graph: GraphFile
+) -> None:
+    told = pyflowctl("run", graph("fail exception"), "--verbose").stderr.splitlines()
+    start = told.index("  ValueError: no")
+    assert told[start + 1 : start + 4] == ["  variables of f, line 3 of Bad:", "    x = 1", "    y = '?[2J'"]
+
+
 def test_what_would_allow_it_is_a_line_of_its_own_and_a_field(
     daemon: FakeDaemon, pyflowctl: Pyflowctl, graph: GraphFile
 ) -> None:

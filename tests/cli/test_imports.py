@@ -28,6 +28,8 @@ NOT_ON_THE_WAY = {
     "pathlib",
     "platformdirs",
     "pyflowd_client.cli.env_arguments",
+    "pyflowd_client.cli.node_arguments",
+    "pyflowd_client.cli.node_report",
     "pyflowd_client.environments",
     "pyflowd_client.requirements",
     "pyflowd_client.requirements_file",

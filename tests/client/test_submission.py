@@ -9,9 +9,17 @@ import pytest
 from pyflowd_client.errors import GraphFileError
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES
-from pyflowd_client.protocol.requests import EnvironmentChoice, Permissions, RunOptions
+from pyflowd_client.protocol.requests import WHOLE_GRAPH, EnvironmentChoice, Permissions, RunOptions, Selection
 from pyflowd_client.requirements import interpreter
-from pyflowd_client.submission import RunArguments, check, encode_inputs, read_graph, submission, with_absolute_paths
+from pyflowd_client.submission import (
+    RunArguments,
+    check,
+    encode_inputs,
+    origin_of,
+    read_graph,
+    submission,
+    with_absolute_paths,
+)
 
 
 def test_a_graph_file_is_read_with_its_name_and_without_a_byte_order_mark(tmp_path: Path) -> None:
@@ -97,6 +105,29 @@ def test_options_left_out_have_the_protocols_defaults_and_none_means_no_limit() 
     assert submission("d", "n.md", {"seed": 0, "max_value_bytes": None}).options == RunOptions(
         seed=0, max_value_bytes=None
     )
+
+
+def test_parts_and_origin_travel_as_they_were_named_and_the_whole_graph_as_nothing() -> None:
+    part = submission("d", None, {"targets": ["a"], "start_from": ("b", "c"), "only": ["d"], "origin": "/g.md"})
+    assert (part.selection, part.origin) == (Selection(targets=("a",), below=("b", "c"), only=("d",)), "/g.md")
+    for whole in (submission("d", None, {}), submission("d", None, {"targets": (), "only": []})):
+        assert (whole.selection is WHOLE_GRAPH, whole.origin) == (True, None)
+
+
+@pytest.mark.parametrize("name", ["targets", "start_from", "only"])
+def test_one_node_in_the_place_of_several_does_not_select_its_letters(name: str) -> None:
+    with pytest.raises(TypeError, match="'Load' is one node"):
+        submission("d", None, {name: "Load"})  # type: ignore[misc]
+
+
+def test_a_file_is_known_by_its_absolute_path_which_need_not_be_unicode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert origin_of("sub/../g.md") == origin_of(Path("g.md")) == str(tmp_path / "g.md")
+    one, other = (origin_of(os.fsdecode(name)) for name in (b"\xff.md", b"\xfe.md"))
+    assert one != other
+    one.encode()
 
 
 def test_nothing_is_permitted_unless_it_is_said() -> None:

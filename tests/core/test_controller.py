@@ -177,7 +177,7 @@ def test_an_illegal_move_is_refused_with_its_name() -> None:
 
 def test_values_are_given_back_when_the_environment_is_lost_in_the_middle() -> None:
     """Found by the state machine: a run that ended with its environment kept the values of its finished nodes."""
-    world = ready_world(running=1)
+    world = ready_world(running=1, last_values_bytes=0)
     request = world.submit(shape(3, {(0, 1)}))
     world.answer(world.busy()[0])
     for _ in range(2):

@@ -10,9 +10,12 @@ from pyflowd.core.machines import ZygoteState
 from pyflowd.core.usage import Observation, Usage
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import Selection
 from support.world import BROKEN, PYTHON, SESSION, World, requiring, shape
 
 ENVIRONMENTS = st.sampled_from([PYTHON, EnvironmentId("/opt/python")])
+
+NAMES = st.lists(st.sampled_from([f"n{number}" for number in range(5)]), max_size=2).map(tuple)
 
 
 class ControllerMachine(RuleBasedStateMachine):
@@ -20,7 +23,7 @@ class ControllerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = World(last_values_bytes=8000)  # there is room for the values of six nodes
 
     @rule(
         count=st.integers(1, 6),
@@ -46,6 +49,17 @@ class ControllerMachine(RuleBasedStateMachine):
     @rule()
     def look_for_results(self) -> None:
         self.world.look()
+
+    @rule(
+        count=st.integers(1, 5),
+        pairs=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=6),
+        selection=st.builds(Selection, targets=NAMES, below=NAMES, only=NAMES),
+        partial=st.booleans(),
+    )
+    def submit_a_part(self, count: int, pairs: set[tuple[int, int]], selection: Selection, partial: bool) -> None:
+        """All of one graph, which changes from one time to the next."""
+        edges = {(a, b) for a, b in pairs if a < b < count}
+        self.world.submit(shape(count, edges), selection=selection, partial=partial, origin="one")
 
     @rule(partial=st.booleans())
     def submit_with_a_broken_node(self, partial: bool) -> None:

@@ -41,6 +41,13 @@ def test_limits_are_defaults_and_caps_bound_them(tmp_path: Path) -> None:
     assert (policy.call, policy.caps) == (settings.limits, settings.caps)
 
 
+def test_the_room_for_last_values_can_be_set(tmp_path: Path) -> None:
+    assert read(tmp_path, "last_values_bytes = 5\n").policy(leaves_when_idle=False).last_values_bytes == 5
+    assert Settings().policy(leaves_when_idle=True).last_values_bytes == 256_000_000
+    with pytest.raises(SettingsError, match="last_values_bytes"):
+        read(tmp_path, "last_values_bytes = -1\n")
+
+
 def test_what_clients_may_grant_is_capped_by_real_folders(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to("data")

@@ -33,6 +33,10 @@ def refusal(message: object) -> ProtocolError:
         ({"options": {"network": True}}, "`options`: unknown field: network"),
         ({"environment": "science"}, "`environment`: must be an object, not str"),
         ({"environment": {"requirements": ["a", 1]}}, "`environment`: field `requirements`: must be str, not int"),
+        ({"selection": {"targets": "a"}}, "`selection`: field `targets`: must be a list"),
+        ({"selection": {"only": [1]}}, "`selection`: field `only`: must be str, not int"),
+        ({"selection": {"above": []}}, "`selection`: unknown field: above"),
+        ({"origin": 1}, "`origin`: must be str, not int"),
         ({"environment": {"index": "u"}}, "`environment`: unknown field: index"),
     ],
 )

@@ -19,8 +19,16 @@ from pyflowd_client.protocol.replies import (
     Package,
     Preloaded,
 )
-from pyflowd_client.protocol.requests import REQUESTS, EnvironmentChoice, LiveOptions, Permissions, RunOptions
-from pyflowd_client.protocol.states import ChangeKind, Health, LiveAction, NodeState, RunState
+from pyflowd_client.protocol.requests import (
+    REQUESTS,
+    Debugging,
+    EnvironmentChoice,
+    LiveOptions,
+    Permissions,
+    RunOptions,
+    Selection,
+)
+from pyflowd_client.protocol.states import ChangeKind, DebuggerKind, Health, LiveAction, NodeState, RunState
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 
 DOCUMENT = (Path(__file__).parents[2] / "client" / "PROTOCOL.md").read_text()
@@ -41,8 +49,15 @@ def test_every_message_has_a_row_with_all_its_fields(messages: dict[str, type]) 
 
 
 def test_every_option_and_state_is_told() -> None:
-    options = (*RunOptions.FIELDS, *Permissions.FIELDS, *EnvironmentChoice.FIELDS, *LiveOptions.FIELDS)
-    for word in (*options, *RunState, *NodeState, *Health, *ChangeKind, *LiveAction):
+    options = (
+        *RunOptions.FIELDS,
+        *Permissions.FIELDS,
+        *EnvironmentChoice.FIELDS,
+        *LiveOptions.FIELDS,
+        *Selection.FIELDS,
+        *Debugging.FIELDS,
+    )
+    for word in (*options, *RunState, *NodeState, *Health, *ChangeKind, *LiveAction, *DebuggerKind):
         assert f"`{word}`" in DOCUMENT
 
 

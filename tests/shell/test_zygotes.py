@@ -3,7 +3,6 @@
 import asyncio
 import importlib.util
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,20 +14,13 @@ import pytest
 from pyflowd.core import effects, stimuli
 from pyflowd.core.ids import EnvironmentId, WorkerId, ZygoteId
 from pyflowd.shell import zygote_process
-from pyflowd.worker_side import landlock
 from support.environments import make_environment, write_files
 from support.fork_servers import ForkServers, fork_servers
 from support.stand_in_python import make_script
+from support.tiers import ALL, BEST, WRAPPED
 from support.zygote import find_interpreters
 
 OWN = find_interpreters()[0]
-WRAPPED = [
-    pytest.param(tier, marks=pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"))
-    for tier in ("T2", "T3")
-]
-BOUND = pytest.mark.skipif(landlock.version() < landlock.VERSION_WITH_SCOPES, reason="needs Landlock of Linux 6.12")
-BEST = "T3" if shutil.which("bwrap") else "T0"
-ALL = ["T0", pytest.param("T1", marks=BOUND), *WRAPPED]
 MODULES = {
     "good.py": "import os\nPID = os.getpid()\n",
     "raises.py": "raise RuntimeError('no')\n",

@@ -20,7 +20,7 @@ import orjson
 import zmq
 
 from pyflowd_client.protocol import codec, events, replies, requests
-from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.errors import ErrorCode, ErrorFrame, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.limits import WINDOW_BYTES, WINDOW_EVENTS
 from pyflowd_client.protocol.states import NodeState, RunState
@@ -62,7 +62,7 @@ class Teller:
         """A node finishes well."""
         self.tell(events.NodeFinished, node=title.lower(), title=title, state=NodeState.DONE, outputs=outputs)
 
-    def failed(self, title: str, code: ErrorCode, message: str, **more: str) -> None:
+    def failed(self, title: str, code: ErrorCode, message: str, **more: Any) -> None:
         """A node fails."""
         error = ErrorInfo(code=code, message=message, **more)
         self.tell(events.NodeFinished, node=title.lower(), title=title, state=NodeState.FAILED, error=error)
@@ -85,9 +85,9 @@ def fail(teller: Teller, request: requests.SubmitRun) -> None:
     teller.begin("Good", "Bad")
     teller.done("Good", n=1)
     code = ErrorCode(request.document.split()[1])
-    teller.failed(
-        "Bad", code, "it did not work", type="ValueError", traceback='Traceback:\n  line 3, in "Bad"\nValueError: no'
-    )
+    frame = ErrorFrame(title="Bad", line=3, function="f", source="no()", locals={"x": "1", "y": "'\x1b[2J'"})
+    text = 'Traceback:\n  line 3, in "Bad"\nValueError: no'
+    teller.failed("Bad", code, "it did not work", type="ValueError", traceback=text, frames=(frame,))
     teller.end(RunState.FAILED)
 
 

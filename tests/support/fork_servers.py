@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import tempfile
 import threading
@@ -14,12 +15,14 @@ from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import ExecutionController
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId, ZygoteId
 from pyflowd.core.limits import Limits
+from pyflowd.core.values import Kept, Value
 from pyflowd.environments.fingerprint import Fingerprints
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.sandboxes import Sandboxes, SandboxSettings
 from pyflowd.shell.driver import Driver
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.zygotes import Zygotes
+from pyflowd.worker_side.frames import Segment
 
 PATIENCE_S = 30.0
 Kind = TypeVar("Kind", bound=stimuli.Stimulus)
@@ -67,13 +70,8 @@ class ForkServers:
     async def run(self, python: str, source: str, count: int = 1, seed: int | None = None) -> list[Any]:
         """The one output of a node, executed so many times, each time by a worker of its own."""
         zygote = self.ids[python]
-        inspector, *workers = self._fork(zygote, 1 + count)
-        inspection = {"worker": inspector, "call": CallId(1), "sources": (source,), "titles": ("node",)}
-        self.zygotes.send_inspection(
-            effects.SendInspection(zygote=zygote, limits=Limits(), **inspection)  # type: ignore[arg-type]
-        )
-        [inspected] = await self.wait(1, stimuli.CodeInspected)
-        assert isinstance(inspected, stimuli.CodeInspected)
+        workers = self._fork(zygote, count)
+        code = await self.compile(python, source)
         for worker in workers:
             self.zygotes.send_call(
                 effects.SendCall(
@@ -81,7 +79,7 @@ class ForkServers:
                     worker=worker,
                     call=CallId(2),
                     title="node",
-                    code=inspected.codes[0],
+                    code=code,
                     source=source,
                     inputs=(),
                     outputs=("output_1",),
@@ -96,6 +94,29 @@ class ForkServers:
         done = cast(list[stimuli.CallDone], came)
         self.imports = done[-1].imports
         return [json.loads(one.outputs[0][1].payload.read()) for one in done]
+
+    async def compile(self, python: str, source: str) -> bytes:
+        """The code of a node."""
+        zygote = self.ids[python]
+        [inspector] = self._fork(zygote, 1)
+        inspection = {"worker": inspector, "call": CallId(1), "sources": (source,), "titles": ("node",)}
+        self.zygotes.send_inspection(
+            effects.SendInspection(zygote=zygote, limits=Limits(), **inspection)  # type: ignore[arg-type]
+        )
+        [inspected] = await self.wait(1, stimuli.CodeInspected)
+        assert isinstance(inspected, stimuli.CodeInspected)
+        return inspected.codes[0]
+
+    async def resident(self, python: str, source: str) -> "Resident":
+        """A worker that keeps a node."""
+        code = await self.compile(python, source)
+        [worker] = self._fork(self.ids[python], 1)
+        return Resident(self, self.ids[python], worker, source, code)
+
+    def shared(self, python: str) -> "Shared":
+        """A worker for the nodes of a graph."""
+        [worker] = self._fork(self.ids[python], 1)
+        return Shared(self, python, worker)
 
     def _fork(self, zygote: ZygoteId, count: int) -> Sequence[WorkerId]:
         workers = tuple(WorkerId(self.workers + number) for number in range(1, count + 1))
@@ -121,6 +142,169 @@ class ForkServers:
         came = found()[:count]
         self.listener.heard = [one for one in self.listener.heard if one not in came]
         return came
+
+
+@dataclass
+class Shared:
+    """A worker that is shared by the nodes of a graph."""
+
+    servers: ForkServers
+    python: str
+    worker: WorkerId
+    programs: int = 0
+    sources: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+
+    async def step(
+        self, node: str, source: str = "", outputs: int = 1, is_loaded: bool = False, **inputs: Any
+    ) -> effects.Step:
+        """A step; without a source it has the one of before. An input is a value, or a `Ref`."""
+        if source:
+            self.sources[node] = await self.servers.compile(self.python, source), source
+        code, text = self.sources[node]
+        return effects.Step(
+            node=node,
+            title=f"Node {node}",
+            code=code,
+            source=text,
+            outputs=tuple(f"output_{number}" for number in range(1, outputs + 1)),
+            inputs=[(pin, _given(value)) for pin, value in inputs.items()],
+            is_loaded=is_loaded,
+        )
+
+    def send(self, *steps: effects.Step, **changes: Any) -> None:
+        """Send the next program. changes: of what it is like."""
+        self.programs += 1
+        zygote = self.servers.ids[self.python]
+        program = effects.SendProgram(
+            zygote=zygote,
+            worker=self.worker,
+            call=CallId(self.programs),
+            steps=steps,
+            seed=None,
+            limits=Limits(),
+        )
+        self.servers.zygotes.send_program(dataclasses.replace(program, **changes))
+
+    async def end(self, *kinds: type[stimuli.Stimulus]) -> list[stimuli.Stimulus]:
+        """All that was heard until the program ended, which comes last. kinds: another end than an answer."""
+        [last] = await self.servers.wait(1, *(kinds or (stimuli.CallDone, stimuli.CallFailed)))
+        heard, self.servers.listener.heard = self.servers.listener.heard, []
+        return [*(one for one in heard if getattr(one, "worker", None) == self.worker), last]
+
+    async def run(self, *steps: effects.Step, **changes: Any) -> dict[str, Any]:
+        """What became of each step of the next program: values, the error, or None when it was skipped."""
+        self.send(*steps, **changes)
+        heard = await self.end()
+        assert isinstance(heard[-1], stimuli.CallDone), heard[-1]
+        assert heard[-1].call == self.programs
+        return {outcome.node: shown(outcome) for outcome in outcomes(heard)}
+
+    def interrupt(self) -> None:
+        """End the step that is under way, and the program."""
+        zygote = self.servers.ids[self.python]
+        self.servers.zygotes.interrupt(effects.InterruptWorker(zygote=zygote, worker=self.worker))
+
+
+def _given(value: Any) -> Any:
+    return value if isinstance(value, effects.Ref | bytes | Segment) else json.dumps(value).encode()
+
+
+def outcomes(heard: Sequence[stimuli.Stimulus]) -> list[stimuli.StepOutcome]:
+    """Of all steps that were heard of."""
+    return [outcome for one in heard if isinstance(one, stimuli.StepsOver) for outcome in one.outcomes]
+
+
+def shown(outcome: stimuli.StepOutcome) -> Any:
+    """What became of a step: its one value or several, what is no JSON as it is told; an error; or None."""
+    if isinstance(outcome, stimuli.StepSkipped):
+        return None
+    if isinstance(outcome, stimuli.StepFailed):
+        return outcome.error
+    values = [_shown(value) for _, value in outcome.outputs]
+    return values[0] if len(values) == 1 else values
+
+
+def _shown(value: Value | Kept) -> Any:
+    if isinstance(value, Kept):
+        return value
+    try:
+        return json.loads(value.payload.read())
+    finally:
+        value.payload.close()
+
+
+@dataclass
+class Resident:
+    """A worker that stays, and its node."""
+
+    servers: ForkServers
+    zygote: ZygoteId
+    worker: WorkerId
+    source: str
+    code: bytes
+    calls: int = 0
+
+    def send(self, **changes: Any) -> None:
+        """Send the next call. changes: of what it is like."""
+        self.calls += 1
+        call = effects.SendCall(
+            zygote=self.zygote,
+            worker=self.worker,
+            call=CallId(self.calls),
+            title="node",
+            code=self.code,
+            source=self.source,
+            inputs=(),
+            outputs=("output_1",),
+            lingers=False,
+            seed=None,
+            limits=Limits(),
+            stays=True,
+            is_loaded=self.calls > 1,
+        )
+        self.servers.zygotes.send_call(dataclasses.replace(call, **changes))
+
+    async def answer(self) -> stimuli.CallDone | stimuli.CallFailed:
+        """How the call ended."""
+        [came] = await self.servers.wait(1, stimuli.CallDone, stimuli.CallFailed)
+        assert isinstance(came, stimuli.CallDone | stimuli.CallFailed)
+        assert (came.worker, came.call) == (self.worker, self.calls)
+        return came
+
+    async def call(self, **changes: Any) -> Any:
+        """The output of the next call."""
+        self.send(**changes)
+        came = await self.answer()
+        assert isinstance(came, stimuli.CallDone), came
+        payload = came.outputs[0][1].payload
+        try:
+            return json.loads(payload.read())
+        finally:
+            payload.close()
+
+    def interrupt(self) -> None:
+        """End the call that is under way."""
+        self.servers.zygotes.interrupt(effects.InterruptWorker(zygote=self.zygote, worker=self.worker))
+
+    def written(self) -> list[bytes]:
+        """What it wrote since the last look; each piece as it came."""
+        heard = self.servers.listener.heard
+        pieces = [one for one in heard if isinstance(one, stimuli.WorkerWrote) and one.worker == self.worker]
+        self.servers.listener.heard = [one for one in heard if one not in pieces]
+        return [one.data for one in pieces]
+
+    async def leave(self) -> stimuli.WorkerExited:
+        """Dismiss it, and see how it goes."""
+        self.servers.zygotes.dismiss(effects.DismissWorker(zygote=self.zygote, worker=self.worker))
+        return await self.exit()
+
+    async def exit(self) -> stimuli.WorkerExited:
+        """How it ended."""
+        while True:
+            [came] = await self.servers.wait(1, stimuli.WorkerExited)
+            assert isinstance(came, stimuli.WorkerExited)
+            if came.worker == self.worker:
+                return came
 
 
 def join_threads(known: set[threading.Thread]) -> None:

@@ -7,11 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import NOTHING_LEARNT, ExecutionController, Policy
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId, ZygoteId
 from pyflowd.core.kept_results import KeptResult, Parts, ResultKey
+from pyflowd.core.last_values import ROOM_BYTES
 from pyflowd.core.learnt_imports import Learnt
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.permissions import PermissionCaps
@@ -26,8 +28,19 @@ from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, ChangeEnvironment, Permissions, RunOptions
-from pyflowd_client.protocol.states import FINAL_RUN_STATES
+from pyflowd_client.protocol.requests import (
+    NO_DEBUGGING,
+    NO_PERMISSIONS,
+    WHOLE_GRAPH,
+    ChangeEnvironment,
+    Debugging,
+    LiveOptions,
+    Permissions,
+    RunOptions,
+    Selection,
+    UpdateLive,
+)
+from pyflowd_client.protocol.states import FINAL_RUN_STATES, LiveAction
 from support.daemons import graph
 
 SESSION = SessionId(b"session")
@@ -57,8 +70,10 @@ class Process:
 
     zygote: ZygoteId
     pid: int | None = None
-    call: effects.SendCall | effects.SendInspection | None = None
+    call: effects.SendCall | effects.SendProgram | effects.SendInspection | None = None
+    stays: bool = False
     signals: list[str] = field(default_factory=list)
+    told: list[effects.Effect] = field(default_factory=list)
 
 
 class World:
@@ -74,12 +89,14 @@ class World:
         memory_bytes: int | None = None,
         learnt: Mapping[str, Learnt] = NOTHING_LEARNT,
         keeps_results: bool = False,
+        last_values_bytes: int = ROOM_BYTES,
     ) -> None:
         policy = Policy(
             pool=PoolLimits(running=running, spares=spares, reserve=1, memory_bytes=memory_bytes),
             call=Limits(timeout_s=10.0),
             graces=Graces(),
             permissions=permissions or PermissionCaps(),
+            last_values_bytes=last_values_bytes,
             leave_after_s=leave_after_s,
             keeps_results=keeps_results,
         )
@@ -110,6 +127,7 @@ class World:
         self.lookups: list[effects.LookUpResult] = []
         self.earlier: dict[str, Parts] = {}
         self.stamp: str | None = ""
+        self.sent: list[effects.SendCall] = []
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
         """Let it happen, and perform what follows; what that causes waits its turn, as in the driver."""
@@ -128,9 +146,12 @@ class World:
         environment: EnvironmentId = PYTHON,
         permissions: Permissions = NO_PERMISSIONS,
         profile: EnvironmentId = NOWHERE,
+        selection: Selection = WHOLE_GRAPH,
+        origin: str | None = None,
+        debugging: Debugging = NO_DEBUGGING,
         **options: object,
     ) -> int:
-        """A client submits a graph; the number of its request."""
+        """A client submits a graph, or a part of one; the number of its request."""
         self.requests += 1
         submission = stimuli.Submission(
             document=document,
@@ -141,6 +162,8 @@ class World:
             inputs=inputs or {},
             permissions=permissions,
             variables=tuple(permissions.env.items()),
+            origin=document if origin is None else origin,
+            selection=selection,
         )
         self.feed(
             stimuli.RunSubmitted(
@@ -148,9 +171,40 @@ class World:
                 request=self.requests,
                 submission=submission,
                 options=RunOptions(**options),  # type: ignore[arg-type]
+                debugging=debugging,
             )
         )
         return self.requests
+
+    def open_live(self, document: str, **live: Any) -> RunId:
+        """A client opens a live session; its run."""
+        self.requests += 1
+        submission = stimuli.Submission(document=document, name="g.json", key=document, inputs={}, origin="live")
+        self.feed(
+            stimuli.LiveAsked(
+                session=SESSION,
+                request=self.requests,
+                author="test",
+                submission=submission,
+                options=RunOptions(),
+                live=LiveOptions(**live),
+            )
+        )
+        return self.run_of(self.requests)
+
+    def update_live(self, run: RunId, action: LiveAction, **what: Any) -> replies.Reply | None:
+        """A client changes a live session; the reply, unless that has to be waited for."""
+        self.requests += 1
+        update = UpdateLive(run=run, action=action, **what)
+        self.feed(stimuli.LiveUpdateAsked(session=SESSION, request=self.requests, author="test", update=update))
+        told = self.replies.get(self.requests)
+        return told[0] if told else None
+
+    def close_live(self, run: RunId) -> replies.Reply:
+        """A client ends a live session."""
+        self.requests += 1
+        self.feed(stimuli.LiveCloseAsked(session=SESSION, request=self.requests, run=run))
+        return self.replies[self.requests][0]
 
     def run_of(self, request: int) -> RunId:
         """The run that a request made."""
@@ -245,6 +299,10 @@ class World:
 
     def answer(self, worker: WorkerId) -> None:
         """A worker returns what was asked of it, and leaves."""
+        program = self.processes[worker].call
+        if isinstance(program, effects.SendProgram):
+            self._carry_out(worker, program, failing=None)
+            return
         call, self.processes[worker].call = self.processes[worker].call, None
         if isinstance(call, effects.SendCall):
             values = [self._value(b"1") for _ in call.outputs]
@@ -263,8 +321,35 @@ class World:
             codes = tuple(b"code" for _ in found)
             self.feed(stimuli.CodeInspected(worker=worker, call=call.call, interfaces=found, codes=codes))
 
+    def _carry_out(self, worker: WorkerId, program: effects.SendProgram, failing: str | None) -> None:
+        """All steps that need nothing of one that failed, told two at a time."""
+        lost = {failing}
+        outcomes: list[stimuli.StepOutcome] = []
+        for step in program.steps:
+            needs = {given.node for _, given in step.inputs if isinstance(given, effects.Ref)}
+            if step.node == failing:
+                error = ErrorInfo(code=ErrorCode.EXCEPTION, message="no", type="E")
+                outcomes.append(stimuli.StepFailed(node=step.node, error=error, usage=Usage(), duration_s=0.1))
+            elif needs & lost:
+                lost.add(step.node)
+                outcomes.append(stimuli.StepSkipped(node=step.node))
+            else:
+                outputs = tuple((name, self._value(b"1")) for name in step.outputs)
+                outcomes.append(
+                    stimuli.StepDone(node=step.node, outputs=outputs, warnings=(), usage=Usage(), duration_s=0.1)
+                )
+        for start in range(0, len(outcomes), 2):
+            told = tuple(outcomes[start : start + 2])
+            self.feed(stimuli.StepsOver(worker=worker, call=program.call, outcomes=told))
+        self.processes[worker].call = None
+        self.feed(stimuli.CallDone(worker=worker, call=program.call, outputs=(), warnings=(), usage=Usage()))
+
     def fail(self, worker: WorkerId) -> None:
-        """A worker's node raises."""
+        """A worker's node raises; of a program, the first."""
+        program = self.processes[worker].call
+        if isinstance(program, effects.SendProgram):
+            self._carry_out(worker, program, failing=program.steps[0].node)
+            return
         call, self.processes[worker].call = self.processes[worker].call, None
         assert call is not None
         error = ErrorInfo(code=ErrorCode.EXCEPTION, message="no", type="E")
@@ -308,7 +393,7 @@ class World:
             for worker, process in list(self.processes.items()):
                 if process.call is not None:
                     self.answer(worker)
-                if worker in self.processes and worker not in self._spares():
+                if worker in self.processes and worker not in self._spares() and not process.stays:
                     self.exit(worker)
             if not self.busy() and not self.forking and not self.warming and not self.lookups:
                 break
@@ -323,16 +408,19 @@ class World:
         assert set(self.asked_for.values()) <= {1}
         assert set(self.processes) == set(self.controller.pool.workers)
         assert all(payload.closed <= 1 for payload in self.payloads)
+        assert sum(not payload.closed for payload in self.payloads) == len(self.controller.last_values.holdings)
         for told in self.events.values():
             assert [event.seq for event in told] == list(range(1, len(told) + 1))
             ends = [event for event in told if isinstance(event, events.RunFinished)]
             assert not ends or (len(ends) == 1 and told[-1] is ends[0])
             finished = Counter(event.node for event in told if isinstance(event, events.NodeFinished))
-            assert set(finished.values()) <= {1}
+            assert is_live(told) or set(finished.values()) <= {1}
+            check_executions(told)
 
     def check_over(self) -> None:
-        """What must hold when everything is over."""
+        """What must hold when everything is over. What is remembered of graphs is forgotten for that."""
         self.check()
+        self._forget()
         assert all(run.state in FINAL_RUN_STATES for run in self.controller.runs.values())
         assert len(self.replies) == self.requests
         assert all(payload.closed == 1 for payload in self.payloads)
@@ -340,7 +428,16 @@ class World:
             started = [event for event in told if isinstance(event, events.RunStarted)]
             finished = [event for event in told if isinstance(event, events.NodeFinished)]
             assert isinstance(told[-1], events.RunFinished)
-            assert len(finished) == sum(event.nodes for event in started)
+            assert is_live(told) or len(finished) == sum(event.nodes for event in started)
+            assert not check_executions(told)
+
+    def _forget(self) -> None:
+        last = self.controller.last_values
+        for origin in last.origins:
+            last.forget(origin)
+        for payload in last.holdings.collect():
+            payload.close()
+        assert not len(last.holdings)
 
     def _spares(self) -> set[WorkerId]:
         return {worker for zygote in self.controller.pool.book.alive() for worker in zygote.spares}
@@ -400,13 +497,22 @@ class World:
                     self.asked_for[worker] += 1
                     self.processes[worker] = Process(effect.zygote)
                     self.forking.append(worker)
-            case effects.SendCall() | effects.SendInspection():
+            case effects.SendCall() | effects.SendProgram() | effects.SendInspection():
                 assert self.processes[effect.worker].call is None
                 self.processes[effect.worker].call = effect
+                self.sent += [effect] if isinstance(effect, effects.SendCall) else []
+                self.processes[effect.worker].stays = not isinstance(effect, effects.SendInspection) and effect.stays
+            case effects.DismissWorker():
+                assert self.processes[effect.worker].call is None
+                self.processes[effect.worker].stays = False
+            case effects.Join():
+                self.replies.setdefault(effect.request, []).append(effect.reply)
             case effects.InterruptWorker():
                 self.processes[effect.worker].signals.append("interrupt")
             case effects.KillWorker():
                 self.processes[effect.worker].signals.append("kill")
+            case effects.AnswerHalt() | effects.WriteTerminal() | effects.ResizeTerminal() | effects.CloseTerminal():
+                self.processes[effect.worker].told.append(effect)
             case effects.Release():
                 for payload in effect.payloads:
                     payload.close()
@@ -425,6 +531,23 @@ class World:
                 self.has_left = True
             case _:
                 pass
+
+
+def is_live(told: list[events.Event]) -> bool:
+    """Whether these are the events of a live session."""
+    return isinstance(told[0], events.LiveChanged)
+
+
+def check_executions(told: list[events.Event]) -> set[str]:
+    """Each execution of a node ends, and before that no other of the same node begins. Those that have not ended."""
+    running: set[str] = set()
+    for event in told:
+        if isinstance(event, events.NodeStarted):
+            assert event.node not in running
+            running.add(event.node)
+        elif isinstance(event, events.NodeFinished):
+            running.discard(event.node)
+    return running
 
 
 def interface(source: str) -> CodeInterface:

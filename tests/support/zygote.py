@@ -97,6 +97,11 @@ class Worker:
         message: str = header["message"]
         return message
 
+    def interrupt(self) -> None:
+        """End the call of a worker that stays, as the daemon does."""
+        orders.send(self.link, (orders.INTERRUPT, 0, orders.MORE))
+        self.kill(signal.SIGINT)
+
     def hang_up(self) -> None:
         """Nothing more is asked of it: it may leave when it has answered."""
         with contextlib.suppress(OSError):
@@ -319,6 +324,7 @@ def send_call(
     bounds: dict[int, int] | None = None,
     cpu_s: int | None = None,
     variables: dict[str, str] | None = None,
+    is_loaded: bool = False,
 ) -> None:
     """Send a call; large inputs go as the daemon sends what a worker gave it in a memfd."""
     worker.calls += 1
@@ -332,8 +338,8 @@ def send_call(
         worker.calls,
         last,
         title,
-        code.compiled,
-        code.source,
+        b"" if is_loaded else code.compiled,
+        "" if is_loaded else code.source,
         code.outputs,
         seed,
         list((bounds or {}).items()),

@@ -2,11 +2,9 @@
 
 import json
 import os
-import signal
 
 import pytest
 
-from pyflowd.worker_side import orders
 from support.zygote import Zygote, run_node, send_call
 
 ADD = """
@@ -164,7 +162,6 @@ def f() -> list:
 
 def test_a_node_starts_with_pythons_own_signal_handlers_and_an_empty_mask(anywhere: Zygote) -> None:
     source = """
-import signal
 
 @node_entry
 def f() -> list:
@@ -250,26 +247,6 @@ def f() -> int:
     answer = run_node(anywhere, source)
     assert answer.outputs == {"output_1": "1"}
     assert answer.worker.stdout == b"thread\nexit function\n"
-
-
-def test_a_resident_worker_answers_call_after_call(anywhere: Zygote) -> None:
-    code = anywhere.compile(ADD)
-    (worker,) = anywhere.fork()
-    for number in range(1, 4):
-        send_call(worker, code, {"a": str(number).encode()}, last=orders.MORE)
-        header, (value,) = worker.receive()
-        assert (header["call"], value) == (number, str(number + 2).encode())
-    worker.link.close()
-    assert anywhere.wait_exit(worker)["status"] == 0
-
-
-def test_an_interrupt_that_comes_after_the_answer_does_not_touch_the_next_call(anywhere: Zygote) -> None:
-    code = anywhere.compile(ADD)
-    (worker,) = anywhere.fork()
-    for _ in range(2):
-        send_call(worker, code, {"a": b"1"}, last=orders.MORE)
-        assert worker.receive()[0]["kind"] == "done"
-        worker.kill(signal.SIGINT)
 
 
 def test_a_call_can_be_queued_before_its_worker_exists(anywhere: Zygote) -> None:

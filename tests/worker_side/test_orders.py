@@ -59,6 +59,16 @@ def test_values_in_memfds_come_as_descriptors_that_are_closed_once_read(
     assert set(os.listdir("/proc/self/fd")) == before
 
 
+def test_an_order_whose_values_cannot_be_sent_does_not_spoil_the_next(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        orders.send(pair[0], (orders.CALL, 1, orders.MORE, [("first", 1)]), [1_000_000])
+    order = (orders.CALL, 2, orders.MORE, [("first", b"1")])
+    orders.send(pair[0], order)
+    assert orders.receive(pair[1].fileno()) == order
+
+
 def test_a_daemon_that_has_hung_up_is_no_error(pair: tuple[socket.socket, socket.socket]) -> None:
     pair[1].send(b"something that nobody read")
     pair[0].close()

@@ -25,6 +25,7 @@ Execute PyFlowGraph node graphs: every node in a fresh process of its own.
   pyflowctl run graph.md --input 'Load.path="a.csv"'  give a value to an input
   pyflowctl run graph.md --json | jq .event           one event per line, for programs
   pyflowctl run graph.md --with 'pandas>=2'           with a package, which is installed if need be
+  pyflowctl node graph.md Split --input 'parts=4'     run a single node of it
   pyflowctl check graph.md                            say what is wrong with a graph
   pyflowctl env list                                  see the environments that are kept
   pyflowctl status                                    see what the daemon does
@@ -47,6 +48,15 @@ See, make and keep the environments that nodes run in: an interpreter with packa
   pyflowctl env show science                     see what it has, and how warm it is
 
 ENV is a name, the beginning of an id as `pyflowctl env list` shows it, or a path (something with a / in it).
+"""
+NODE = """\
+Run a single node of a graph and show what it gives and what it took. What it gets from other nodes is what they
+gave when the graph, or a part of it, was run last; --input goes first.
+
+  pyflowctl node graph.md Split
+  pyflowctl node graph.md Split --input 'text="a b c"' --input parts=4
+
+Ends as `run` does: 0 when the node is done, 1 when it failed, 65 when it lacks an input.
 """
 DOCTOR = """\
 Say how well nodes are kept from what is not theirs on this machine, what is missing for more, what that
@@ -75,6 +85,7 @@ def build_parser() -> Parser:
         return added
 
     add_run(command("run", "runs", RUN, "execute a graph"))
+    commands.add_parser("node", description=NODE, help="run a single node", parents=[common], fill=_fill_node)
     add_check(command("check", "graphs", CHECK, "say what is wrong with a graph, without executing it"))
     _add_convert(command("convert", "graphs", CONVERT, "write a graph in another format"))
     commands.add_parser(
@@ -92,6 +103,12 @@ def build_parser() -> Parser:
     cancel.add_argument("run", metavar="RUN", help="the run's id, as `pyflowctl status` shows it")
     command("version", "daemons", "Show the version of this program.", "show the version of this program")
     return parser
+
+
+def _fill_node(node: Parser) -> None:
+    from pyflowd_client.cli.node_arguments import fill
+
+    fill(node)
 
 
 def _fill_env(env: Parser) -> None:

@@ -24,6 +24,14 @@ def size_bytes(text: str) -> int:
     return int(size)
 
 
+def port(text: str) -> int:
+    """The number of a port."""
+    value = whole_number(text)
+    if not 0 < value < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 1 to 65535")
+    return value
+
+
 def size_or_all(text: str) -> int | None:
     """A size; None for `all`."""
     return None if text == "all" else size_bytes(text)
@@ -139,8 +147,20 @@ def node_input(text: str) -> tuple[str, Any]:
     node, dot, name = pin.rpartition(".")
     if not (equals and dot and node and name):
         raise argparse.ArgumentTypeError(f"{text!r} is not NODE.PIN=JSON")
+    return pin, _json_value(pin, written)
+
+
+def pin_input(text: str) -> tuple[str, Any]:
+    """`PIN=JSON`, or as of `node_input`."""
+    pin, equals, written = text.partition("=")
+    if not (equals and pin) or pin.startswith(".") or pin.endswith("."):
+        raise argparse.ArgumentTypeError(f"{text!r} is not PIN=JSON")
+    return pin, _json_value(pin, written)
+
+
+def _json_value(pin: str, written: str) -> Any:
     try:
-        return pin, json.loads(written)
+        return json.loads(written)
     except json.JSONDecodeError:
         shown = written if len(written) <= SHOWN_CHARACTERS else f"{written[:SHOWN_CHARACTERS]}..."
         quoted = f"{pin}={json.dumps(shown, ensure_ascii=False)}"

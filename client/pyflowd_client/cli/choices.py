@@ -4,6 +4,7 @@ import argparse
 from typing import TypedDict
 
 from pyflowd_client.errors import UsageRefused
+from pyflowd_client.protocol.requests import NO_DEBUGGING, Debugging
 
 
 class Choice(TypedDict):
@@ -25,6 +26,15 @@ def chosen_environment(options: argparse.Namespace) -> Choice:
         requirements=packages(options),
         allow_builds=options.allow_builds,
     )
+
+
+def chosen_debugging(options: argparse.Namespace) -> Debugging:
+    """Which debugger a command was told to open in nodes; UsageRefused when it cannot."""
+    if not options.pdb and options.debugpy is None:
+        return NO_DEBUGGING
+    from pyflowd_client.cli.debugging import debugging_of  # not on the way of others
+
+    return debugging_of(options)
 
 
 def packages(options: argparse.Namespace) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from pyflowd_client.cli.interrupts import Interrupts
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import Debugging
+from pyflowd_client.protocol.states import DebuggerKind
 from pyflowd_client.record import RunRecord
 
 TYPE_CHECKING = False
@@ -29,14 +31,26 @@ class Following:
     def next(self) -> "EventRecord":
         """The next event, whatever signals come meanwhile."""
         while True:
-            if self._interrupts.is_pending and not self._has_cancelled:
-                self._has_cancelled = True
-                print("cancelling; Ctrl-C again leaves without waiting", file=sys.stderr)
-                self._client.cancel(self._run)
+            self._heed_interrupts()
             wake_fd = None if self._has_cancelled else self._interrupts.fd
             record = self._client.next_event(self._run, wake_fd=wake_fd)
             if record is not None:
                 return record
+
+    def _heed_interrupts(self) -> None:
+        if self._interrupts.is_pending and not self._has_cancelled:
+            self._has_cancelled = True
+            print("cancelling; Ctrl-C again leaves without waiting", file=sys.stderr)
+            self._client.cancel(self._run)
+
+
+def following(client: "Client", run: RunId, interrupts: Interrupts, debugging: Debugging) -> Following:
+    """A run, followed to its end, with the terminal lent to pdb where it is asked for."""
+    if debugging.debugger is not DebuggerKind.PDB:
+        return Following(client, run, interrupts)
+    from pyflowd_client.cli.pdb_terminal import PdbFollowing  # not on the way of others
+
+    return PdbFollowing(client, run, interrupts)
 
 
 class Teller(Protocol):

@@ -4,6 +4,7 @@ A signal in the middle of reading a message must not tear it, so the first is on
 waits through a descriptor. The second raises KeyboardInterrupt wherever it hits: nothing is left to spoil.
 """
 
+import contextlib
 import os
 import signal
 from types import FrameType
@@ -18,6 +19,7 @@ class Interrupts:
         self._count = 0
         self.fd, self._wake_fd = os.pipe()
         os.set_blocking(self._wake_fd, False)
+        os.set_blocking(self.fd, False)
         signal.set_wakeup_fd(self._wake_fd, warn_on_full_buffer=False)
         self._before = [signal.signal(number, self._received) for number in SIGNALS]
         return self
@@ -33,6 +35,11 @@ class Interrupts:
     def is_pending(self) -> bool:
         """Whether somebody wants the run to end."""
         return self._count > 0
+
+    def drain(self) -> None:
+        """Forget the bytes that woke us: other signals with a handler, such as SIGWINCH, write them too."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.fd, 512)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         self._count += 1

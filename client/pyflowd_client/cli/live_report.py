@@ -12,6 +12,8 @@ from pyflowd_client.cli.tables import cut
 from pyflowd_client.cli.values import one_line
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.events import (
+    DebuggerClosed,
+    DebuggerOpened,
     EnvironmentProgress,
     EnvironmentReady,
     Event,
@@ -35,6 +37,18 @@ class WorkColumn(BarColumn):
         return super().render(task) if task.total is not None else Text("")
 
 
+def _new_progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.fields[title]}", markup=False),
+        WorkColumn(bar_width=20),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}", style="dim", markup=False),
+        console=Console(stderr=True, highlight=False, soft_wrap=True),
+        transient=True,
+    )
+
+
 class LiveReport(Report):
     """Tells a run on the terminal that stderr is."""
 
@@ -42,15 +56,7 @@ class LiveReport(Report):
         super().__init__(record, quiet=quiet, verbose=verbose)
         self._working: dict[NodeId, TaskID] = {}
         self._building: TaskID | None = None  # an environment, which nodes wait for
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.fields[title]}", markup=False),
-            WorkColumn(bar_width=20),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[message]}", style="dim", markup=False),
-            console=Console(stderr=True, highlight=False, soft_wrap=True),
-            transient=True,
-        )
+        self._progress = _new_progress()
         self._progress.start()
 
     def show(self, event: Event) -> None:
@@ -60,6 +66,8 @@ class LiveReport(Report):
             return
         if isinstance(event, EnvironmentReady | RunStarted | RunFinished):
             self._end_building()
+        if isinstance(event, DebuggerClosed) and event.node in self._working:
+            self._begin_anew()
         if isinstance(event, NodeStarted):
             title = one_line(event.title)[:TITLE_WIDTH]
             self._working[event.node] = self._progress.add_task("", total=None, title=title, message="")
@@ -82,6 +90,23 @@ class LiveReport(Report):
         if self._building is not None:
             self._progress.remove_task(self._building)
             self._building = None
+
+    def show_debugger(self, event: DebuggerOpened) -> None:
+        """Pdb takes the terminal for itself, until it is closed."""
+        super().show_debugger(event)
+        if event.port is None:
+            self._progress.stop()
+
+    def _begin_anew(self) -> None:
+        """One that was stopped would go on over the lines that others have written since."""
+        before, self._progress = self._progress, _new_progress()
+        tasks = {task.id: task for task in before.tasks}
+        for node, number in self._working.items():
+            old = tasks[number]
+            new = self._working[node] = self._progress.add_task("", total=old.total, **old.fields)
+            self._progress.update(new, completed=old.completed)
+            self._progress.tasks[-1].start_time = old.start_time
+        self._progress.start()
 
     def finish(self) -> None:
         """The run is over: the working lines go, and what the last nodes give is printed."""
@@ -116,4 +141,5 @@ class LiveReport(Report):
         self._progress.console.print(Text(f"{title} failed: ", style="bold red") + Text(error.message))
         if error.traceback:
             self._progress.console.print(Text("\n".join(f"  {line}" for line in error.traceback.rstrip().split("\n"))))
+        self.show_variables(error)
         self.show_hint(error)

@@ -5,6 +5,7 @@ import sys
 from pyflowd_client.cli.values import counted, one_line, several_lines, shown_size, shown_time, shown_value
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.events import (
+    DebuggerOpened,
     Diagnostic,
     EnvironmentProgress,
     EnvironmentReady,
@@ -51,6 +52,8 @@ class Report:
             case NodeFinished():
                 self._end_line(event.node)
                 self._show_finished(event)
+            case DebuggerOpened():
+                self.show_debugger(event)
             case EventsLost():
                 count = event.last_seq - event.first_seq + 1
                 self.line(f"{counted(count, 'event')} came too fast to be kept and cannot be shown")
@@ -130,12 +133,29 @@ class Report:
             took = f"{shown_time(event.duration_s)}, {shown_size(event.peak_memory_bytes)}"
             self.note(f"{title} done ({'from the cache' if event.cached else took})")
 
+    def show_debugger(self, event: DebuggerOpened) -> None:
+        """A debugger is open, and where."""
+        title = one_line(event.title)
+        if event.port is None:
+            self.line(f"{title} failed; pdb opens in it")
+        else:
+            self.line(f"{title} waits for a debugger to attach: debugpy, 127.0.0.1:{event.port}")
+
     def show_failure(self, title: str, error: ErrorInfo) -> None:
         """A node failed, and why."""
         self.line(f"{title} failed: {error.message}")
         if error.traceback:
             self.line("\n".join(f"  {line}" for line in error.traceback.rstrip().split("\n")))
+        self.show_variables(error)
         self.show_hint(error)
+
+    def show_variables(self, error: ErrorInfo) -> None:
+        """What the variables were where it happened, the innermost frame last, as in the traceback."""
+        for frame in error.frames or () if self._verbose else ():
+            if frame.locals:
+                self.line(f"  variables of {one_line(frame.function)}, line {frame.line} of {one_line(frame.title)}:")
+            for name, text in frame.locals.items():
+                self.line(f"    {one_line(name)} = {one_line(text)}")
 
     def show_hint(self, error: ErrorInfo) -> None:
         """What would allow what was denied."""

@@ -10,6 +10,7 @@ from pyflowd_client.cli.arguments import (
     interpreter_or_versions,
     name_of_environment,
     node_input,
+    port,
     requirement,
     seconds,
     size_bytes,
@@ -26,6 +27,8 @@ Execute a graph and show what its last nodes give. A daemon is started if none r
   pyflowctl run graph.md --with 'numpy>=2' --with pandas --python 3.12
   pyflowctl run graph.md --env science --timeout 60 --memory 2G
   pyflowctl run graph.md --workdir . --allow-write results --allow-net
+  pyflowctl run graph.md --target Report
+  pyflowctl run graph.md --from Clean --only Plot
   pyflowctl run - --json < graph.md
 
 Ends with 0 when all nodes are done, 1 when a node failed, 65 when the graph has errors,
@@ -45,7 +48,7 @@ def add_graph(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("graph", metavar="GRAPH", help="a graph file, FlowSpec Markdown or JSON; - is standard input")
 
 
-def _add_environment(parser: argparse.ArgumentParser) -> None:
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input",
         metavar="NODE.PIN=JSON",
@@ -55,6 +58,10 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
         default={},
         help="a value for an input; NODE is a node's title or id. Repeatable",
     )
+
+
+def add_environment(parser: argparse.ArgumentParser) -> None:
+    """What nodes run in."""
     choice = parser.add_argument_group(
         "environment", "What nodes run in, beyond what the graph says itself. Missing packages are installed, once."
     )
@@ -110,7 +117,30 @@ def add_builds(to: argparse._ActionsContainer) -> None:
 
 def add_run(run: argparse.ArgumentParser) -> None:
     add_graph(run)
-    _add_environment(run)
+    _add_inputs(run)
+    run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
+    _add_part(
+        run.add_argument_group(
+            "part of the graph",
+            "Nodes by title or id. All that any of these says is run, and nothing else;\n"
+            "what it needs from other nodes is what those gave last.",
+        )
+    )
+    add_environment(run)
+    add_manner(run)
+
+
+def _add_part(part: argparse._ArgumentGroup) -> None:
+    for flag, dest, what in (
+        ("--target", "targets", "run this node and all it needs"),
+        ("--from", "start_from", "run this node and all that depends on it"),
+        ("--only", "only", "run just this node"),
+    ):
+        part.add_argument(flag, metavar="NODE", dest=dest, action="append", default=[], help=f"{what}. Repeatable")
+
+
+def add_manner(run: argparse.ArgumentParser) -> None:
+    """How nodes are run, and what is shown of it."""
     run.add_argument("--seed", metavar="N", type=whole_number, help="make random numbers the same in every run")
     run.add_argument(
         "--max-value",
@@ -126,13 +156,27 @@ def add_run(run: argparse.ArgumentParser) -> None:
         help="keep results, and take them where nothing that they depend on has changed; by default as nodes say",
     )
     run.add_argument("--explain", action="store_true", help="tell for each node why it is executed or not")
-    run.add_argument("--partial", action="store_true", help="run what can be run of a graph with errors")
+    add_debugging(run)
     _add_permissions(run.add_argument_group("permissions", "Up to what the daemon's settings allow."))
     _add_limits(run.add_argument_group("limits", "Up to what the daemon's settings allow."))
     form = run.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one event per line, as JSON")
     form.add_argument("--quiet", action="store_true", help="show outputs and errors only")
-    form.add_argument("--verbose", action="store_true", help="show when nodes begin and what they took")
+    form.add_argument(
+        "--verbose", action="store_true", help="show when nodes begin, what they took, the variables of failed ones"
+    )
+
+
+def add_debugging(to: argparse._ActionsContainer) -> None:
+    """Which debugger opens in nodes; `debugging.debugging_of` reads it."""
+    debugger = to.add_mutually_exclusive_group()
+    debugger.add_argument("--pdb", action="store_true", help="when a node fails, look around in it with pdb")
+    debugger.add_argument(
+        "--debugpy",
+        metavar="PORT",
+        type=port,
+        help="before each node, wait for a debugger on this port; needs --allow-net and the package debugpy",
+    )
 
 
 def _add_permissions(permissions: argparse._ArgumentGroup) -> None:
@@ -177,5 +221,6 @@ def _add_limits(limits: argparse._ArgumentGroup) -> None:
 
 def add_check(check: argparse.ArgumentParser) -> None:
     add_graph(check)
-    _add_environment(check)
+    _add_inputs(check)
+    add_environment(check)
     check.add_argument("--json", action="store_true", help="one JSON object")

@@ -1,28 +1,56 @@
-"""`run`: submit a graph, tell what happens, end with the status that it earned."""
+"""`run` and `node`: submit a graph, or a part of it, tell what happens, end with the status that it earned."""
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 
-from pyflowd_client.cli.choices import chosen_environment
-from pyflowd_client.cli.following import Following, print_events, report_on, tell
+from pyflowd_client.cli.choices import chosen_debugging, chosen_environment
+from pyflowd_client.cli.following import Teller, following, print_events, report_on, tell
 from pyflowd_client.cli.interrupts import Interrupts
 from pyflowd_client.cli.sessions import open_session
-from pyflowd_client.errors import run_exit_status
+from pyflowd_client.errors import UsageRefused, run_exit_status
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.requests import Permissions
 from pyflowd_client.record import RunRecord
-from pyflowd_client.submission import read_document
+from pyflowd_client.submission import origin_of, read_document
 
 
 def run(options: argparse.Namespace) -> ExitStatus:
-    """Execute a graph."""
+    """Execute a graph, or a part of it."""
+    return _execute(options, options.inputs, report_on)
+
+
+def node(options: argparse.Namespace) -> ExitStatus:
+    """Execute a single node."""
+    from pyflowd_client.cli.node_report import NodeReport
+
+    inputs: dict[str, object] = {}
+    for pin, value in options.inputs.items():
+        whole = pin if "." in pin else f"{options.node}.{pin}"
+        if whole in inputs:
+            raise UsageRefused(f"--input {whole} is given twice.")
+        inputs[whole] = value
+    options.only = [options.node]
+    return _execute(options, inputs, lambda record, options: NodeReport(record, report_on(record, options)))
+
+
+def _execute(
+    options: argparse.Namespace,
+    inputs: Mapping[str, object],
+    teller: Callable[[RunRecord, argparse.Namespace], Teller],
+) -> ExitStatus:
     document, name = read_document(options.graph)
     environment = chosen_environment(options)
+    debugging = chosen_debugging(options)
     with Interrupts() as interrupts, open_session(options.socket) as client:
         submitted = client.run_document(
             document,
             name=name,
-            inputs=options.inputs,
+            origin=None if name is None else origin_of(options.graph),
+            inputs=inputs,
+            targets=options.targets,
+            start_from=options.start_from,
+            only=options.only,
             seed=options.seed,
             timeout_s=options.timeout,
             run_timeout_s=options.run_timeout,
@@ -40,14 +68,15 @@ def run(options: argparse.Namespace) -> ExitStatus:
             max_value_bytes=options.max_value,
             permissions=_permissions(options),
             workdir=options.workdir,
+            debugging=debugging,
             **environment,
         )
         record = RunRecord()
-        follow = Following(client, submitted.id, interrupts)
+        follow = following(client, submitted.id, interrupts, debugging)
         if options.json:
             print_events(follow, record)
         else:
-            tell(follow, record, report_on(record, options))
+            tell(follow, record, teller(record, options))
     if record.is_over:
         return run_exit_status(record.state, record.failures, record.error)
     return ExitStatus.INTERRUPTED

@@ -105,7 +105,12 @@ def decode_request(data: bytes) -> tuple[int, Request]:
 
 def encode_reply(request_id: int | None, reply: Reply) -> bytes:
     """`{"reply": name, "id": n, ...}`; the id is null when the request's could not be read."""
-    return dump({"reply": reply.NAME, "id": request_id, **to_wire(reply)})
+    return dump(reply_to_wire(request_id, reply))
+
+
+def reply_to_wire(request_id: int | None, reply: Reply) -> Json:
+    """`{"reply": name, "id": n, ...}`; fields that are None are left out."""
+    return {"reply": reply.NAME, "id": request_id, **to_wire(reply)}
 
 
 def event_to_wire(event: Event) -> Json:

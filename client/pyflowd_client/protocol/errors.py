@@ -84,10 +84,24 @@ EXIT_STATUS: dict[ErrorCode, ExitStatus] = {
 }
 
 
+class ErrorFrame(Message):
+    """Where a failed node was: a line of its code, and short texts that show the variables there, by name.
+
+    title: of the node whose code it is. line: counts from 1. source: that line. locals: secrets are masked, by name.
+    """
+
+    title: str
+    line: int
+    function: str
+    source: str
+    locals: dict[str, str]
+
+
 class ErrorInfo(Message):
     """One error as it travels: `type` is the exception's class name where a node raised one.
 
     hint: one line, what would allow it, where something was denied that could be.
+    frames: those in the code of nodes, the outermost first; None where nobody knows.
     """
 
     code: ErrorCode
@@ -95,6 +109,7 @@ class ErrorInfo(Message):
     type: str | None = None
     traceback: str | None = None
     hint: str | None = None
+    frames: tuple[ErrorFrame, ...] | None = None
 
 
 def exit_status(code: ErrorCode) -> ExitStatus:

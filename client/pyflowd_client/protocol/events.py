@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.message import Message, field
-from pyflowd_client.protocol.states import ChangeKind, NodeState, RunState
+from pyflowd_client.protocol.states import ChangeKind, DebuggerKind, NodeState, RunState
 
 
 class RunStarted(Message):
@@ -131,6 +131,46 @@ class NodeFinished(Message):
     change: str | None = None
 
 
+class DebuggerOpened(Message):
+    """A debugger is open in a node; until it is closed the node's wall time does not count.
+
+    port: where debugpy waits for somebody to attach, on 127.0.0.1.
+    """
+
+    NAME: ClassVar[str] = "debugger_opened"
+    run: RunId
+    seq: int
+    time: float
+    node: NodeId
+    title: str
+    debugger: DebuggerKind
+    port: int | None = None
+
+
+class TerminalOutput(Message):
+    """What the debugger in a node, or the node in its hands, writes to its terminal: of a terminal's own language.
+
+    It comes from the node: what a terminal would do at its word must be chosen by who shows it.
+    """
+
+    NAME: ClassVar[str] = "terminal_output"
+    run: RunId
+    seq: int
+    time: float
+    node: NodeId
+    text: str
+
+
+class DebuggerClosed(Message):
+    """The debugger in a node is closed; how the node ends follows."""
+
+    NAME: ClassVar[str] = "debugger_closed"
+    run: RunId
+    seq: int
+    time: float
+    node: NodeId
+
+
 class LiveChanged(Message):
     """A live session has changed. author: who has changed it. value: what an input is now."""
 
@@ -191,6 +231,9 @@ Event = (
     | NodeOutput
     | NodeProgress
     | NodeFinished
+    | DebuggerOpened
+    | TerminalOutput
+    | DebuggerClosed
     | LiveChanged
     | LiveSettled
     | EventsLost
@@ -207,6 +250,9 @@ EVENTS: dict[str, type[Event]] = {
         NodeOutput,
         NodeProgress,
         NodeFinished,
+        DebuggerOpened,
+        TerminalOutput,
+        DebuggerClosed,
         LiveChanged,
         LiveSettled,
         EventsLost,

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.message import Message, field
-from pyflowd_client.protocol.states import ChangeKind, LiveAction
+from pyflowd_client.protocol.states import ChangeKind, DebuggerKind, LiveAction
 
 DEFAULT_MAX_VALUE_BYTES = 1_000_000
 
@@ -31,6 +31,8 @@ class RunOptions(Message):
     max_value_bytes: values larger than this appear in events as `{"$value": ...}`; None means never.
     cache: whether results of nodes are kept, and taken in place of executing them again; None leaves that to the nodes
     and the daemon's settings. explain: tell for each node why it is executed or not.
+    isolation: "fresh" (each node has a process of its own), "resident" (the same: each runs but once) or "shared" (one
+    process for all nodes, values by reference). A live session has an option of its own for that.
     """
 
     seed: int | None = None
@@ -48,6 +50,7 @@ class RunOptions(Message):
     max_value_bytes: int | None = DEFAULT_MAX_VALUE_BYTES
     cache: bool | None = None
     explain: bool = False
+    isolation: str = "fresh"
 
 
 LIMITS: dict[str, type[int] | type[float]] = {
@@ -97,6 +100,35 @@ class EnvironmentChoice(Message):
 NO_CHOICE = EnvironmentChoice()
 
 
+class Selection(Message):
+    """The part of a graph that is executed: what any of these says; the whole graph when none does.
+
+    targets: these nodes and all they need. below: these nodes and all that depends on them. only: just these nodes.
+    A node is named by its id, or by its title if no other node has it.
+    """
+
+    targets: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+
+WHOLE_GRAPH = Selection()
+
+
+class Debugging(Message):
+    """Which debugger shall open in nodes, one node after the other, as long as the client is connected.
+
+    port: where debugpy waits, on 127.0.0.1. terminal: what the client's terminal is called (its TERM), for pdb.
+    """
+
+    debugger: DebuggerKind | None = None
+    port: int = 5678
+    terminal: str = "xterm"
+
+
+NO_DEBUGGING = Debugging()
+
+
 class SubmitRun(Message):
     """Execute a graph and follow its events.
 
@@ -105,6 +137,8 @@ class SubmitRun(Message):
     None leaves that to the graph, and then to the daemon.
     inputs: "NODE.PIN" (an id or an unambiguous title) -> the value as JSON text, opaque to the daemon.
     workdir: absolute path of the folder that nodes start in, which they may read; None means their scratch folder.
+    selection: which nodes run. What they get from others is the last values that are remembered of the graph.
+    origin: which graph that is, such as the absolute path of its file; None means the one with this very document.
     """
 
     NAME: ClassVar[str] = "submit_run"
@@ -116,6 +150,9 @@ class SubmitRun(Message):
     permissions: Permissions = NO_PERMISSIONS
     workdir: str | None = None
     environment: EnvironmentChoice = NO_CHOICE
+    selection: Selection = WHOLE_GRAPH
+    origin: str | None = None
+    debugging: Debugging = NO_DEBUGGING
 
 
 class LiveOptions(Message):
@@ -215,6 +252,28 @@ class CancelRun(Message):
 
     NAME: ClassVar[str] = "cancel_run"
     run: RunId
+
+
+class WriteTerminal(Message):
+    """Type into the terminal of the debugger that is open in a node: keys as a terminal sends them, Ctrl-C is \\x03.
+
+    Only for the client that has submitted the run.
+    """
+
+    NAME: ClassVar[str] = "write_terminal"
+    run: RunId
+    node: NodeId
+    text: str
+
+
+class ResizeTerminal(Message):
+    """Say how large that terminal is, characters."""
+
+    NAME: ClassVar[str] = "resize_terminal"
+    run: RunId
+    node: NodeId
+    columns: int
+    rows: int
 
 
 class GetStatus(Message):
@@ -366,6 +425,8 @@ Request = (
     | ConvertGraph
     | FollowRun
     | CancelRun
+    | WriteTerminal
+    | ResizeTerminal
     | OpenLive
     | UpdateLive
     | FollowLive
@@ -396,6 +457,8 @@ REQUESTS: dict[str, type[Request]] = {
         ConvertGraph,
         FollowRun,
         CancelRun,
+        WriteTerminal,
+        ResizeTerminal,
         OpenLive,
         UpdateLive,
         FollowLive,

@@ -62,6 +62,13 @@ class ChangeKind(State):
     OPENED = "opened"
 
 
+class DebuggerKind(State):
+    """What opens in a node: pdb, on the client's terminal once the node has failed, or debugpy, before it begins."""
+
+    PDB = "pdb"
+    DEBUGPY = "debugpy"
+
+
 class Health(State):
     """What an examination says of one thing. `missing` is what this machine or its settings do not have."""
 

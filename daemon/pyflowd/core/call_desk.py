@@ -5,14 +5,29 @@ an end means for a run or a preparation is not decided here.
 """
 
 from collections.abc import Callable, Hashable
+from typing import Protocol
 
 from pyflowd.core import effects, verdicts
-from pyflowd.core.calls import Call, Work
+from pyflowd.core.calls import ANYWHERE, Call, Place, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
 from pyflowd.core.ids import CallId, EnvironmentId, WorkerId
 from pyflowd.core.limits import Graces, Limits
+from pyflowd.core.machines import WorkerState
 from pyflowd.core.worker_pool import Assignments, Worker, WorkerPool
 from pyflowd_client.protocol.errors import ErrorInfo
+
+
+class Suspender(Protocol):
+    """Who has stopped the clock of calls, and wants to know what becomes of them."""
+
+    def interrupted(self, worker: WorkerId) -> None:
+        """The call is told to end."""
+
+    def over(self, worker: WorkerId) -> None:
+        """The call has ended."""
+
+    def gone(self, worker: WorkerId) -> None:
+        """Its worker is dead, after that."""
 
 
 class CallDesk:
@@ -22,33 +37,37 @@ class CallDesk:
         self, pool: WorkerPool, deadlines: Deadlines, graces: Graces, emit: Callable[[effects.Effect], None]
     ) -> None:
         self.now = 0.0
-        self._pool = pool
+        self.pool = pool
         self._deadlines = deadlines
         self._graces = graces
         self._emit = emit
         self._running: dict[CallId, Call] = {}
+        self._suspended: dict[WorkerId, Suspender] = {}
         self._made = 0
 
-    def enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits) -> None:
+    def enqueue(
+        self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits, place: Place = ANYWHERE
+    ) -> None:
         """Let a piece of work wait for its turn."""
         self._made += 1
         call_id = CallId(self._made)
-        self._pool.enqueue(Call(id=call_id, environment=environment, group=group, work=work, limits=limits))
+        call = Call(id=call_id, environment=environment, group=group, work=work, limits=limits, place=place)
+        self.pool.enqueue(call)
 
     def drop(self, group: Hashable) -> None:
         """What still waits in a group shall not begin."""
-        self._pool.drop(group)
+        self.pool.drop(group)
 
     def groups_waiting(self, environment: EnvironmentId) -> set[Hashable]:
         """The groups of the calls that wait for an environment."""
-        return {call.group for call in self._pool.waiting(environment)}
+        return {call.group for call in self.pool.waiting(environment)}
 
     def assign(self, begin: Callable[[Call, Worker, bool], None]) -> None:
         """Let calls begin as far as there are workers for them: `begin(call, worker, whether more calls wait)`.
 
         What is only forked for later comes after that.
         """
-        made = self._pool.assign(self.now)
+        made = self.pool.assign(self.now)
         if made.forks_first:
             self._fork(made)
         for call, worker in made.calls:
@@ -59,45 +78,107 @@ class CallDesk:
         if not made.forks_first:
             self._fork(made)
 
+    def suspend(self, worker_id: WorkerId, suspender: Suspender) -> None:
+        """The time of a worker's call does not count any more, until `resume`."""
+        call = self.pool.workers[worker_id].call
+        self._suspended[worker_id] = suspender
+        if call is not None and not call.is_interrupted:
+            self._deadlines.clear(call)
+
+    def resume(self, worker_id: WorkerId, left_s: float) -> None:
+        """The call has so much time from now on."""
+        call = self.pool.workers[worker_id].call
+        if call is not None and not call.is_interrupted:
+            self._deadlines.set(call, self.now + left_s)
+
+    def running(self, group: Hashable) -> list[Call]:
+        """The calls of a group that are under way."""
+        return [call for call in self._running.values() if call.group == group]
+
     def interrupt(self, call: Call, verdict: ErrorInfo) -> None:
         """End a running call; if the interrupt does not, the grace deadline kills it."""
-        worker = None if call.worker is None else self._pool.workers.get(call.worker)
-        if call.verdict is None and worker is not None:
-            call.verdict, call.is_interrupted = verdict, True
+        if call.verdict is None:
+            call.verdict = verdict
+            self._interrupt(call)
+
+    def overtake(self, call: Call, verdict: ErrorInfo, patience_s: float) -> None:
+        """A running call is pointless: it may end by itself within so long, else it is interrupted."""
+        if call.is_interrupted:
+            return
+        is_news = call.verdict is None
+        call.verdict = call.verdict or verdict
+        if not patience_s:
+            self._interrupt(call)
+        elif is_news:
+            self._deadlines.set(call, self.now + patience_s)
+
+    def _interrupt(self, call: Call) -> None:
+        worker = None if call.worker is None else self.pool.workers.get(call.worker)
+        if worker is not None:
+            call.is_interrupted = True
+            if worker.id in self._suspended:
+                self._suspended[worker.id].interrupted(worker.id)
             self._emit(effects.InterruptWorker(zygote=worker.zygote.id, worker=worker.id))
             self._deadlines.set(call, self.now + self._graces.interrupt_s)
 
     def interrupt_group(self, group: Hashable, verdict: ErrorInfo) -> None:
         """End all running calls of a group."""
-        for call in list(self._running.values()):
-            if call.group == group:
-                self.interrupt(call, verdict)
+        for call in self.running(group):
+            self.interrupt(call, verdict)
 
-    def settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
-        """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
-        worker = self._pool.workers.get(worker_id)
+    def current(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
+        """The call that a worker speaks of; None, and the worker killed, when it is not what it does."""
+        worker = self.pool.workers.get(worker_id)
         if worker is None:
             return None
         if worker.call is None or worker.call.id != call_id or not isinstance(worker.call.work, works):
             self.condemn(worker_id, "an answer to what it was not asked")
             return None
+        return worker.call
+
+    def extend(self, call: Call, timeout_s: float) -> None:
+        """A call that is not ended yet has so long from now on."""
+        if call.verdict is None:
+            self._deadlines.set(call, self.now + timeout_s)
+
+    def settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
+        """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
+        if self.current(worker_id, call_id, *works) is None:
+            return None
+        worker = self.pool.workers[worker_id]
+        assert worker.call is not None
+        if worker_id in self._suspended:
+            self._suspended[worker_id].over(worker_id)
         self._forget(worker.call)
-        self._deadlines.set(worker, self.now + self._graces.leave_s)
-        call = self._pool.answered(worker, self.now)
-        self._deadlines.set(Occasion.QUIET, self._pool.quiet_at)
+        call = self.pool.answered(worker, self.now)
+        if worker.state is WorkerState.LEAVING:
+            self._deadlines.set(worker, self.now + self._graces.leave_s)
+        self._deadlines.set(Occasion.QUIET, self.pool.quiet_at)
         return call
 
     def lose(self, worker_id: WorkerId) -> Call | None:
         """A worker is dead; the call it has not answered, if any."""
-        worker, call = self._pool.died(worker_id)
+        worker, call = self.pool.died(worker_id)
         self._deadlines.clear(worker)
         if call is not None:
             self._forget(call)
+        suspender = self._suspended.pop(worker_id, None)
+        if suspender is not None:
+            suspender.over(worker_id)
+            suspender.gone(worker_id)
         return call
+
+    def dismiss(self, worker_id: WorkerId) -> None:
+        """A worker that was held is not needed any more."""
+        worker = self.pool.workers.get(worker_id)
+        if worker is not None and worker.state is WorkerState.HELD:
+            worker.to(WorkerState.LEAVING)
+            self._emit(effects.DismissWorker(zygote=worker.zygote.id, worker=worker_id))
+            self._deadlines.set(worker, self.now + self._graces.leave_s)
 
     def condemn(self, worker_id: WorkerId, reason: str) -> None:
         """A worker has broken the rules: it is killed, and its call fails for that."""
-        worker = self._pool.workers.get(worker_id)
+        worker = self.pool.workers.get(worker_id)
         if worker is None:
             return
         if worker.call is not None and worker.call.verdict is None:
@@ -106,14 +187,15 @@ class CallDesk:
 
     def kill(self, worker_id: WorkerId) -> None:
         """End a worker, if it still is."""
-        worker = self._pool.workers.get(worker_id)
+        worker = self.pool.workers.get(worker_id)
         if worker is not None:
             self._emit(effects.KillWorker(zygote=worker.zygote.id, worker=worker_id))
 
     def overdue(self, call: Call) -> None:
         """A call took too long: first it is interrupted, then killed."""
         if not call.is_interrupted:
-            self.interrupt(call, verdicts.time_limit(call.limits))
+            call.verdict = call.verdict or verdicts.time_limit(call.limits)
+            self._interrupt(call)
         elif call.worker is not None:
             self.kill(call.worker)
 

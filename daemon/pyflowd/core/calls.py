@@ -10,7 +10,7 @@ from pyflowd.core.limits import Limits
 from pyflowd.core.usage import NOTHING, Observation
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
-from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.ids import NodeId, RunId
 
 
 class NodeWork(NamedTuple):
@@ -27,7 +27,36 @@ class InspectionWork(NamedTuple):
     attempt: int = 1
 
 
-Work = NodeWork | InspectionWork
+class LiveWork(NamedTuple):
+    """Execute a node of a live session. `id` and `title` are the node's; `change` is what made it stale.
+
+    execution: its number in the session, once it has begun.
+    """
+
+    run: RunId
+    id: NodeId
+    title: str
+    change: str | None
+    execution: int = 0
+
+
+Work = NodeWork | InspectionWork | LiveWork
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who shall carry a call out.
+
+    stays: its worker is held afterwards. on: one that is held; else any.
+    is_urgent: it goes before all that are not, and may use what is reserved for such.
+    """
+
+    stays: bool = False
+    on: WorkerId | None = None
+    is_urgent: bool = False
+
+
+ANYWHERE = Place()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -43,6 +72,7 @@ class Call:
     group: Hashable
     work: Work
     limits: Limits
+    place: Place = ANYWHERE
     worker: WorkerId | None = None
     started_at: float = 0.0
     verdict: ErrorInfo | None = None

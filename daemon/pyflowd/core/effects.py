@@ -16,7 +16,7 @@ from pyflowd.graph.placement import Placement
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.events import Event
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.replies import Reply
+from pyflowd_client.protocol.replies import LiveFollowing, Reply
 
 
 @record
@@ -30,11 +30,24 @@ class Answer:
 
 @record
 class OpenRun:
-    """Keep the events of this run from now on, and let this session follow them."""
+    """Keep the events of this run from now on, and let this session follow them.
+
+    is_live: it stays open, and its events are waited for one by one.
+    """
 
     run: RunId
     session: SessionId
     max_value_bytes: int | None
+    is_live: bool = False
+
+
+@record
+class Join:
+    """Answer with what there is of a live session, and let this session follow what comes after that."""
+
+    session: SessionId
+    request: int
+    reply: LiveFollowing
 
 
 @record
@@ -142,6 +155,8 @@ class SendCall:
     """Give a worker a node to execute. `inputs` are JSON texts, `variables` are added to its environment.
 
     lingers: once it has answered the worker waits to be dismissed, so that its end is in nobody's way; else it leaves.
+    stays: it waits for another call instead, and keeps what it has loaded. is_loaded: the last call that it answered,
+    well or not, was of this very code, which then is not sent again: module variables survive.
     """
 
     zygote: ZygoteId
@@ -156,6 +171,59 @@ class SendCall:
     seed: int | None
     limits: Limits
     variables: Variables = ()
+    debugging: requests.Debugging = requests.NO_DEBUGGING
+    stays: bool = False
+    is_loaded: bool = False
+
+
+@record
+class Ref:
+    """The object that another node gave, in a worker that both share. output: its number."""
+
+    node: str
+    output: int
+
+
+@record
+class Step:
+    """A node of a program. is_loaded: the worker has had this code of this node before; it is not sent again then."""
+
+    node: str
+    title: str
+    code: bytes
+    source: str
+    outputs: tuple[str, ...]
+    inputs: Sequence[tuple[str, Payload | bytes | Ref]]
+    is_loaded: bool = False
+
+
+@record
+class SendProgram:
+    """Give a worker nodes to execute, one after the other; what they give stays in it, by reference.
+
+    Each step ends in a `StepsOver`, in their order, unless an interrupt or a death comes before: so the first that is
+    not over is the one under way, and what the worker writes is of that one. In the end comes `CallDone` without
+    outputs, or `CallFailed`. forgotten: nodes that are none any more, with what they gave.
+    limits: those of the process, but for CPU time, which each step may use.
+    """
+
+    zygote: ZygoteId
+    worker: WorkerId
+    call: CallId
+    steps: tuple[Step, ...]
+    seed: int | None
+    limits: Limits
+    variables: Variables = ()
+    stays: bool = True
+    forgotten: tuple[str, ...] = ()
+
+
+@record
+class DismissWorker:
+    """Let a worker that stays leave: its threads are waited for, its exit functions called. It has no call."""
+
+    zygote: ZygoteId
+    worker: WorkerId
 
 
 @record
@@ -205,6 +273,44 @@ class KillWorker:
 
 
 @record
+class AnswerHalt:
+    """Tell a worker that has asked for a debugger whether it has its turn now, and give it a terminal if so."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    call: CallId
+    is_granted: bool
+    has_terminal: bool = False
+
+
+@record
+class WriteTerminal:
+    """Type into a worker's terminal."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    text: str
+
+
+@record
+class ResizeTerminal:
+    """Say how large a worker's terminal is."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+    columns: int
+    rows: int
+
+
+@record
+class CloseTerminal:
+    """Hang up a worker's terminal: whoever reads from it comes to its end."""
+
+    zygote: ZygoteId
+    worker: WorkerId
+
+
+@record
 class Release:
     """Nobody needs these payloads any more."""
 
@@ -219,6 +325,7 @@ class Leave:
 Effect = (
     Answer
     | OpenRun
+    | Join
     | Publish
     | CloseRun
     | ReadGraph
@@ -231,11 +338,17 @@ Effect = (
     | EndZygote
     | ForkWorkers
     | SendCall
+    | SendProgram
+    | DismissWorker
     | SendInspection
     | LookUpResult
     | KeepResult
     | InterruptWorker
     | KillWorker
+    | AnswerHalt
+    | WriteTerminal
+    | ResizeTerminal
+    | CloseTerminal
     | Release
     | Leave
 )

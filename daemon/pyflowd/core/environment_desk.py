@@ -12,12 +12,11 @@ from pyflowd.core.preparer import Preparer
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.run_conductor import RunConductor
 from pyflowd.core.runs import Run
-from pyflowd.core.waiters import Waiter
+from pyflowd.core.waiters import Waiter, run_of
 from pyflowd.core.zygote_keeper import ZygoteKeeper
 from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.requests import DEFAULT_MAX_VALUE_BYTES
 from pyflowd_client.protocol.states import RunState
 
@@ -138,5 +137,5 @@ class EnvironmentDesk:
 
     def _runs(self, waiters: Iterable[Waiter]) -> list[Run]:
         """The runs among them that are not over."""
-        found = (self._book.runs.get(RunId(waiter)) for waiter in waiters if isinstance(waiter, str))
+        found = (self._book.runs.get(run) for waiter in waiters if (run := run_of(waiter)) is not None)
         return [run for run in found if run is not None and not run.is_over]

@@ -10,15 +10,24 @@ from typing import Any
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
-from pyflowd.core.calls import Call, InspectionWork, NodeWork, Work
+from pyflowd.core.calls import ANYWHERE, Call, InspectionWork, LiveWork, NodeWork, Place, Work
 from pyflowd.core.deadlines import Deadlines, Occasion
+from pyflowd.core.debug_desk import DebugDesk, Halt
 from pyflowd.core.environment_desk import EnvironmentDesk
-from pyflowd.core.herald import Herald, node_of
-from pyflowd.core.ids import EnvironmentId, PreparationKey, WorkerId
+from pyflowd.core.herald import Herald
+from pyflowd.core.holdings import Holdings
+from pyflowd.core.ids import EnvironmentId, PreparationKey
 from pyflowd.core.judgement import check_result
+from pyflowd.core.last_values import ROOM_BYTES, LastValues
 from pyflowd.core.learnt_imports import Learnt, LearntImports
 from pyflowd.core.limits import Caps, Graces, Limits, PoolLimits
-from pyflowd.core.machines import SPARE_STATES, WorkerState
+from pyflowd.core.listener import Listener
+from pyflowd.core.live_calls import SHARED
+from pyflowd.core.live_conductor import LiveConductor
+from pyflowd.core.live_desk import LiveDesk
+from pyflowd.core.live_state import Linger, Timer
+from pyflowd.core.losses import Losses
+from pyflowd.core.machines import WorkerState
 from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.preparer import Preparer
@@ -28,11 +37,10 @@ from pyflowd.core.run_book import RunBook
 from pyflowd.core.run_conductor import RunConductor
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
-from pyflowd.core.waiters import CheckWaiter, Waiter
+from pyflowd.core.waiters import CheckWaiter, UpdateWaiter, Waiter
 from pyflowd.core.worker_pool import Worker, WorkerPool
 from pyflowd.core.zygote_keeper import ZygoteKeeper
-from pyflowd.core.zygotes import Zygote
-from pyflowd_client.protocol import events, replies
+from pyflowd_client.protocol import replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.states import RunState
@@ -49,6 +57,7 @@ class Policy:
     call, caps: what a run and its nodes may use unless it asks for other limits, and the highest it may ask for.
     permissions: the most that clients may grant. learns: whether it is remembered what nodes import.
     keeps_results: whether results of nodes are kept when nobody says anything of it.
+    last_values_bytes: room for the last values of all graphs.
     leave_after_s: how long the daemon stays without work and clients.
     """
 
@@ -59,6 +68,7 @@ class Policy:
     learns: bool = True
     keeps_results: bool = False
     graces: Graces = field(default_factory=Graces)
+    last_values_bytes: int = ROOM_BYTES
     leave_after_s: float | None = None
 
 
@@ -74,7 +84,8 @@ class ExecutionController:
     ) -> None:
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
-        self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions)
+        self.last_values = LastValues(Holdings(), policy.last_values_bytes)
+        self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions, self.last_values)
         self._herald = Herald(self._emit, wall_offset_s)
         self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._deadlines = Deadlines()
@@ -85,9 +96,15 @@ class ExecutionController:
         self._keeper = ZygoteKeeper(self.pool, self._desk, self._deadlines, self.learnt, self._emit)
         self._keeper.on_changed, self._keeper.on_lost = self._environment_changed, self._call_lost
         self._keeper.on_doomed = self._doom
+        self._live = LiveConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
+        self._live_desk = LiveDesk(self._book, self._live, self._deadlines, self._herald, self._prepare, self._emit)
+        self._live.on_over = lambda run: self._preparer.leave(run.id)
+        self._listener = Listener(self._book.runs, self._desk, self._herald)
+        self._losses = Losses(self._desk, self._deadlines, self._keeper, policy.call, self._fail)
         self._environments = EnvironmentDesk(
             self._book, self._herald, self._preparer, self._keeper, self._conductor, self._emit
         )
+        self._debug = DebugDesk(self.pool, self._desk, self._deadlines, self._herald, self._emit)
         self._now = 0.0
         self._out: list[effects.Effect] = []
         self._sessions = 0
@@ -102,6 +119,11 @@ class ExecutionController:
             stimuli.RunSubmitted: self._submit,
             stimuli.CheckAsked: self._check,
             stimuli.CancelAsked: self._cancel,
+            stimuli.LiveAsked: self._live_desk.open,
+            stimuli.LiveUpdateAsked: self._live_desk.update,
+            stimuli.LiveFollowAsked: self._live_desk.follow,
+            stimuli.LiveCloseAsked: self._live_desk.close,
+            stimuli.RunUnfollowed: self._live_desk.unfollowed,
             stimuli.StopAsked: self._stop,
             stimuli.ChangeAsked: self._environments.change,
             stimuli.GraphRead: self._preparer.graph_read,
@@ -114,20 +136,22 @@ class ExecutionController:
             stimuli.PlanBuilt: self._preparer.plan_built,
             stimuli.ZygoteWarmed: self._keeper.warmed,
             stimuli.ZygoteLost: self._keeper.lost,
-            stimuli.WorkersForked: self._forked,
-            stimuli.ForkFailed: self._fork_failed,
-            stimuli.WorkerExited: self._exited,
+            stimuli.WorkersForked: self._losses.forked,
+            stimuli.ForkFailed: self._losses.fork_failed,
+            stimuli.WorkerExited: self._losses.exited,
             stimuli.CallDone: self._done,
             stimuli.CallFailed: self._failed,
             stimuli.ResultFound: self._conductor.found,
             stimuli.ResultMissing: self._conductor.missing,
-            stimuli.CallProgressed: self._progressed,
+            stimuli.CallProgressed: self._listener.progressed,
+            stimuli.StepsOver: self._live.steps_over,
+            **self._debug.handlers,
             stimuli.CodeInspected: self._inspected,
-            stimuli.WorkerMisbehaved: self._misbehaved,
-            stimuli.WorkerWrote: self._wrote,
-            stimuli.WorkersObserved: self._observed,
+            stimuli.WorkerMisbehaved: self._losses.misbehaved,
+            stimuli.WorkerWrote: self._listener.wrote,
+            stimuli.WorkersObserved: self._listener.observed,
             stimuli.SessionsCounted: self._counted,
-            stimuli.MemoryMeasured: self._keeper.measured,
+            stimuli.MemoryMeasured: self._measured,
             stimuli.EnvironmentWanted: lambda wanted: self._keeper.keep(wanted.environment, wanted.preload),
             stimuli.WarmAsked: self._environments.warm,
             stimuli.CoolAsked: self._environments.cool,
@@ -142,13 +166,17 @@ class ExecutionController:
     def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
         """What to do about what has happened, in this order."""
         self._now = self._herald.now = self._desk.now = self._conductor.now = now
-        self._keeper.now = self._environments.now = self._results.now = now
+        self._keeper.now = self._environments.now = self._losses.now = self._live.now = self._live_desk.now = now
+        self._debug.now = self._results.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
             environment, _ = self._doomed.popitem()
             self._lose_environment(environment, self.pool.book.refusal(environment) or "")
         self._desk.assign(self._begin)
         self._consider_leaving()
+        garbage = self.last_values.holdings.collect()
+        if garbage:
+            self._emit(effects.Release(payloads=garbage))
         out, self._out = self._out, []
         return out
 
@@ -163,7 +191,10 @@ class ExecutionController:
     # -- requests
 
     def _submit(self, asked: stimuli.RunSubmitted) -> None:
-        refusal = self._book.refusal(asked.submission, asked.options)
+        if asked.options.isolation == SHARED:
+            self._live_desk.open_once(asked)
+            return
+        refusal = self._book.refusal(asked.submission, asked.options) or self._debug.refusal(asked)
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
@@ -171,6 +202,7 @@ class ExecutionController:
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
         self._conductor.bound(run)
+        self._debug.expect(run, asked)
         self._prepare(asked.submission, run.id)
 
     def _check(self, asked: stimuli.CheckAsked) -> None:
@@ -180,14 +212,13 @@ class ExecutionController:
     def _cancel(self, asked: stimuli.CancelAsked) -> None:
         run = self.runs.get(asked.run)
         if run is None:
-            error = ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"No run '{asked.run}' is known here.")
-            self._herald.refuse(asked.session, asked.request, error)
+            self._herald.refuse(asked.session, asked.request, verdicts.unknown_run(asked.run))
             return
         self._herald.answer(asked.session, asked.request, replies.Done())
         self._end(run, verdicts.cancelled())
 
     def _end(self, run: Run, verdict: ErrorInfo) -> None:
-        self._conductor.end(run, verdict)
+        (self._conductor if run.live is None else self._live).end(run, verdict)
         if run.is_over:
             self._environments.leave(run)
 
@@ -195,8 +226,8 @@ class ExecutionController:
         self.pool.closed = self._book.closed = True
         if asked.session is not None and asked.request is not None:
             self._herald.answer(asked.session, asked.request, replies.Done())
-        if not asked.drain:
-            for run in list(self._book.active.values()):
+        for run in list(self._book.active.values()):
+            if not asked.drain or (run.live is not None and not run.live.is_once):
                 self._end(run, verdicts.cancelled())
 
     def _counted(self, counted: stimuli.SessionsCounted) -> None:
@@ -212,14 +243,20 @@ class ExecutionController:
     def _prepared(self, waiter: Waiter, prepared: Prepared) -> None:
         if isinstance(waiter, CheckWaiter):
             self._herald.answer(waiter.session, waiter.request, check_result(prepared, dict(waiter.inputs)))
+        elif isinstance(waiter, UpdateWaiter):
+            self._live_desk.prepared(waiter, prepared)
         elif not self.runs[waiter].is_over:
-            self._conductor.start(self.runs[waiter], prepared)
+            run = self.runs[waiter]
+            (self._conductor if run.live is None else self._live).start(run, prepared)
 
     def _give_up(self, waiter: Waiter, error: ErrorInfo) -> None:
         if isinstance(waiter, CheckWaiter):
             self._herald.refuse(waiter.session, waiter.request, error)
+        elif isinstance(waiter, UpdateWaiter):
+            self._live_desk.given_up(waiter, error)
         elif not self.runs[waiter].is_over:
-            self._conductor.finish(self.runs[waiter], RunState.FAILED, error)
+            run = self.runs[waiter]
+            (self._conductor if run.live is None else self._live).finish(run, RunState.FAILED, error)
 
     def _inspected(self, inspected: stimuli.CodeInspected) -> None:
         call = self._desk.settle(inspected.worker, inspected.call, InspectionWork)
@@ -228,8 +265,10 @@ class ExecutionController:
 
     # -- calls
 
-    def _enqueue(self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits) -> None:
-        self._desk.enqueue(environment, group, work, limits)
+    def _enqueue(
+        self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits, place: Place = ANYWHERE
+    ) -> None:
+        self._desk.enqueue(environment, group, work, limits, place)
         self._keeper.need(environment)
         if self.pool.book.refusal(environment) is not None:
             self._doom(environment)
@@ -237,31 +276,35 @@ class ExecutionController:
     def _doom(self, environment: EnvironmentId) -> None:
         self._doomed[environment] = None
 
-    def _enqueue_inspection(self, environment: EnvironmentId, key: PreparationKey, work: InspectionWork) -> None:
-        self._enqueue(environment, key, work, INSPECTION_LIMITS)
+    def _enqueue_inspection(
+        self, environment: EnvironmentId, key: PreparationKey, work: InspectionWork, place: Place
+    ) -> None:
+        self._enqueue(environment, key, work, INSPECTION_LIMITS, place)
 
     def _begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         if isinstance(call.work, NodeWork):
             self._conductor.begin(call, call.work, worker, lingers=not in_hurry)
+        elif isinstance(call.work, LiveWork):
+            self._live.begin(call, call.work, worker)
         else:
             self._preparer.send(call, call.work, worker)
 
     def _done(self, done: stimuli.CallDone) -> None:
         self._keeper.learn(self.pool.workers.get(done.worker), done.imports)
-        self._conductor.done(done)
+        call = self._desk.settle(done.worker, done.call, NodeWork, LiveWork)
+        if call is None:
+            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
+        elif isinstance(call.work, LiveWork):
+            self._live.done(call, call.work, done)
+        else:
+            self._conductor.done(call, done)
 
     def _failed(self, failed: stimuli.CallFailed) -> None:
         self._keeper.learn(self.pool.workers.get(failed.worker), failed.imports)
-        call = self._desk.settle(failed.worker, failed.call, NodeWork, InspectionWork)
+        call = self._desk.settle(failed.worker, failed.call, NodeWork, LiveWork, InspectionWork)
         if call is None:
             return
-        error = failed.error
-        if call.verdict is not None:
-            error = verdicts.with_traceback(call.verdict, error.traceback)
-        elif error.code is ErrorCode.CANCELLED:  # nobody asked for it: the node raised KeyboardInterrupt by itself
-            error = verdicts.with_code(error, ErrorCode.EXCEPTION)
-        else:
-            error = verdicts.with_figures(error, call.limits)
+        error = verdicts.judged(failed.error, call.verdict, call.limits)
         self._fail(call, error, failed.usage.with_peaks(call.peaks))
 
     def _fail(self, call: Call, error: ErrorInfo, usage: Usage) -> None:
@@ -269,61 +312,27 @@ class ExecutionController:
             self._inspect_again(call, call.work, error)
         elif isinstance(call.work, InspectionWork):
             self._preparer.inspection_failed(call, call.work, error)
+        elif isinstance(call.work, LiveWork):
+            self._live.fail(call, call.work, error, usage)
         else:
             self._conductor.fail(call, call.work, error, usage)
 
     def _inspect_again(self, call: Call, work: InspectionWork, error: ErrorInfo) -> None:
         """The worker was lost through no fault of the code, so nothing is known of the code yet."""
         if work.attempt < INSPECTION_ATTEMPTS:
-            self._enqueue(call.environment, call.group, work._replace(attempt=work.attempt + 1), INSPECTION_LIMITS)
+            again = work._replace(attempt=work.attempt + 1)
+            self._enqueue(call.environment, call.group, again, INSPECTION_LIMITS, call.place)
             return
         self._desk.drop(call.group)
         for waiter in self._preparer.abandon(call.group):
             self._give_up(waiter, ErrorInfo(code=ErrorCode.ENVIRONMENT, message=error.message))
-
-    def _progressed(self, progressed: stimuli.CallProgressed) -> None:
-        run, call = self._speaker(progressed.worker)
-        if run is None or call is None or call.id != progressed.call:
-            return
-        self._herald.publish(
-            run,
-            events.NodeProgress,
-            node=node_of(run, call).id,
-            fraction=progressed.fraction,
-            message=progressed.message,
-        )
-
-    def _wrote(self, wrote: stimuli.WorkerWrote) -> None:
-        run, call = self._speaker(wrote.worker)
-        if run is not None and call is not None:
-            text = call.output.feed(wrote.stream, wrote.data)
-            self._herald.output(run, call, [(wrote.stream, text)] if text else [])
-
-    def _observed(self, observed: stimuli.WorkersObserved) -> None:
-        for worker_id, observation in observed.observations.items():
-            run, call = self._speaker(worker_id)
-            if run is None or call is None:
-                continue
-            self._herald.output(run, call, call.output.flush())
-            call.peaks = call.peaks.at_least(observation)
-            breach = verdicts.observed(observation, call.limits)
-            if breach is not None and call.verdict is None:
-                call.verdict = breach
-                self._desk.kill(worker_id)
-
-    def _speaker(self, worker_id: WorkerId) -> tuple[Run | None, Call | None]:
-        """The node call a worker carries out, with its run."""
-        worker = self.pool.workers.get(worker_id)
-        call = worker.call if worker else None
-        if call is None or not isinstance(call.work, NodeWork):
-            return None, None
-        return self.runs[call.work.run], call
 
     # -- workers and zygotes
 
     def _environment_changed(self, environment: EnvironmentId, is_another: bool) -> None:
         """What was found in an environment is out of date; what another interpreter compiled cannot be executed."""
         self._preparer.forget(environment)
+        self._live.environment_changed(environment)
         if is_another:
             message = f"{profile_of(environment).python} is another Python than when the run began; run it again."
             self._conductor.lose(environment, ErrorInfo(code=ErrorCode.ENVIRONMENT, message=message))
@@ -343,46 +352,13 @@ class ExecutionController:
             for waiter in waiters:
                 self._give_up(waiter, error)
         self._conductor.lose(environment, error)
+        self._live.lose(environment, error)
         self._environments.lose(environment, error)
 
-    def _forked(self, forked: stimuli.WorkersForked) -> None:
-        for worker_id in forked.workers:
-            self.pool.forked(worker_id)
-
-    def _fork_failed(self, failed: stimuli.ForkFailed) -> None:
-        zygote = self.pool.book.living.get(failed.zygote)
-        if zygote is not None:
-            self._pause_refill(zygote)
-        message = f"No process could be started for the node: {failed.message}"
-        for worker_id in failed.workers:
-            self._lose_worker(worker_id, ErrorInfo(code=ErrorCode.WORKER_LOST, message=message), Usage())
-
-    def _exited(self, exited: stimuli.WorkerExited) -> None:
-        worker = self.pool.workers.get(exited.worker)
-        if worker is None:
-            return
-        if worker.state in SPARE_STATES:
-            self._pause_refill(worker.zygote)
-        limits = worker.call.limits if worker.call else self._policy.call
-        if exited.out_of_memory:
-            error = verdicts.out_of_memory(limits)
-        else:
-            error = verdicts.death(exited.status, exited.usage.cpu_s, limits)
-        self._lose_worker(exited.worker, error, exited.usage)
-
-    def _lose_worker(self, worker_id: WorkerId, error: ErrorInfo, usage: Usage) -> None:
-        zygote = self.pool.workers[worker_id].zygote
-        call = self._desk.lose(worker_id)
-        if call is not None:
-            self._fail(call, call.verdict or error, usage.with_peaks(call.peaks))
-        self._keeper.left(zygote)
-
-    def _misbehaved(self, misbehaved: stimuli.WorkerMisbehaved) -> None:
-        self._desk.condemn(misbehaved.worker, misbehaved.reason)
-
-    def _pause_refill(self, zygote: Zygote) -> None:
-        self.pool.pause_refill(zygote, self._now)
-        self._deadlines.set(zygote, zygote.refill_at)
+    def _measured(self, measured: stimuli.MemoryMeasured) -> None:
+        held = measured.held_bytes
+        self._live.residents.make_room(self.pool.excess_bytes(sum(held.values()), measured.short_bytes), held)
+        self._keeper.measured(measured)
 
     # -- time
 
@@ -392,6 +368,12 @@ class ExecutionController:
                 self._desk.overdue(key)
             elif isinstance(key, Worker):
                 self._desk.kill(key.id)
+            elif isinstance(key, Timer):
+                self._live_desk.tick(key)
+            elif isinstance(key, Linger):
+                self._live_desk.abandoned(key)
+            elif isinstance(key, Halt):
+                self._debug.overdue(key)
             elif isinstance(key, Run):
                 self._end(key, verdicts.run_time_limit(key.limits))
             elif key is Occasion.RETIRE:

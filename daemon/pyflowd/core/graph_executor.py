@@ -4,13 +4,17 @@ It knows nothing of workers, time or clients. A node runs once, when everything 
 fails takes with it what depends on it, and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pyflowd.core.holdings import Holdings
 from pyflowd.core.machines import NODE_MOVES, move
 from pyflowd.core.values import Payload, Value
 from pyflowd.graph.plan import Binding, Plan
 from pyflowd_client.protocol.states import FINAL_NODE_STATES, NodeState, RunState
+
+Outer = Mapping[int, Mapping[str, Payload]]
+NOTHING_OUTER: Outer = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +26,24 @@ class Skipped:
 
 
 class GraphExecutor:
-    """States are indexed like `plan.nodes`."""
+    """States are indexed like `plan.nodes`. It holds the values that nodes still need, in `holdings`.
 
-    def __init__(self, plan: Plan, binding: Binding) -> None:
+    outer: node index -> pin -> a value from outside of the plan.
+    """
+
+    def __init__(self, plan: Plan, binding: Binding, holdings: Holdings, outer: Outer = NOTHING_OUTER) -> None:
         self.plan = plan
         self.binding = binding
         self.states = [NodeState.WAITING] * len(plan.nodes)
         self.nodes_over = 0
         self._waiting_for = [len(node.predecessors) for node in plan.nodes]
-        self._values: dict[int, tuple[Value, ...]] = {}
+        self._values: dict[int, tuple[Payload, ...]] = {}
         self._uses = self._count_uses()
-        self._garbage: list[Payload] = []
+        self._holdings = holdings
+        self._outer = dict(outer)
         self._failed = 0
+        for payloads in self._outer.values():
+            holdings.hold(payloads.values())
 
     @property
     def is_over(self) -> bool:
@@ -71,12 +81,12 @@ class GraphExecutor:
     def inputs(self, index: int) -> list[tuple[str, Payload | bytes]]:
         """What a node that has not begun will get, JSON texts by pin."""
         given = self.binding.literals.get(index, {})
-        inputs: list[tuple[str, Payload | bytes]] = [(pin, text) for pin, text in given.items()]
+        inputs: list[tuple[str, Payload | bytes]] = [*given.items(), *self._outer.get(index, {}).items()]
         for item in self.plan.nodes[index].inputs:
             if item.pin in given:
                 continue
             if item.source is not None:
-                inputs.append((item.pin, self._values[item.source.node][item.source.output].payload))
+                inputs.append((item.pin, self._values[item.source.node][item.source.output]))
             elif item.literal is not None:
                 inputs.append((item.pin, item.literal))
         return inputs
@@ -84,7 +94,8 @@ class GraphExecutor:
     def done(self, index: int, outputs: Sequence[tuple[str, Value]]) -> list[int]:
         """The node returned; the nodes that are ready now."""
         self._move(index, NodeState.DONE)
-        self._values[index] = tuple(value for _, value in outputs)
+        self._values[index] = payloads = tuple(value.payload for _, value in outputs)
+        self._holdings.hold(payloads)
         if not self._uses[index]:
             self._drop(index)
         ready = []
@@ -113,21 +124,13 @@ class GraphExecutor:
             self._give_up_sources(index)
         return pending
 
-    def collect(self) -> tuple[Payload, ...]:
-        """Payloads that no node needs any more, once."""
-        if not self._garbage:
-            return ()
-        garbage, self._garbage = self._garbage, []
-        return tuple(garbage)
-
     def _skip(self, index: int, reason: str) -> Skipped:
         self._move(index, NodeState.SKIPPED)
         self._give_up_sources(index)
         return Skipped(index, reason)
 
     def _skip_dependants(self, index: int) -> list[Skipped]:
-        title, fate = self.plan.nodes[index].title, self.states[index]
-        reason = f"depends on '{title}', which {'failed' if fate is NodeState.FAILED else 'was skipped'}"
+        reason = skip_reason(self.plan.nodes[index].title, self.states[index])
         skipped, stack = [], [index]
         while stack:
             for successor in self.plan.nodes[stack.pop()].successors:
@@ -156,6 +159,13 @@ class GraphExecutor:
                 self._uses[item.source.node] -= 1
                 if not self._uses[item.source.node]:
                     self._drop(item.source.node)
+        if index in self._outer:
+            self._holdings.let_go(self._outer.pop(index).values())
 
     def _drop(self, index: int) -> None:
-        self._garbage += [value.payload for value in self._values.pop(index, ())]
+        self._holdings.let_go(self._values.pop(index, ()))
+
+
+def skip_reason(title: str, fate: NodeState) -> str:
+    """Why a node is skipped that depends on one with this title and end."""
+    return f"depends on '{title}', which {'failed' if fate is NodeState.FAILED else 'was skipped'}"

@@ -56,8 +56,9 @@ def limits_refusal(asked: Mapping[str, Any], caps: Caps) -> ErrorInfo | None:
 class PoolLimits:
     """How many processes there may be.
 
-    running: calls under way at once, over all environments.
+    running: calls under way at once, over all environments. urgent: beside those, so many that go before others.
     spares: idle processes kept ready for each environment.
+    held: processes that nodes of live sessions keep from one execution to the next.
     ahead: while calls wait, so many processes are forked in a row: that costs less than one after the other.
     reserve: so few left are filled up in the midst of work; else that waits until nobody has worked for quiet_s.
     first_spares_s: after its start an environment first serves who has waited for it.
@@ -67,7 +68,9 @@ class PoolLimits:
     """
 
     running: int = 4
+    urgent: int = 4
     spares: int = 16
+    held: int = 256
     ahead: int = 24
     reserve: int = 2
     quiet_s: float = 0.006

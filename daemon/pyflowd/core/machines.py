@@ -6,8 +6,11 @@ move it refused. How a worker died is an outcome, not a state.
 
     run      queued > running > succeeded | failed | cancelled      (interrupted: told after a crash)
     node     waiting > ready > running > done | failed | cancelled ; waiting | ready > skipped | cancelled
-    worker   starting > idle > busy > leaving > dead                 (a call may be queued before it started)
+    in live  waiting > ready > running > done | failed ; waiting > skipped ; any other > waiting
+    worker   starting > idle > busy > leaving > dead ; busy > held > busy | leaving     (a call may be queued before it
+             started)
     zygote   cold > warming > warm > stale > dead ; warm > dead > warming > backoff > warming | broken
+    halt     waiting > open > closing ; waiting > closing           (of a node that wants a debugger)
 """
 
 from collections.abc import Mapping
@@ -22,6 +25,7 @@ class WorkerState(State):
     STARTING = "starting"
     IDLE = "idle"
     BUSY = "busy"
+    HELD = "held"
     LEAVING = "leaving"
     DEAD = "dead"
 
@@ -38,6 +42,14 @@ class ZygoteState(State):
     DEAD = "dead"
 
 
+class HaltState(State):
+    """Where a node is that wants a debugger: it waits for its turn, has it, or has had it and is about to end."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    CLOSING = "closing"
+
+
 SPARE_STATES: Final = frozenset({WorkerState.STARTING, WorkerState.IDLE})
 
 S = TypeVar("S", bound=State)
@@ -52,10 +64,19 @@ NODE_MOVES: Final[Table[NodeState]] = {
     NodeState.READY: frozenset({NodeState.RUNNING, NodeState.SKIPPED, NodeState.CANCELLED, NodeState.FAILED}),
     NodeState.RUNNING: frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED}),
 }
+LIVE_NODE_MOVES: Final[Table[NodeState]] = {
+    NodeState.WAITING: frozenset({NodeState.READY, NodeState.SKIPPED}),
+    NodeState.READY: frozenset({NodeState.RUNNING, NodeState.WAITING, NodeState.FAILED}),
+    NodeState.RUNNING: frozenset({NodeState.DONE, NodeState.FAILED, NodeState.WAITING}),
+    NodeState.DONE: frozenset({NodeState.WAITING}),
+    NodeState.FAILED: frozenset({NodeState.WAITING}),
+    NodeState.SKIPPED: frozenset({NodeState.WAITING}),
+}
 WORKER_MOVES: Final[Table[WorkerState]] = {
     WorkerState.STARTING: frozenset({WorkerState.IDLE, WorkerState.BUSY, WorkerState.DEAD}),
     WorkerState.IDLE: frozenset({WorkerState.BUSY, WorkerState.DEAD}),
-    WorkerState.BUSY: frozenset({WorkerState.LEAVING, WorkerState.DEAD}),
+    WorkerState.BUSY: frozenset({WorkerState.LEAVING, WorkerState.HELD, WorkerState.DEAD}),
+    WorkerState.HELD: frozenset({WorkerState.BUSY, WorkerState.LEAVING, WorkerState.DEAD}),
     WorkerState.LEAVING: frozenset({WorkerState.DEAD}),
 }
 ZYGOTE_MOVES: Final[Table[ZygoteState]] = {
@@ -67,6 +88,10 @@ ZYGOTE_MOVES: Final[Table[ZygoteState]] = {
     ZygoteState.WARM: frozenset({ZygoteState.STALE, ZygoteState.DEAD}),
     ZygoteState.STALE: frozenset({ZygoteState.DEAD}),
     ZygoteState.DEAD: frozenset({ZygoteState.WARMING}),
+}
+HALT_MOVES: Final[Table[HaltState]] = {
+    HaltState.WAITING: frozenset({HaltState.OPEN, HaltState.CLOSING}),
+    HaltState.OPEN: frozenset({HaltState.CLOSING}),
 }
 
 

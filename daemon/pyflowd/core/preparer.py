@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Generic
 
 from pyflowd.core import effects, stimuli, verdicts
-from pyflowd.core.calls import Call, InspectionWork
+from pyflowd.core.calls import Call, InspectionWork, Place
 from pyflowd.core.ids import EnvironmentId, PreparationKey
 from pyflowd.core.preparation import InspectedCode, Memory, Preparation, Prepared, Stage, W, chunks
 from pyflowd.core.profiles import in_python
@@ -25,7 +25,7 @@ class Preparer(Generic[W]):
     def __init__(
         self,
         emit: Callable[[effects.Effect], None],
-        enqueue: Callable[[EnvironmentId, PreparationKey, InspectionWork], None],
+        enqueue: Callable[[EnvironmentId, PreparationKey, InspectionWork, Place], None],
         on_prepared: Callable[[W, Prepared], None],
         on_failed: Callable[[W, ErrorInfo], None],
     ) -> None:
@@ -230,8 +230,9 @@ class Preparer(Generic[W]):
     def _inspect(
         self, preparation: Preparation[W], environment: EnvironmentId, portions: Iterable[tuple[CodeHash, ...]]
     ) -> None:
+        place = Place(is_urgent=preparation.submission.is_urgent)
         for codes in portions:
-            self._enqueue(environment, preparation.key, InspectionWork(codes))
+            self._enqueue(environment, preparation.key, InspectionWork(codes), place)
 
     def _keep(self, call: Call, found: dict[CodeHash, InspectedCode]) -> None:
         for code, inspected in found.items():

@@ -22,6 +22,7 @@ from pyflowd.core.runs import Run
 from pyflowd.graph.plan import Plan, PlanNode
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.requests import NO_DEBUGGING
 
 
 class Lookup(NamedTuple):
@@ -149,6 +150,8 @@ class ResultDesk:
         wish = node.cache.is_wanted
         if run.options.cache is False:
             return result_reasons.OFF_FOR_RUN
+        if run.debugging is not NO_DEBUGGING:
+            return result_reasons.DEBUGGED
         if wish is False:
             return result_reasons.OFF_FOR_NODE
         if wish:

@@ -4,6 +4,7 @@ from pyflowd.core.kept_results import Parts
 
 FOUND = "is not executed: its result was kept"
 OFF_FOR_RUN = "caching is off for this run"
+DEBUGGED = "a debugger may open in it"
 OFF_FOR_NODE = 'its metadata says "cache": false'
 OFF = 'caching is off; `run --cache`, or "cache": true in its metadata, turns it on'
 MAY_DO_ALL = 'it may do everything, and its metadata does not say "cache": true'

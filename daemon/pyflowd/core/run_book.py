@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.last_values import LastValues
 from pyflowd.core.limits import Caps, Limits, asked_limits, limits_refusal
 from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.profiles import NOWHERE, bounded
@@ -19,19 +20,23 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.requests import NO_PERMISSIONS, ChangeEnvironment, RunOptions
 
 RUNS_REMEMBERED = 100
+ISOLATIONS = ("fresh", "resident", "shared")
 RUNS_ACTIVE_MOST = 1000
 
 
 class RunBook:
     """All runs by id; `active` are those that are not over, in the order they came. Ids begin with `prefix`.
 
-    `closed`: no new run is opened.
+    `closed`: no new run is opened. `last_values`: what the nodes of their graphs gave last.
     """
 
-    def __init__(self, prefix: str, limits: Limits, caps: Caps, permission_caps: PermissionCaps) -> None:
+    def __init__(
+        self, prefix: str, limits: Limits, caps: Caps, permission_caps: PermissionCaps, last_values: LastValues
+    ) -> None:
         self.runs: dict[RunId, Run] = {}
         self.active: dict[RunId, Run] = {}
         self.closed = False
+        self.last_values = last_values
         self._prefix = prefix
         self._limits = limits
         self._caps = caps
@@ -41,7 +46,8 @@ class RunBook:
 
     def refusal(self, submission: Submission, options: RunOptions) -> ErrorInfo | None:
         """Why no such run can be opened now."""
-        refusal = self.capacity_refusal() or limits_refusal(asked_limits(options), self._caps)
+        refusal = self.capacity_refusal() or _isolation_refusal(options)
+        refusal = refusal or limits_refusal(asked_limits(options), self._caps)
         return refusal or self._permission_caps.refusal(submission.permissions)
 
     def capacity_refusal(self) -> ErrorInfo | None:
@@ -66,6 +72,8 @@ class RunBook:
             asked=asked,
             limits=replace(self._limits, **asked) if asked else self._limits,
             submitted_at=now,
+            origin=submission.origin,
+            selection=submission.selection,
         )
         self.runs[run.id] = self.active[run.id] = run
         return run
@@ -122,3 +130,10 @@ class RunBook:
         oldest = self._over.popleft()
         del self.runs[oldest]
         return oldest
+
+
+def _isolation_refusal(options: RunOptions) -> ErrorInfo | None:
+    if options.isolation in ISOLATIONS:
+        return None
+    message = f"`isolation` must be one of: {', '.join(ISOLATIONS)}."
+    return ErrorInfo(code=ErrorCode.BAD_INPUT, message=message)

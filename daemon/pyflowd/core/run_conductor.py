@@ -5,17 +5,19 @@ before that when somebody wants it ended. Workers, preparations and sessions are
 """
 
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, NodeWork, Work
 from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.graph_executor import GraphExecutor
-from pyflowd.core.herald import Ending, Herald
+from pyflowd.core.herald import Ending, Herald, node_at
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.judgement import judge
 from pyflowd.core.limits import Limits
 from pyflowd.core.needs import missing
+from pyflowd.core.parts import judge_part
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.profiles import profile_of
 from pyflowd.core.result_desk import Lookup, ResultDesk
@@ -26,6 +28,7 @@ from pyflowd.core.usage import Usage
 from pyflowd.core.worker_pool import Worker
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.requests import WHOLE_GRAPH
 from pyflowd_client.protocol.states import NodeState, RunState
 
 
@@ -52,6 +55,7 @@ class RunConductor:
         self._herald = herald
         self._enqueue = enqueue
         self._emit = emit
+        self._last = book.last_values
 
     def bound(self, run: Run) -> None:
         """Let the run end when its time is over."""
@@ -60,26 +64,29 @@ class RunConductor:
 
     def start(self, run: Run, prepared: Prepared) -> None:
         """The plan stands: the first nodes are ready, or the graph is refused."""
-        findings = judge(prepared, run.inputs)
+        if run.selection is WHOLE_GRAPH:
+            findings = judge(prepared, run.inputs)
+        else:
+            findings = judge_part(prepared, run, partial(self._last.of, run.origin))
+        plan = findings.plan
         self._herald.diagnostics(run, findings.diagnostics)
-        if prepared.plan is not None and prepared.plan.needs:
+        if plan is not None and plan.needs:
             workdir = profile_of(run.profile).workdir
-            self._herald.diagnostics(run, missing(prepared.plan.needs, run.permissions, workdir))
+            self._herald.diagnostics(run, missing(plan.needs, run.permissions, workdir))
         refusal = findings.refusal(run.options.partial)
-        if refusal is not None or findings.binding is None or prepared.plan is None:
+        if refusal is not None or findings.binding is None or plan is None:
             self.finish(run, RunState.FAILED, refusal)
             return
         run.to(RunState.RUNNING)
         run.started_at = self.now
-        run.limits = self._book.granted(run, prepared.plan.limits)
+        run.limits = self._book.granted(run, plan.limits)
         self.bound(run)
         run.codes, run.environments = prepared.codes, prepared.environments
-        run.nodes = len(prepared.plan.nodes)
-        run.executor = GraphExecutor(prepared.plan, findings.binding)
-        run.may_keep = self.results.concerns(run, prepared.plan)
-        nodes = prepared.plan.nodes
-        last = tuple(nodes[index].id for index in prepared.plan.last)
-        self._herald.publish(run, events.RunStarted, graph=run.graph, nodes=len(nodes), last=last)
+        run.nodes = len(plan.nodes)
+        run.executor = GraphExecutor(plan, findings.binding, self._last.holdings, findings.outer)
+        run.may_keep = self.results.concerns(run, plan)
+        last = tuple(plan.nodes[index].id for index in plan.last)
+        self._herald.publish(run, events.RunStarted, graph=run.graph, nodes=run.nodes, last=last)
         ready, skipped = run.executor.start()
         self._herald.skipped(run, skipped)
         self._enqueue_nodes(run, ready)
@@ -107,20 +114,19 @@ class RunConductor:
                 seed=run.options.seed,
                 limits=call.limits,
                 variables=run.variables,
+                debugging=run.debugging,
             )
         )
         self._settle(run)
 
-    def done(self, done: stimuli.CallDone) -> None:
+    def done(self, call: Call, done: stimuli.CallDone) -> None:
         """A node returned."""
-        call = self._desk.settle(done.worker, done.call, NodeWork)
-        if call is None or not isinstance(call.work, NodeWork):
-            self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
-            return
+        assert isinstance(call.work, NodeWork)
         usage = done.usage.with_peaks(call.peaks)
         run = self._book.runs[call.work.run]
         assert run.executor is not None
-        if tuple(name for name, _ in done.outputs) != run.executor.plan.nodes[call.work.node].outputs:
+        node = run.executor.plan.nodes[call.work.node]
+        if tuple(name for name, _ in done.outputs) != node.outputs:
             call.verdict = call.verdict or verdicts.bad_frame("other outputs than the node has")
         if call.verdict is not None:
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
@@ -131,7 +137,8 @@ class RunConductor:
         if call.transcript is not None:
             self.results.keep(call, call.work, done)
         ready = run.executor.done(call.work.node, done.outputs)
-        self._herald.finished(run, call.work.node, Ending(NodeState.DONE, None, call, usage, done.outputs))
+        self._last.keep(run.origin, node.id, node.code, done.outputs)
+        self._herald.finished(run, node, Ending(NodeState.DONE, None, call, usage, done.outputs))
         self._enqueue_nodes(run, ready)
         self._settle(run)
 
@@ -143,10 +150,10 @@ class RunConductor:
         self.results.forget(work)
         if error.code is ErrorCode.CANCELLED and run.verdict is not None:
             run.executor.cancelled(work.node)
-            self._herald.finished(run, work.node, Ending(NodeState.CANCELLED, error, call, usage))
+            self._herald.finished(run, node_at(run, work.node), Ending(NodeState.CANCELLED, error, call, usage))
         else:
             skipped = run.executor.failed(work.node)
-            self._herald.finished(run, work.node, Ending(NodeState.FAILED, error, call, usage))
+            self._herald.finished(run, node_at(run, work.node), Ending(NodeState.FAILED, error, call, usage))
             self._herald.skipped(run, skipped)
         self._settle(run)
 
@@ -161,11 +168,15 @@ class RunConductor:
             if run is not None:
                 self._enqueue_node(run, index)
             return
+        node = run.executor.plan.nodes[index]
         run.executor.begin(index)
-        self.results.explain(run, run.executor.plan.nodes[index], FOUND)
-        self._herald.kept(run, index, found.result)
+        self.results.explain(run, node, FOUND)
+        self._herald.kept(run, node, found.result)
         ready = run.executor.done(index, outputs)
-        self._herald.finished(run, index, Ending(NodeState.DONE, None, outputs=outputs, asked_at=lookup.asked_at))
+        self._last.keep(run.origin, node.id, node.code, outputs)
+        looked_s = self.now - lookup.asked_at
+        ending = Ending(NodeState.DONE, None, outputs=outputs, duration_s=looked_s, is_kept=True)
+        self._herald.finished(run, node, ending)
         self._enqueue_nodes(run, ready)
         self._settle(run)
 
@@ -210,7 +221,6 @@ class RunConductor:
         duration_s = self.now - run.submitted_at
         self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
         if run.executor is not None:
-            self._release(run.executor)
             self.results.leave(run.id)
             run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
         self._deadlines.clear(run)
@@ -232,18 +242,10 @@ class RunConductor:
         self._enqueue(environment, run.id, NodeWork(run.id, index), limits)
 
     def _settle(self, run: Run) -> None:
-        """Let go of what no node needs; end the run when its last node is over."""
+        """End the run when its last node is over."""
         executor = run.executor
-        if executor is None:
-            return
-        self._release(executor)
-        if executor.is_over and not run.is_over:
+        if executor is not None and executor.is_over and not run.is_over:
             self._finish_as_judged(run, executor.verdict)
-
-    def _release(self, executor: GraphExecutor) -> None:
-        garbage = executor.collect()
-        if garbage:
-            self._emit(effects.Release(payloads=garbage))
 
     def _finish_as_judged(self, run: Run, state: RunState) -> None:
         """Finish a run in `state`, unless we ended it: then as our verdict says."""
@@ -257,4 +259,4 @@ class RunConductor:
     def _cancel_pending(self, run: Run, executor: GraphExecutor, error: ErrorInfo) -> None:
         self._desk.drop(run.id)
         for index in executor.cancel_pending():
-            self._herald.finished(run, index, Ending(NodeState.CANCELLED, error))
+            self._herald.finished(run, node_at(run, index), Ending(NodeState.CANCELLED, error))

@@ -6,13 +6,21 @@ from dataclasses import dataclass, field
 from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.limits import Limits
+from pyflowd.core.live_state import LiveState
 from pyflowd.core.machines import RUN_MOVES, move
 from pyflowd.core.permissions import Variables
 from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    NO_DEBUGGING,
+    WHOLE_GRAPH,
+    Debugging,
+    Permissions,
+    RunOptions,
+    Selection,
+)
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 
 
@@ -22,6 +30,8 @@ class Run:
 
     `profile` is what its nodes are permitted, `environments` where they run, once that is known.
     `asked` are the limits that its client named. `verdict` is set when we end it before all its nodes are over.
+    `origin` is what its graph is known by, `selection` the part of it that runs.
+    `live` is there when it is a live session, which has no executor.
     `is_change`: no nodes are executed, a named environment is made or changed. `may_keep`: results of its nodes are
     looked up and kept, or somebody wants to know why not.
     """
@@ -47,6 +57,10 @@ class Run:
     nodes_over: int = 0
     is_change: bool = False
     may_keep: bool = False
+    origin: str = ""
+    selection: Selection = WHOLE_GRAPH
+    live: LiveState | None = None
+    debugging: Debugging = NO_DEBUGGING
 
     @property
     def is_over(self) -> bool:

@@ -4,7 +4,9 @@ Everything that comes from a worker was already checked for shape by the shell, 
 the call it names must be the one that worker carries out.
 """
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import field, replace
 
 from pyflowd.core.ids import CallId, EnvironmentId, PreparationKey, SessionId, WorkerId, ZygoteId
 from pyflowd.core.kept_results import KeptResult, Parts, ResultKey
@@ -12,7 +14,7 @@ from pyflowd.core.permissions import Variables
 from pyflowd.core.profiles import NOWHERE
 from pyflowd.core.records import record
 from pyflowd.core.usage import Observation, Usage
-from pyflowd.core.values import Value
+from pyflowd.core.values import Kept, Value
 from pyflowd.graph.diagnostics import Diagnostic
 from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd.graph.interface import CodeInterface
@@ -22,7 +24,18 @@ from pyflowd.graph.plan import Plan
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_CHOICE, NO_PERMISSIONS, EnvironmentChoice, Permissions, RunOptions
+from pyflowd_client.protocol.requests import (
+    NO_CHOICE,
+    NO_DEBUGGING,
+    NO_PERMISSIONS,
+    WHOLE_GRAPH,
+    Debugging,
+    EnvironmentChoice,
+    LiveOptions,
+    Permissions,
+    RunOptions,
+    Selection,
+)
 
 
 @record
@@ -51,6 +64,8 @@ class Submission:
     profile: what nodes are permitted, of an interpreter that is not known yet. permissions: the same in normal form.
     variables: those of them that nodes see. python, choice: what the client says of where nodes shall run.
     makes: whether environments that are not there shall be made. at_hand: one that was looked up in advance.
+    origin: what the graph is known by, over its changes. selection: the part of it that runs.
+    is_urgent: its code is looked at before that of others.
     """
 
     document: str
@@ -64,6 +79,14 @@ class Submission:
     at_hand: EnvironmentProvided | None = None
     permissions: Permissions = NO_PERMISSIONS
     variables: Variables = ()
+    origin: str = ""
+    selection: Selection = WHOLE_GRAPH
+    is_urgent: bool = False
+
+    def with_document(self, document: str, name: str | None) -> "Submission":
+        """Another graph, for which the same was chosen and granted."""
+        digest = hashlib.blake2b(document.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return replace(self, document=document, name=name, key=f"{self.key}\0{name}\0{digest}", at_hand=None)
 
 
 @record
@@ -74,6 +97,7 @@ class RunSubmitted:
     request: int
     submission: Submission
     options: RunOptions
+    debugging: Debugging = NO_DEBUGGING
 
 
 @record
@@ -92,6 +116,54 @@ class CancelAsked:
     session: SessionId
     request: int
     run: RunId
+
+
+@record
+class LiveAsked:
+    """A client wants a live session."""
+
+    session: SessionId
+    request: int
+    author: str
+    submission: Submission
+    options: RunOptions
+    live: LiveOptions
+
+
+@record
+class LiveUpdateAsked:
+    """A client changes a live session."""
+
+    session: SessionId
+    request: int
+    author: str
+    update: requests.UpdateLive
+
+
+@record
+class LiveFollowAsked:
+    """A client wants to follow a live session, from what there is by now on."""
+
+    session: SessionId
+    request: int
+    run: RunId
+
+
+@record
+class LiveCloseAsked:
+    """A client ends a live session."""
+
+    session: SessionId
+    request: int
+    run: RunId
+
+
+@record
+class RunUnfollowed:
+    """Nobody follows a run any more, or (`is_followed`) somebody does again."""
+
+    run: RunId
+    is_followed: bool = False
 
 
 @record
@@ -272,6 +344,48 @@ class CallFailed:
 
 
 @record
+class StepDone:
+    """A node of a program returned; as of `CallDone`. duration_s: wall time, by its worker."""
+
+    node: str
+    outputs: tuple[tuple[str, Value | Kept], ...]
+    warnings: tuple[str, ...]
+    usage: Usage
+    duration_s: float
+    imports: tuple[tuple[str, float], ...] = ()
+
+
+@record
+class StepFailed:
+    """A node of a program failed, or was interrupted (CANCELLED: then the program ends)."""
+
+    node: str
+    error: ErrorInfo
+    usage: Usage
+    duration_s: float
+    imports: tuple[tuple[str, float], ...] = ()
+
+
+@record
+class StepSkipped:
+    """A node of a program was not begun: what it needs was not there."""
+
+    node: str
+
+
+StepOutcome = StepDone | StepFailed | StepSkipped
+
+
+@record
+class StepsOver:
+    """The next nodes of a program are over, in its order."""
+
+    worker: WorkerId
+    call: CallId
+    outcomes: tuple[StepOutcome, ...]
+
+
+@record
 class CallProgressed:
     """A node called progress()."""
 
@@ -279,6 +393,60 @@ class CallProgressed:
     call: CallId
     fraction: float
     message: str
+
+
+@record
+class CallHalted:
+    """A node wants its debugger, and waits for its turn."""
+
+    worker: WorkerId
+    call: CallId
+
+
+@record
+class DebuggerListens:
+    """The debugger in a node waits for somebody to attach."""
+
+    worker: WorkerId
+    call: CallId
+
+
+@record
+class TerminalWrote:
+    """Bytes from a worker's terminal."""
+
+    worker: WorkerId
+    data: bytes
+
+
+@record
+class TerminalTyped:
+    """A client types into the terminal of a node's debugger."""
+
+    session: SessionId
+    request: int
+    run: RunId
+    node: str
+    text: str
+
+
+@record
+class TerminalResized:
+    """A client says how large its terminal is, characters."""
+
+    session: SessionId
+    request: int
+    run: RunId
+    node: str
+    columns: int
+    rows: int
+
+
+@record
+class SessionEnded:
+    """A client is gone."""
+
+    session: SessionId
 
 
 @record
@@ -324,9 +492,13 @@ class SessionsCounted:
 
 @record
 class MemoryMeasured:
-    """What fork servers need with their spares, bytes; shared pages are counted once. What the machine is short of."""
+    """What fork servers need with their spares, bytes; shared pages are counted once. What the machine is short of.
+
+    held_bytes: what those need that are held, as far as they were looked at.
+    """
 
     memory_bytes: Mapping[ZygoteId, int]
+    held_bytes: Mapping[WorkerId, int] = field(default_factory=dict)
     short_bytes: int = 0
 
 
@@ -368,6 +540,11 @@ Stimulus = (
     RunSubmitted
     | CheckAsked
     | CancelAsked
+    | LiveAsked
+    | LiveUpdateAsked
+    | LiveFollowAsked
+    | LiveCloseAsked
+    | RunUnfollowed
     | StopAsked
     | ChangeAsked
     | GraphRead
@@ -387,7 +564,14 @@ Stimulus = (
     | ResultFound
     | ResultMissing
     | CallFailed
+    | StepsOver
     | CallProgressed
+    | CallHalted
+    | DebuggerListens
+    | TerminalWrote
+    | TerminalTyped
+    | TerminalResized
+    | SessionEnded
     | CodeInspected
     | WorkerMisbehaved
     | WorkerWrote

@@ -24,3 +24,15 @@ class Value:
     payload: Payload
     type: str
     preview: str | None = None
+
+
+@record
+class Kept:
+    """An output that is no JSON: an object in the process of its node, and of those that it is passed on to there.
+
+    size_bytes: about. It is shown as a value that is too large to be.
+    """
+
+    type: str
+    size_bytes: int
+    preview: str | None = None

@@ -68,6 +68,15 @@ def run_time_limit(limits: Limits) -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.TIME_LIMIT, message=message)
 
 
+def judged(error: ErrorInfo, verdict: ErrorInfo | None, limits: Limits) -> ErrorInfo:
+    """Why a node failed that could tell so itself; our own verdict, if we ended it, goes before."""
+    if verdict is not None:
+        return with_traceback(verdict, error.traceback)
+    if error.code is ErrorCode.CANCELLED:  # nobody asked for it: the node raised KeyboardInterrupt by itself
+        return with_code(error, ErrorCode.EXCEPTION)
+    return with_figures(error, limits)
+
+
 def with_figures(error: ErrorInfo, limits: Limits) -> ErrorInfo:
     """The node was refused what goes beyond a limit, and did not go on without it: which limit that was."""
     breach = _breach(error.code, limits)
@@ -94,6 +103,22 @@ def _breach(code: ErrorCode, limits: Limits) -> str | None:
 def cancelled() -> ErrorInfo:
     """Somebody with the right asked for it."""
     return ErrorInfo(code=ErrorCode.CANCELLED, message="The run was cancelled.")
+
+
+def superseded() -> ErrorInfo:
+    """What was executed is out of date."""
+    message = "Something at or above the node changed while it ran: it is executed again."
+    return ErrorInfo(code=ErrorCode.SUPERSEDED, message=message)
+
+
+def abandoned() -> ErrorInfo:
+    """Nobody follows a live session."""
+    return ErrorInfo(code=ErrorCode.CANCELLED, message="Nobody followed the live session any more.")
+
+
+def unknown_run(run: str) -> ErrorInfo:
+    """Somebody means a run that is not there."""
+    return ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"No run '{run}' is known here.")
 
 
 def bad_frame(reason: str) -> ErrorInfo:

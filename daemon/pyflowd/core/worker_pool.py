@@ -1,8 +1,10 @@
 """WorkerPool: who may run next, on which worker. It decides, and changes nothing but itself.
 
 Calls wait in one queue per group (a run, or the preparation of a graph); groups take turns, so that a run of
-ten thousand nodes does not make the next one wait. A call takes an idle worker of its environment, else one that
-is still starting, else asks for a fork of its own: its frame then lies in the socket before the process exists.
+ten thousand nodes does not make the next one wait. Urgent calls, of live sessions, go before all others and do not
+count among them: who drags a slider does not wait for a night's work. A call takes the worker that is held for it, or
+an idle one of its environment, else one that is still starting, else asks for a fork of its own: its frame then lies in
+the socket before the process exists.
 A fork takes as long as a small node, so spares are replaced when nobody is at work: between two of a person's
 changes, not during one. In the midst of work that is done only once hardly any are left, and then all at once. While
 calls wait, one is forked ahead for each of them, up to a limit: forks are cheaper in a row.
@@ -29,6 +31,7 @@ class Worker:
     zygote: Zygote
     state: WorkerState = WorkerState.STARTING
     call: Call | None = None
+    used_at: float = 0.0
 
     @property
     def environment(self) -> EnvironmentId:
@@ -61,13 +64,15 @@ class WorkerPool:
         self.limits = limits
         self.book = ZygoteBook(graces)
         self.workers: dict[WorkerId, Worker] = {}
-        self.running = 0
+        self.running = self.running_urgent = 0
+        self.parked: set[WorkerId] = set()
         self.closed = False
         self.quiet_at = 0.0
         self.short_bytes = 0
         self._graces = graces
         self._queues: dict[Hashable, deque[Call]] = {}
         self._turns: deque[Hashable] = deque()
+        self._urgent_turns: deque[Hashable] = deque()
         self._last_id = 0
 
     @property
@@ -82,7 +87,7 @@ class WorkerPool:
         queue = self._queues.get(call.group)
         if queue is None:
             queue = self._queues[call.group] = deque()
-            self._turns.append(call.group)
+            (self._urgent_turns if call.place.is_urgent else self._turns).append(call.group)
         queue.append(call)
 
     def drop(self, group: Hashable) -> list[Call]:
@@ -90,7 +95,7 @@ class WorkerPool:
         queue = self._queues.pop(group, None)
         if queue is None:
             return []
-        self._turns.remove(group)
+        (self._urgent_turns if queue[0].place.is_urgent else self._turns).remove(group)
         return list(queue)
 
     def waiting(self, environment: EnvironmentId) -> Iterator[Call]:
@@ -100,36 +105,53 @@ class WorkerPool:
     def assign(self, now: float) -> Assignments:
         """Give waiting calls to workers as far as the limits allow, then refill spares."""
         made = Assignments()
-        while self._turns and self.running < self.limits.running:
-            call = self._next_call()
-            if call is None:
+        while self._urgent_turns and self.running_urgent < self.limits.urgent:
+            if not self._assign_next(self._urgent_turns, made, now):
                 break
-            worker = self._take_worker(call.environment, made, now)
-            worker.to(WorkerState.BUSY)
-            worker.call, call.worker = call, worker.id
-            self.running += 1
-            made.calls.append((call, worker))
+        while self._turns and self.running - self.running_urgent < self.limits.running:
+            if not self._assign_next(self._turns, made, now):
+                break
         if not self.closed:
             self._refill(made, now)
         return made
 
-    def _next_call(self) -> Call | None:
-        """The next call whose zygote is warm; its group goes to the end of the turns."""
-        for _ in range(len(self._turns)):
-            group = self._turns[0]
+    def _assign_next(self, turns: deque[Hashable], made: Assignments, now: float) -> bool:
+        """Give the next call to a worker, if there is one that there can be a worker for."""
+        call = self._next_call(turns)
+        if call is None:
+            return False
+        worker = self._take_worker(call, made, now)
+        worker.to(WorkerState.BUSY)
+        worker.call, call.worker = call, worker.id
+        self._count(call, 1)
+        made.calls.append((call, worker))
+        return True
+
+    def _count(self, call: Call, change: int) -> None:
+        self.running += change
+        self.running_urgent += change * call.place.is_urgent
+
+    def _next_call(self, turns: deque[Hashable]) -> Call | None:
+        """The next call that there can be a worker for; its group goes to the end of the turns."""
+        for _ in range(len(turns)):
+            group = turns[0]
             queue = self._queues[group]
-            self._turns.rotate(-1)
+            turns.rotate(-1)
             if self.zygotes[queue[0].environment].state is not ZygoteState.WARM:
                 continue
             call = queue.popleft()
             if not queue:
-                self._turns.remove(group)
+                turns.remove(group)
                 del self._queues[group]
             return call
         return None
 
-    def _take_worker(self, environment: EnvironmentId, made: Assignments, now: float) -> Worker:
-        zygote = self.zygotes[environment]
+    def _take_worker(self, call: Call, made: Assignments, now: float) -> Worker:
+        held = None if call.place.on is None else self.workers.get(call.place.on)
+        if held is not None and held.state is WorkerState.HELD:
+            held.zygote.used_at = now
+            return held
+        zygote = self.zygotes[call.environment]
         zygote.is_in_use = True
         zygote.used_at = now
         if zygote.spares:
@@ -172,12 +194,30 @@ class WorkerPool:
             spares.remove(worker_id)
             spares.append(worker_id)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether any call is under way, though it may wait for a person."""
+        return bool(self.running or self.parked)
+
+    def park(self, worker: Worker) -> None:
+        """Its call waits for a person: others may run meanwhile."""
+        assert worker.call is not None
+        self.parked.add(worker.id)
+        self._count(worker.call, -1)
+
+    def _leave_off(self, worker: Worker, call: Call) -> None:
+        if worker.id in self.parked:
+            self.parked.remove(worker.id)
+        else:
+            self._count(call, -1)
+
     def answered(self, worker: Worker, now: float) -> Call:
-        """The worker has answered its call and leaves."""
+        """The worker has answered its call, and leaves unless it shall stay."""
         assert worker.call is not None
         call, worker.call = worker.call, None
-        worker.to(WorkerState.LEAVING)
-        self.running -= 1
+        worker.to(WorkerState.HELD if call.place.stays else WorkerState.LEAVING)
+        worker.used_at = now
+        self._leave_off(worker, call)
         self.quiet_at = now + self.limits.quiet_s
         worker.zygote.pauses = 0
         return call
@@ -187,10 +227,10 @@ class WorkerPool:
         worker = self.workers.pop(worker_id)
         if worker.state in SPARE_STATES:
             worker.zygote.spares.remove(worker_id)
-        if worker.state is WorkerState.BUSY:
-            self.running -= 1
-        worker.to(WorkerState.DEAD)
         call, worker.call = worker.call, None
+        if call is not None:
+            self._leave_off(worker, call)
+        worker.to(WorkerState.DEAD)
         return worker, call
 
     # -- zygotes
@@ -208,11 +248,15 @@ class WorkerPool:
         old = sum(now - zygote.used_at >= self.limits.retire_s for zygote in free)
         return free[: max(excess, old)]
 
+    def excess_bytes(self, held_bytes: int, short_bytes: int) -> int:
+        """How much memory fork servers and held workers need beyond what there is for them; 0 when there is enough."""
+        used = held_bytes + sum(zygote.memory_bytes or 0 for zygote in self.book.alive())
+        budget = self.limits.memory_bytes
+        return max(short_bytes, 0 if budget is None else used - budget)
+
     def _beyond_budget(self, free: list[Zygote]) -> int:
         """How many of the free ones, the longest unused first, must go for the rest to fit into the memory there is."""
-        used = sum(zygote.memory_bytes or 0 for zygote in self.book.alive())
-        budget = self.limits.memory_bytes
-        excess = max(self.short_bytes, 0 if budget is None else used - budget)
+        excess = self.excess_bytes(0, self.short_bytes)
         count = 0
         for zygote in free:
             if excess <= 0:
@@ -230,6 +274,11 @@ class WorkerPool:
         """Whether none of its workers has, or had just now, anything to do."""
         return all(worker.state in SPARE_STATES for worker in self.members(zygote))
 
+    def held(self) -> list[Worker]:
+        """The workers that are kept for the next call of their node, the longest unused first."""
+        held = [worker for worker in self.workers.values() if worker.state is WorkerState.HELD]
+        return sorted(held, key=lambda worker: worker.used_at)
+
     def members(self, zygote: Zygote) -> list[Worker]:
         """All workers that were forked from it, or are to be."""
         return [worker for worker in self.workers.values() if worker.zygote is zygote]
@@ -242,12 +291,15 @@ class WorkerPool:
     def check(self) -> None:
         """Our invariants; AssertionError when one is broken. For tests: it looks at everything."""
         busy = [worker for worker in self.workers.values() if worker.state is WorkerState.BUSY]
-        assert len(busy) == self.running <= self.limits.running
+        urgent = [worker for worker in busy if worker.call and worker.call.place.is_urgent]
+        assert len(urgent) == self.running_urgent <= self.limits.urgent
+        assert len(busy) - len(urgent) - len(self.parked) == self.running - self.running_urgent <= self.limits.running
+        assert self.parked <= {worker.id for worker in busy}
         assert all((worker.call is not None) == (worker.state is WorkerState.BUSY) for worker in self.workers.values())
         assert all(worker.call.worker == worker.id for worker in busy if worker.call)
         spares = [worker_id for zygote in self.book.alive() for worker_id in zygote.spares]
         assert all(worker.zygote.id in self.book.living for worker in self.workers.values())
         assert sorted(spares) == sorted(w.id for w in self.workers.values() if w.state in SPARE_STATES)
-        assert set(self._turns) == set(self._queues)
-        assert len(self._turns) == len(self._queues)
+        turns = [*self._turns, *self._urgent_turns]
+        assert sorted(map(repr, turns)) == sorted(map(repr, self._queues))
         assert all(self._queues.values())

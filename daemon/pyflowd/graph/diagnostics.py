@@ -64,6 +64,12 @@ class DiagnosticCode(StrEnum):
     MISSING_INPUT = "missing_input"
     GUI_WITHOUT_STATE = "gui_without_state"  # a missing input whose value lives in the editor's widgets
     BAD_INPUT = "bad_input"  # what the client passes fits no pin
+    # a part of a graph
+    BAD_SELECTION = "bad_selection"  # what the client selects is not there
+    NO_LAST_VALUE = "no_last_value"  # a node that is left out has no value to give
+    LAST_VALUES = "last_values"  # for information: what nodes that are left out gave is used
+    EARLIER_CODE = "earlier_code"  # a value that is used was made by code that has changed since
+    UNUSED_INPUT = "unused_input"  # it is for a node that is left out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

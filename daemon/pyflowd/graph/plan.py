@@ -14,6 +14,7 @@ from pyflowd.graph.needs import Needs
 from pyflowd_client.protocol.ids import NodeId
 
 MAX_TITLES = 100
+Literals = dict[int, dict[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +105,14 @@ class Binding:
 
 def bind(plan: Plan, inputs: Mapping[str, str]) -> Binding:
     """Give a plan the inputs of one run: "NODE.PIN" -> JSON text; NODE is an id, or a title that only one node has."""
-    literals: dict[int, dict[str, bytes]] = {}
+    return bound(plan, *read_inputs(plan, inputs))
+
+
+def read_inputs(plan: Plan, inputs: Mapping[str, str]) -> tuple[Literals, tuple[Diagnostic, ...]]:
+    """What is given to which node, as `Binding.literals`, and what fits no pin."""
+    literals: Literals = {}
     refused: list[Diagnostic] = []
-    names = _names(plan) if inputs else {}
+    names = nodes_by_name(plan) if inputs else {}
     for target, text in inputs.items():
         name, _, pin = target.rpartition(".")
         found = names.get(name, [])
@@ -116,6 +122,11 @@ def bind(plan: Plan, inputs: Mapping[str, str]) -> Binding:
         else:
             # a lone surrogate can only stand inside a JSON string, where its escape means the same
             literals.setdefault(found[0], {})[pin] = text.encode("utf-8", "backslashreplace")
+    return literals, tuple(refused)
+
+
+def bound(plan: Plan, literals: Literals, remarks: tuple[Diagnostic, ...]) -> Binding:
+    """A plan with what its nodes are given, and what there is to say about that."""
     unrunnable = {}
     missing = []
     for node in plan.nodes:
@@ -124,13 +135,13 @@ def bind(plan: Plan, inputs: Mapping[str, str]) -> Binding:
         elif node.missing:
             pins = [pin for pin in node.missing if pin not in literals.get(node.index, ())]
             if pins:
-                unrunnable[node.index] = _missing(node, pins)
+                unrunnable[node.index] = missing_input(node, pins)
                 missing.append(unrunnable[node.index])
-    return Binding(literals=literals, unrunnable=unrunnable, diagnostics=(*plan.diagnostics, *missing, *refused))
+    return Binding(literals=literals, unrunnable=unrunnable, diagnostics=(*plan.diagnostics, *missing, *remarks))
 
 
-def _names(plan: Plan) -> dict[str, list[int]]:
-    """The nodes each name may mean; an id goes before a title."""
+def nodes_by_name(plan: Plan) -> dict[str, list[int]]:
+    """The indexes of the nodes that each name may mean; an id goes before a title."""
     names: dict[str, list[int]] = {}
     for node in plan.nodes:
         names.setdefault(node.title, []).append(node.index)
@@ -156,7 +167,8 @@ def _input_problem(plan: Plan, target: str, found: Sequence[int]) -> str | None:
     return None
 
 
-def _missing(node: PlanNode, pins: Sequence[str]) -> Diagnostic:
+def missing_input(node: PlanNode, pins: Sequence[str]) -> Diagnostic:
+    """A node cannot run, for these parameters get no value."""
     named = ", ".join(f'"{pin}"' for pin in pins)
     remedy = f"pass --input '{node.id}.{pins[0]}=VALUE'"
     if not node.in_widgets.isdisjoint(pins):

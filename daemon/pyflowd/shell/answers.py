@@ -8,16 +8,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pyflowd.core.ids import CallId, WorkerId
-from pyflowd.core.stimuli import CallDone, CallFailed, CallProgressed, CodeInspected, Stimulus
+from pyflowd.core.stimuli import (
+    CallDone,
+    CallFailed,
+    CallHalted,
+    CallProgressed,
+    CodeInspected,
+    DebuggerListens,
+    Stimulus,
+)
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
 from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
+from pyflowd.shell.error_frames import frames_in
 from pyflowd.shell.shapes import Header, imports_in, number_in, objects_in, optional_text, text_in, texts_in, whole_in
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
+UNDER_WAY = frozenset({"progress", "halted", "listening"})  # kinds of frames that answer nothing
 Hint = Callable[[Any], str | None]
 NODE_ERRORS = frozenset(
     {
@@ -70,7 +80,7 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         call=call,
         outputs=tuple(zip(outputs, values, strict=True)),
         warnings=tuple(texts_in(header, "warnings")) if "warnings" in header else (),
-        usage=_usage(header),
+        usage=read_usage(header),
         imports=imports_in(header),
     )
 
@@ -84,32 +94,38 @@ def _no_value(worker: WorkerId, call: CallId, name: str, header: Header, segment
         worker=worker,
         call=call,
         error=ErrorInfo(code=ErrorCode.NOT_JSON, message=message),
-        usage=_usage(header),
+        usage=read_usage(header),
         imports=imports_in(header),
     )
 
 
-def _failed(worker: WorkerId, header: Header, hint: Hint) -> Stimulus:
+def read_error(header: Header, hint: Hint) -> ErrorInfo:
+    """Why a node failed."""
     error = header.get("error")
     if not isinstance(error, dict) or error.get("code") not in NODE_ERRORS:
         raise FrameError("not an error a node may have")
-    info = ErrorInfo(
+    return ErrorInfo(
         code=ErrorCode(error["code"]),
         message=text_in(error, "message"),
         type=optional_text(error.get("type")),
         traceback=optional_text(error.get("traceback")),
         hint=hint(error["denied"]) if "denied" in error else None,
+        frames=frames_in(error),
     )
+
+
+def _failed(worker: WorkerId, header: Header, hint: Hint) -> Stimulus:
     return CallFailed(
         worker=worker,
         call=CallId(whole_in(header, "call")),
-        error=info,
-        usage=_usage(header),
+        error=read_error(header, hint),
+        usage=read_usage(header),
         imports=imports_in(header),
     )
 
 
-def _usage(header: Header) -> Usage:
+def read_usage(header: Header) -> Usage:
+    """What a node used."""
     scratch_bytes = header.get("scratch_bytes")
     return Usage(
         cpu_s=number_in(header, "cpu_s"),
@@ -121,6 +137,14 @@ def _usage(header: Header) -> Usage:
 def _progress(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
     fraction = min(max(number_in(header, "fraction"), 0.0), 1.0)
     return CallProgressed(worker=worker, call=call, fraction=fraction, message=text_in(header, "message"))
+
+
+def _halted(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+    return CallHalted(worker=worker, call=call)
+
+
+def _listening(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
+    return DebuggerListens(worker=worker, call=call)
 
 
 def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Segment]) -> Stimulus:
@@ -141,6 +165,8 @@ def _inspected(worker: WorkerId, call: CallId, header: Header, segments: list[Se
 
 _READERS: Mapping[str, Callable[[WorkerId, CallId, Header, list[Segment]], Stimulus]] = {
     "progress": _progress,
+    "halted": _halted,
+    "listening": _listening,
     "inspected": _inspected,
 }
 

@@ -1,5 +1,6 @@
 """The daemon's ends of one worker: its channel, its stdout and stderr, its pidfd.
 
+A worker may stay for several calls, one at a time. What it writes between two of them is passed on as it comes.
 Each worker has a channel of its own, so that one killed in the middle of a word harms nobody else. End of file
 is no proof of death: the zygote's report is. Bytes written before an answer are passed on before the answer.
 """
@@ -13,16 +14,30 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from pyflowd.core.ids import WorkerId
-from pyflowd.core.stimuli import Stimulus, WorkerMisbehaved, WorkerWrote
+from pyflowd.core.ids import CallId, WorkerId
+from pyflowd.core.stimuli import (
+    CallDone,
+    CallFailed,
+    StepOutcome,
+    StepSkipped,
+    StepsOver,
+    Stimulus,
+    TerminalWrote,
+    WorkerMisbehaved,
+    WorkerWrote,
+)
+from pyflowd.core.usage import Usage
 from pyflowd.shell.answers import Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
+from pyflowd.shell.programs import Program
+from pyflowd.shell.terminals import Terminal
 from pyflowd.worker_side import frames, orders
 
 PIPE_READ_BYTES = 65_536
 PIPE_DRAIN_READS = 32
 FRAMES_A_TURN = 16
+FRAMES_LEFT = 1000  # more than there is room for in the channel of a worker that is dead
 NOTHING = bytes(4)
 
 
@@ -39,7 +54,15 @@ class WorkerLink:
         self._is_ours = False
         self._signal: signal.Signals | None = None
         self._last = orders.MORE
+        self._stays = False
+        self._told_cpu_s = 0.0
+        self._program: Program | None = None
+        self._program_call = CallId(0)
+        self._steps: list[StepOutcome] = []
+        self.has_missed_call = False
+        self.is_heard = False
         self._outputs: Sequence[str] = ()
+        self.terminal: Terminal | None = None
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
@@ -86,17 +109,46 @@ class WorkerLink:
 
     def listen(self) -> None:
         """Hear what the worker writes as it writes it. Until then it is heard when it answers, or dies."""
+        if self.is_heard:
+            return
+        self.is_heard = True
         for stream, descriptor in self._pipes.items():
-            self._poller.watch(descriptor, partial(self._read_pipe, stream))
+            self._poller.watch(descriptor, partial(self._hear, stream))
 
     def send(self, order: "orders.Order", descriptors: list[int]) -> None:
         """Send an order; OSError when it cannot be. That the worker is gone is no error here: its exit will be told."""
         self._last = order[2]
-        self._outputs = order[6] if order[0] == orders.CALL else ()
+        self._outputs = orders.outputs_of(order)
+        self._stays = self._stays or order[2] == orders.MORE or order[0] == orders.PROGRAM
         try:
             orders.send(self._channel, order, descriptors)
         except (BrokenPipeError, ConnectionResetError):
             return
+        except (OSError, ValueError):
+            self.has_missed_call = True
+            raise
+
+    def expect(self, program: Program) -> None:
+        """The next order is a program."""
+        self._program = program
+
+    def answer_halt(self, call: int, *, is_granted: bool, has_terminal: bool) -> None:
+        """Let a worker have its debugger, or not; OSError when it cannot have a terminal."""
+        things: list[tuple[str, int]] = []
+        descriptors: list[int] = []
+        if has_terminal:
+            self.terminal = Terminal(self._poller, self._pass_on)
+            things, descriptors = [("terminal", 1)], [self.terminal.child_end]
+        try:
+            orders.send(self._channel, (orders.TURN, call, orders.MORE, is_granted, things), descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        finally:
+            if has_terminal and self.terminal is not None:
+                self.terminal.close_child_end()
+
+    def _pass_on(self, data: bytes) -> None:
+        self._feed(TerminalWrote(worker=self.worker, data=data))
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, and to no other that has its number later.
@@ -107,13 +159,29 @@ class WorkerLink:
             if self._signal is not signal.SIGKILL:
                 self._signal = number
         elif self.pid is not None:
+            if self._stays and number is signal.SIGINT:
+                self._announce_interrupt()
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
+
+    def _announce_interrupt(self) -> None:
+        """So that it ends no other call than this one."""
+        with suppress(OSError):  # the worker reads nothing any more
+            orders.send(self._channel, (orders.INTERRUPT, 0, orders.MORE))
+
+    def dismiss(self) -> None:
+        """Hang up, but hear what the worker still writes."""
+        with suppress(OSError):  # it is gone
+            self._channel.shutdown(socket.SHUT_WR)
+
+    def untold(self, usage: Usage) -> Usage:
+        """What a worker used in all, without what it used for calls that it has answered."""
+        return usage._replace(cpu_s=max(0.0, usage.cpu_s - self._told_cpu_s))
 
     def drain(self) -> None:
         """Pass on everything the dead worker left behind."""
         if self._pipes:
-            self._read_channel()
+            self._read_channel(FRAMES_LEFT)
             self._drain_pipes()
 
     def close(self) -> None:
@@ -125,39 +193,71 @@ class WorkerLink:
 
     def _hang_up(self, close: Callable[[int], None]) -> None:
         """Listen no more: all was said, or the worker is dead."""
+        if self.terminal is not None:
+            self.terminal.close()
         if self._pipes:
             for descriptor in (*self._pipes.values(), self._channel.detach()):
                 close(descriptor)
             self._pipes = {}
 
-    def _read_channel(self) -> None:
-        for _ in range(FRAMES_A_TURN):
+    def _read_channel(self, most: int = FRAMES_A_TURN) -> None:
+        for _ in range(most):
             try:
                 header, segments, left_over = frames.receive(self._channel)
             except BlockingIOError:
-                return
+                break
             except (frames.ClosedError, ConnectionResetError):
                 self._poller.forget(self._channel.fileno())
-                return
+                break
             except frames.FrameError as error:
+                self._tell_steps()
                 self._misbehaved(str(error))
                 return
             self._take(header, segments, left_over)
             if not self._pipes:
                 return
+        self._tell_steps()
+
+    def _tell_steps(self) -> None:
+        """Several at once, if several came."""
+        if self._steps:
+            call, outcomes, self._steps = self._program_call, tuple(self._steps), []
+            self._feed(StepsOver(worker=self.worker, call=call, outcomes=outcomes))
+
+    def _take_step(self, header: "frames.Header", segments: list[frames.Segment]) -> None:
+        if self._program is None:
+            raise frames.FrameError("a step of no program")
+        call, outcome, wrote = self._program.read(header, segments, self._hint)
+        if wrote:
+            self._tell_steps()
+            self._drain_pipes()
+        self._program_call = call
+        self._steps.append(outcome)
+        if not isinstance(outcome, StepSkipped):
+            self._told_cpu_s += max(0.0, outcome.usage.cpu_s)
 
     def _take(self, header: "frames.Header", segments: list[frames.Segment], left_over: list[int]) -> None:
         for descriptor in left_over:
             os.close(descriptor)
         try:
+            if header.get("kind") == "step":
+                self._take_step(header, segments)
+                return
             stimulus = read_answer(self.worker, self._outputs, header, segments, self._hint)
         except frames.FrameError as error:
             for segment in segments:
                 segment.close()
+            self._tell_steps()
             self._misbehaved(str(error))
             return
+        self._tell_steps()
         if header["kind"] != "progress":
             self._drain_pipes()
+        if header["kind"] not in UNDER_WAY:
+            self._program = None
+            self._signal = None  # it was for this call
+            if self._stays and isinstance(stimulus, CallDone | CallFailed):
+                self._told_cpu_s += max(0.0, stimulus.usage.cpu_s)
             if self._last:
                 self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
         self._feed(stimulus)
@@ -167,6 +267,8 @@ class WorkerLink:
         self._feed(WorkerMisbehaved(worker=self.worker, reason=reason))
 
     def _drain_pipes(self) -> None:
+        if self.terminal is not None:
+            self.terminal.drain()
         for stream in tuple(self._pipes):
             for _ in range(PIPE_DRAIN_READS):
                 if not self._has_written(stream) or not self._read_pipe(stream):
@@ -177,7 +279,15 @@ class WorkerLink:
         descriptor = self._pipes.get(stream)
         return descriptor is not None and fcntl.ioctl(descriptor, termios.FIONREAD, NOTHING) != NOTHING
 
+    def _hear(self, stream: str) -> None:
+        if self._program is not None:
+            self._read_channel(
+                FRAMES_LEFT
+            )  # the step that has written this is told of later, but those before it are told of now
+        self._read_pipe(stream)
+
     def _read_pipe(self, stream: str) -> bool:
+        """Pass on what was written; False when nothing was."""
         descriptor = self._pipes.get(stream)
         if descriptor is None:
             return False

@@ -12,20 +12,30 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from pyflowd.core.effects import CloseRun, OpenRun, Publish
+from pyflowd.core.effects import CloseRun, Join, OpenRun, Publish
 from pyflowd.core.ids import SessionId
-from pyflowd.core.values import Value
+from pyflowd.core.stimuli import RunUnfollowed
+from pyflowd.core.values import Kept, Value
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES
-from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire
-from pyflowd_client.protocol.events import Event, EventsLost, NodeFinished, RunFinished, RunStarted
+from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire, reply_to_wire
+from pyflowd_client.protocol.events import (
+    Event,
+    EventsLost,
+    LiveChanged,
+    LiveSettled,
+    NodeFinished,
+    RunFinished,
+    RunStarted,
+)
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.limits import WINDOW_BYTES, WINDOW_EVENTS
-from pyflowd_client.protocol.replies import Following
+from pyflowd_client.protocol.replies import Following, LiveFollowing
 from pyflowd_client.protocol.states import RunState
 
 RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
+WAITED_FOR = (NodeFinished, LiveSettled)
 
 Send = Callable[[SessionId, bytes], None]
 
@@ -49,6 +59,7 @@ class RunLog:
     """The encoded events of a run; the first one kept has number `first_seq`."""
 
     max_value_bytes: int | None
+    is_live: bool = False
     state: RunState = RunState.QUEUED
     first_seq: int = 1
     events: deque[bytes] = field(default_factory=deque)
@@ -69,10 +80,14 @@ class RunLog:
 
 
 class Outbox:
-    """All run logs. `send` gives a frame to a session. `is_urgent`: a run is over, or somebody asked to be told."""
+    """All run logs. `send` gives a frame to a session. `told` hears when a live session has followers, or none.
 
-    def __init__(self, send: Send) -> None:
+    `is_urgent`: a run is over, a node of a live session is, or somebody asked to be told.
+    """
+
+    def __init__(self, send: Send, told: Callable[[RunUnfollowed], None] = lambda _: None) -> None:
         self._send = send
+        self._told = told
         self._logs: dict[RunId, RunLog] = {}
         self._dirty: dict[RunId, None] = {}
         self._size_bytes = 0
@@ -85,7 +100,7 @@ class Outbox:
 
     def open(self, effect: OpenRun) -> None:
         """A new run, followed by who submitted it."""
-        log = self._logs[effect.run] = RunLog(effect.max_value_bytes)
+        log = self._logs[effect.run] = RunLog(effect.max_value_bytes, is_live=effect.is_live)
         log.followers[effect.session] = Follower(next_seq=1)
 
     def close(self, effect: CloseRun) -> None:
@@ -109,7 +124,7 @@ class Outbox:
         if self._size_bytes > TOTAL_BYTES:
             self._shrink()
         self._dirty[event.run] = None
-        self.is_urgent |= isinstance(event, RunFinished)
+        self.is_urgent |= isinstance(event, RunFinished) or (log.is_live and isinstance(event, WAITED_FOR))
 
     def follow(self, session: SessionId, run: RunId, from_seq: int) -> Following | None:
         """Send events from `from_seq` on, again if need be; None for an unknown run."""
@@ -118,7 +133,15 @@ class Outbox:
             return None
         log.followers[session] = Follower(next_seq=max(from_seq, 1))
         self._dirty[run] = None
+        if log.is_live:
+            self._told(RunUnfollowed(run=run, is_followed=True))
         return Following(run=run, state=log.state, first_seq=log.first_seq, last_seq=log.last_seq)
+
+    def join(self, effect: Join) -> bytes:
+        """Send events of a live session from now on; the reply that has what there is by now."""
+        log = self._logs[effect.reply.run]
+        log.followers[effect.session] = Follower(next_seq=effect.reply.last_seq + 1)
+        return encode_snapshot(effect.request, effect.reply, log.max_value_bytes)
 
     def ack(self, session: SessionId, run: RunId, seq: int) -> None:
         """A follower has received everything up to `seq`."""
@@ -131,8 +154,9 @@ class Outbox:
 
     def leave(self, session: SessionId) -> None:
         """A session is gone; runs stay."""
-        for log in self._logs.values():
-            log.followers.pop(session, None)
+        for run, log in self._logs.items():
+            if log.followers.pop(session, None) is not None and log.is_live and not log.followers:
+                self._told(RunUnfollowed(run=run))
 
     def flush(self) -> None:
         """Send what the windows allow, one message per run and follower."""
@@ -185,10 +209,30 @@ def encode_event(event: Event, max_value_bytes: int | None) -> bytes:
     wire = event_to_wire(event)
     if isinstance(event, NodeFinished):
         wire["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in event.outputs.items()}
+    elif isinstance(event, LiveChanged) and event.value is not None:
+        wire["value"] = _given(event.value.encode("utf-8", "backslashreplace"), max_value_bytes)
     return dump(wire)
 
 
-def _value(value: Value, max_value_bytes: int | None) -> object:
+def encode_snapshot(request_id: int, reply: LiveFollowing, max_value_bytes: int | None) -> bytes:
+    """What there is of a live session, as JSON, with values as in events."""
+    wire = reply_to_wire(request_id, reply)
+    for told, node in zip(wire["nodes"], reply.nodes, strict=True):
+        told["inputs"] = {pin: _given(text, max_value_bytes) for pin, text in node.inputs.items()}
+        told["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in node.outputs.items()}
+    return dump(wire)
+
+
+def _given(text: bytes, max_value_bytes: int | None) -> object:
+    """What a client gave; it may not be JSON, which the node will find out."""
+    if max_value_bytes is not None and len(text) > max_value_bytes:
+        return {"$value": {"type": "given", "size_bytes": len(text), "preview": None}}
+    return orjson.Fragment(text) if is_value(text) else text.decode("utf-8", "replace")
+
+
+def _value(value: Value | Kept, max_value_bytes: int | None) -> object:
+    if isinstance(value, Kept):
+        return {"$value": {"type": value.type, "size_bytes": value.size_bytes, "preview": value.preview}}
     if max_value_bytes is None or value.payload.size <= max_value_bytes:
         text = value.payload.read()
         if value.payload.size <= INLINE_BYTES or is_value(text):

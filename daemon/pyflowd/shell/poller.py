@@ -50,6 +50,10 @@ class Poller:
             self._closing_timer = self._loop.call_later(CLOSING_S, self.close_waiting)
         self._closing.append(descriptor)
 
+    def later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """Call back in a while."""
+        self._loop.call_later(delay_s, callback)
+
     def close_waiting(self) -> None:
         """Close what waits for it now: others are disturbed at this moment anyway."""
         for descriptor in self._closing:

@@ -16,16 +16,24 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from pyflowd import __version__
-from pyflowd.core.effects import Answer
+from pyflowd.core.effects import Answer, Join
 from pyflowd.core.ids import EnvironmentId, SessionId
 from pyflowd.core.stimuli import (
     CancelAsked,
     ChangeAsked,
     CheckAsked,
     CoolAsked,
+    LiveAsked,
+    LiveCloseAsked,
+    LiveFollowAsked,
+    LiveUpdateAsked,
     RunSubmitted,
+    SessionEnded,
     SessionsCounted,
     StopAsked,
+    Submission,
+    TerminalResized,
+    TerminalTyped,
     WarmAsked,
 )
 from pyflowd.shell.alarm import Alarm
@@ -55,6 +63,7 @@ POLLIN = int(zmq.POLLIN)
 GATHER_S = 0.005
 TURNS_IN_A_ROW = 100
 CHANGES = ("create", "install", "uninstall")
+LIVE = (requests.OpenLive, requests.UpdateLive, requests.FollowLive, requests.CloseLive)
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +84,7 @@ class Server:
         reports: Reports,
         environments: EnvironmentAnswers,
     ) -> None:
-        self.outbox = Outbox(self._queue)
+        self.outbox = Outbox(self._queue, driver.feed)
         self._pending: dict[SessionId, list[bytes]] = {}
         self._is_urgent = False
         self._is_draining = self._is_to_look_again = False
@@ -120,6 +129,11 @@ class Server:
         """Send the reply of a request."""
         self._queue(effect.session, encode_reply(effect.request, effect.reply))
         self._is_urgent |= not isinstance(effect.reply, replies.RunAccepted)
+
+    def join(self, effect: Join) -> None:
+        """Send the reply of a request to follow a live session, and then what follows from there."""
+        self._queue(effect.session, self.outbox.join(effect))
+        self._is_urgent = True
 
     def end_turn(self) -> None:
         """Send what has gathered, or let it gather a little more if nobody waits for it.
@@ -216,11 +230,15 @@ class Server:
             raise Refusal(ErrorCode.NO_SESSION, "This connection has not said hello.")
         match request:
             case requests.SubmitRun():
-                submission = submission_of(request, self._environments.at_hand)
-                if request.permissions is not NO_PERMISSIONS or request.workdir is not None:
-                    submission = granted(submission, request.permissions, request.workdir)
+                submission = self._submission(request)
                 self._feed(
-                    RunSubmitted(session=session, request=request_id, submission=submission, options=request.options)
+                    RunSubmitted(
+                        session=session,
+                        request=request_id,
+                        submission=submission,
+                        options=request.options,
+                        debugging=request.debugging,
+                    )
                 )
             case requests.CheckGraph():
                 submission = submission_of(request, self._environments.at_hand)
@@ -236,11 +254,55 @@ class Server:
             case requests.Ack():
                 self.outbox.ack(session, request.run, request.seq)
                 self._loop.call_soon(self.end_turn)
+            case _ if isinstance(request, LIVE):
+                self._take_of_live(session, request_id, request)
             case _ if not self._take_of_environments(session, request_id, request):
                 self._reply(session, request_id, self._answer_at_once(session, request))
 
+    def _submission(self, request: requests.SubmitRun) -> Submission:
+        submission = submission_of(request, self._environments.at_hand)
+        if request.permissions is not NO_PERMISSIONS or request.workdir is not None:
+            submission = granted(submission, request.permissions, request.workdir)
+        return submission
+
+    def _take_of_live(self, session: SessionId, request_id: int, request: requests.Request) -> None:
+        match request:
+            case requests.OpenLive():
+                self._feed(
+                    LiveAsked(
+                        session=session,
+                        request=request_id,
+                        author=self._sessions.name_of(session),
+                        submission=self._submission(request.graph),
+                        options=request.graph.options,
+                        live=request.live,
+                    )
+                )
+            case requests.UpdateLive():
+                self._feed(
+                    LiveUpdateAsked(
+                        session=session, request=request_id, author=self._sessions.name_of(session), update=request
+                    )
+                )
+            case requests.FollowLive():
+                self._feed(LiveFollowAsked(session=session, request=request_id, run=request.run))
+            case requests.CloseLive():
+                self._feed(LiveCloseAsked(session=session, request=request_id, run=request.run))
+
+    def _take_of_terminals(self, session: SessionId, request_id: int, request: requests.Request) -> bool:
+        match request:
+            case requests.WriteTerminal(run=run, node=node, text=text):
+                self._feed(TerminalTyped(session=session, request=request_id, run=run, node=node, text=text))
+            case requests.ResizeTerminal(run=run, node=node, columns=columns, rows=rows):
+                self._feed(
+                    TerminalResized(session=session, request=request_id, run=run, node=node, columns=columns, rows=rows)
+                )
+            case _:
+                return False
+        return True
+
     def _take_of_environments(self, session: SessionId, request_id: int, request: requests.Request) -> bool:
-        """Whether it is about environments."""
+        """Whether it is about environments, or terminals."""
         match request:
             case requests.WarmEnvironment():
                 environment = EnvironmentId(self._environments.python(request.environment))
@@ -255,7 +317,7 @@ class Server:
             case _ if isinstance(request, EnvironmentRequest):
                 self._environments(request, partial(self._reply, session, request_id))
             case _:
-                return False
+                return self._take_of_terminals(session, request_id, request)
         return True
 
     def _reply(self, session: SessionId, request_id: int | None, reply: replies.Reply) -> None:
@@ -296,6 +358,7 @@ class Server:
     def _end_session(self, session: SessionId) -> None:
         self.outbox.leave(session)
         if self._sessions.close(session):
+            self._feed(SessionEnded(session=session))
             self._feed(SessionsCounted(sessions=len(self._sessions)))
 
     def _follow(self, session: SessionId, request: requests.FollowRun) -> replies.Following:

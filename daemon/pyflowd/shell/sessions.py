@@ -41,6 +41,10 @@ class Sessions:
         """A client is gone; False when it was not known."""
         return self._by_id.pop(session, None) is not None
 
+    def name_of(self, session: SessionId) -> str:
+        """What a client calls itself."""
+        return self._by_id[session].client
+
     def of_descriptor(self, descriptor: int) -> list[SessionId]:
         """The sessions of a connection that is gone."""
         return [session.id for session in self._by_id.values() if session.descriptor == descriptor]

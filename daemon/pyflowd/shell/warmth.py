@@ -18,6 +18,7 @@ from pyflowd.shell.watch import proportional_bytes
 BUSY_PERIOD_S = 1.0
 IDLE_PERIOD_S = 10.0
 LOOKS_PER_MEASUREMENT = 10
+HELD_LOOKED_AT = 64
 SHORT_BELOW = 0.05  # of the machine's memory
 
 
@@ -45,7 +46,7 @@ class Warmth:
         """Go on looking as long as there is something to see."""
         if self._pool.running and self._is_idle:
             self.close()  # the next look would be late
-        if self._timer is None and (self._pool.running or len(self._pool.book.living) > 1):
+        if self._timer is None and (self._pool.running or len(self._pool.book.living) > 1 or self._pool.held()):
             self._is_idle = not self._pool.running
             self._timer = self._loop.call_later(IDLE_PERIOD_S if self._is_idle else BUSY_PERIOD_S, self._look)
 
@@ -60,12 +61,18 @@ class Warmth:
         pids = [zygote.pid, *(self._pid_of(zygote.id, worker) for worker in zygote.spares)]
         return sum(proportional_bytes(pid) for pid in pids if pid is not None)
 
+    def _measure_held(self) -> dict[WorkerId, int]:
+        """The memory of workers that are held: of those unused for longest, for each look takes a moment."""
+        pids = {one.id: self._pid_of(one.zygote.id, one.id) for one in self._pool.held()[:HELD_LOOKED_AT]}
+        return {worker: proportional_bytes(pid) for worker, pid in pids.items() if pid is not None}
+
     def _look(self) -> None:
         self._timer, self._is_idle = None, False
         if not self._pool.running or self._looks % LOOKS_PER_MEASUREMENT == 0:
             self._feed(
                 MemoryMeasured(
                     memory_bytes={zygote.id: self.measure(zygote) for zygote in self._pool.book.alive()},
+                    held_bytes=self._measure_held(),
                     short_bytes=_short_bytes(),
                 )
             )

@@ -48,7 +48,7 @@ class Watch:
 
     def arm(self) -> None:
         """Go on looking as long as a call is under way."""
-        if self._timer is None and (self._controller.pool.running or self._wards):
+        if self._timer is None and (self._controller.pool.is_at_work or self._wards):
             self._timer = self._loop.call_later(PERIOD_S, self._look)
 
     def close(self) -> None:

@@ -327,6 +327,7 @@ class ZygoteProcess:
         if link is None:
             return
         link.drain()
+        usage = link.untold(usage)
         self._drop(worker)
         out_of_memory = status == signal.SIGKILL and self._superior.has_run_out_of_memory(worker)
         self._feed(WorkerExited(worker=worker, status=status, usage=usage, out_of_memory=out_of_memory))

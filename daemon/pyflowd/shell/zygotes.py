@@ -20,9 +20,12 @@ from pyflowd.shell.bytecode import Bytecode
 from pyflowd.shell.links import WorkerLink
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.preload import Preload
+from pyflowd.shell.programs import Program, program_steps
+from pyflowd.shell.terminals import Terminal
 from pyflowd.shell.zygote_process import Start, Superior, ZygoteProcess
 from pyflowd.worker_side import frames, orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
+from pyflowd_client.protocol.states import DebuggerKind
 
 LEAVE_PATIENCE_S = 3.0
 LISTEN_AFTER_S = 0.005
@@ -123,13 +126,19 @@ class Zygotes:
     def send_call(self, effect: effects.SendCall) -> None:
         """Give a worker a node to execute."""
         inputs, descriptors = _inputs(effect.inputs)
+        code, source = effect.code, effect.source
+        last = orders.WAIT if effect.lingers else orders.LEAVE
+        if effect.stays:
+            last = orders.MORE
+            if effect.is_loaded and not self._has_missed_call(effect.zygote, effect.worker):
+                code, source = b"", ""
         order = (
             orders.CALL,
             effect.call,
-            orders.WAIT if effect.lingers else orders.LEAVE,
+            last,
             effect.title,
-            effect.code,
-            effect.source,
+            code,
+            source,
             effect.outputs,
             effect.seed,
             _bounds(effect.limits),
@@ -137,9 +146,42 @@ class Zygotes:
             effect.variables,
             inputs,
         )
+        how = effect.debugging
+        if how.debugger is not None:
+            detail = how.terminal if how.debugger is DebuggerKind.PDB else how.port
+            order = orders.debugged(order, (how.debugger.value, detail))
         link = self._send(effect.zygote, effect.worker, order, descriptors)
-        if link is not None:
+        if link is not None and not link.is_heard:
             self._listen_soon(link)
+
+    def send_program(self, effect: effects.SendProgram) -> None:
+        """Give a worker nodes to execute."""
+        link = self._link(effect.zygote, effect.worker)
+        if link is None:
+            return
+        steps, values, descriptors = program_steps(effect.steps, resend=link.has_missed_call)
+        order = (
+            orders.PROGRAM,
+            effect.call,
+            orders.MORE if effect.stays else orders.LEAVE,
+            steps,
+            effect.forgotten,
+            effect.seed,
+            _bounds(effect.limits),
+            effect.limits.cpu_s,
+            effect.variables,
+            values,
+        )
+        link.expect(Program(effect.steps))
+        self._send(effect.zygote, effect.worker, order, descriptors)
+        if not link.is_heard:
+            self._listen_soon(link)
+
+    def dismiss(self, effect: effects.DismissWorker) -> None:
+        """Let a worker that stays leave."""
+        link = self._link(effect.zygote, effect.worker)
+        if link is not None:
+            link.dismiss()
 
     def send_inspection(self, effect: effects.SendInspection) -> None:
         """Give a worker sources to read and compile."""
@@ -157,6 +199,39 @@ class Zygotes:
         process = self._processes.get(effect.zygote)
         if process is not None:
             process.kill(effect.worker)
+
+    def answer_halt(self, effect: effects.AnswerHalt) -> None:
+        """Tell a worker whether it has a debugger now."""
+        link = self._link(effect.zygote, effect.worker)
+        if link is None:
+            return
+        try:
+            link.answer_halt(effect.call, is_granted=effect.is_granted, has_terminal=effect.has_terminal)
+        except OSError as error:
+            log.warning("a node goes without its debugger: %s", error)
+            link.answer_halt(effect.call, is_granted=False, has_terminal=False)
+
+    def write_terminal(self, effect: effects.WriteTerminal) -> None:
+        """Type into a worker's terminal."""
+        terminal = self._terminal(effect.zygote, effect.worker)
+        if terminal is not None:
+            terminal.write(effect.text)
+
+    def resize_terminal(self, effect: effects.ResizeTerminal) -> None:
+        """Let a worker's terminal have another size."""
+        terminal = self._terminal(effect.zygote, effect.worker)
+        if terminal is not None:
+            terminal.resize(effect.columns, effect.rows)
+
+    def close_terminal(self, effect: effects.CloseTerminal) -> None:
+        """Hang up a worker's terminal."""
+        terminal = self._terminal(effect.zygote, effect.worker)
+        if terminal is not None:
+            terminal.close()
+
+    def _terminal(self, zygote: ZygoteId, worker: WorkerId) -> Terminal | None:
+        link = self._link(zygote, worker)
+        return link.terminal if link else None
 
     def pid_of(self, zygote: ZygoteId, worker: WorkerId) -> int | None:
         """The process id of a worker; None before it is known, and when it is gone."""
@@ -190,6 +265,11 @@ class Zygotes:
     def _link(self, zygote: ZygoteId, worker: WorkerId) -> WorkerLink | None:
         process = self._processes.get(zygote)
         return process.links.get(worker) if process else None
+
+    def _has_missed_call(self, zygote: ZygoteId, worker: WorkerId) -> bool:
+        """Whether a call has not reached the worker: then code that it should have it may not have."""
+        link = self._link(zygote, worker)
+        return link is not None and link.has_missed_call
 
     def _listen_soon(self, link: WorkerLink) -> None:
         """Most calls are over before anybody could have read their output as it came: those are spared the watching."""

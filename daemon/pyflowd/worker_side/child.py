@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _signal import SIG_SETMASK, pthread_sigmask, sigtimedwait  # type: ignore[import-not-found]
+from _signal import SIG_SETMASK, pthread_sigmask  # type: ignore[import-not-found]
 from fcntl import ioctl
 from gc import enable as enable_gc
 from os import _exit, chdir, closerange, dup2, getppid, putenv, setsid
@@ -22,8 +22,8 @@ from .link import LINK
 from .linux import belong_to_parent
 from .node_call import INTERRUPT, perform
 from .node_module import FILENAME
-from .orders import CALL, PROBE, WAIT, receive
-from .rehearsal import rehearse
+from .orders import CALL, DEBUG, MORE, PROBE, PROGRAM, WAIT, receive
+from .rehearsal import rehearse_as_spare
 from .scratch import MODE
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def live(birth: Birth, is_spare: bool) -> None:
     status = 1
     try:
         if is_spare and ioctl(birth[0][0], FIONREAD, _NOTHING) == _NOTHING:
-            rehearse()
+            rehearse_as_spare()
         _become_worker(*birth)
         _serve()
         status = 0
@@ -118,15 +118,20 @@ def renew_modules() -> None:
 
 
 def _serve() -> None:
-    served = False
     while True:
         order = receive(LINK)
         if order is None:
             return  # at once: no one waits for what the node may have left to do
-        if served:
-            sigtimedwait(INTERRUPT, 0)  # it came too late for the call that it was meant for
-        perform(order) if order[0] == CALL else _attend(order)
-        served = True
+        if order[0] == CALL and order[2] != MORE:
+            perform(order)
+        elif order[0] == CALL or order[0] == PROGRAM:
+            from .resident import stay  # now: most workers never need it
+
+            order = stay(order)
+            if order is None:
+                return
+        else:
+            _attend(order)
         if order[2] == WAIT:
             receive(LINK)  # its end costs more than many a call: that waits until it is in nobody's way
         if order[2]:
@@ -139,6 +144,10 @@ def _attend(order: Order) -> None:
         from . import link, probes
 
         link.send({"kind": "probed", "successes": probes.successes(order[3])})
+    elif order[0] == DEBUG:
+        from . import debugging
+
+        debugging.perform(order)
     else:
         _inspect(order)
     ONLOOKER.seen.clear()  # what we have imported ourselves

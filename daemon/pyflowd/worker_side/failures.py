@@ -27,6 +27,7 @@ MAX_MESSAGE = 10000
 MAX_TRACEBACK = 30000
 LONGEST_CHAIN = 100
 NO_THREAD = "can't start new thread"
+_BARE = ("memory_limit", "cancelled")  # no memory to tell more in, or nobody who waits for it
 _LIMITS = {errno.EMFILE: "open_files_limit", errno.EFBIG: "file_size_limit"}
 _OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -39,9 +40,19 @@ class CallError(Exception):
         self.code = code
 
 
+class DescribedError(Exception):
+    """A failure that was described when it happened; a debugger may have changed things since."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure["message"])
+        self.failure = failure
+
+
 def describe(error: BaseException) -> Failure:
-    """`error` as {"code", "type", "message", "traceback"}, and "denied" if something may have been."""
+    """`error` as {"code", "type", "message", "traceback"}, "frames", and "denied" if something may have been."""
     ONLOOKER.close()  # some versions of `traceback` import when they are used
+    if type(error) is DescribedError:
+        return error.failure
     if type(error) is CallError:
         return _failure(error.code, "", str(error), "")
     if isinstance(error, MemoryError):
@@ -50,7 +61,28 @@ def describe(error: BaseException) -> Failure:
     message = _message(error)
     text = _traceback_text(error)
     failure = _failure(_code(error), type(error).__name__, message, text)
+    frames = [] if failure["code"] in _BARE else _frames(error)
+    if frames:
+        failure["frames"] = frames
     return failure if denied is None else dict(failure, denied=denied)
+
+
+def node_traceback(error: BaseException) -> Any:
+    """The traceback of `error` from where the node's code begins; None if that is not in it, or was cleared."""
+    found = error.__traceback__
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(_OUR_FOLDER):
+        found = found.tb_next
+    return found
+
+
+def _frames(error: BaseException) -> list[Any]:
+    """Where in the node it happened, with the variables there; nothing if that cannot be said."""
+    try:
+        from . import stack  # only who fails pays for it
+
+        return stack.node_frames(error)
+    except Exception:  # no descriptor is left to import by, or no memory
+        return []
 
 
 def cap(text: str, limit: int) -> str:

@@ -2,7 +2,7 @@
 
 RLIMIT_DATA bounds private memory, not shared mappings nor memfds: the kernel has no rlimit for those. RLIMIT_CPU counts
 one process, not its children; the wall clock is the daemon's. Limits are only ever lowered: a process cannot raise
-its own hard limit, so a resident worker keeps the lowest it was given.
+its own hard limit, so a resident worker keeps the lowest it was given. (Of CPU time that is so for its last call only.)
 """
 
 from __future__ import annotations
@@ -34,3 +34,9 @@ def limit_cpu(cpu_s: int, last: int) -> None:
     if last and (unbounded or soft + CPU_GRACE_S < ceiling):
         ceiling = soft + CPU_GRACE_S
     setrlimit(RLIMIT_CPU, (soft if unbounded or soft < ceiling else ceiling, ceiling))
+
+
+def unlimit_cpu() -> None:
+    """Bound CPU time no longer, as far as that is possible."""
+    _, ceiling = getrlimit(RLIMIT_CPU)
+    setrlimit(RLIMIT_CPU, (ceiling, ceiling))

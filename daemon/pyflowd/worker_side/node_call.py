@@ -20,12 +20,12 @@ from os import getpid
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from time import process_time
 
-from . import failures, linux, node_module
+from . import failures, linux
 from .answers import send_done, send_failed
 from .failures import CallError
 from .learning import ONLOOKER
 from .limits import limit_cpu, lower
-from .node_module import load, take_positional
+from .node_module import load, recall, take_positional
 from .orders import read_value
 from .progress import Progress
 from .scratch import OWN_FILES
@@ -33,18 +33,21 @@ from .values import LARGE_BYTES, decode_input, encode_output, preview
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Sequence
+    from typing import Any, Callable, List, Optional, Sequence
 
     from .answers import Output
     from .failures import Failure
     from .learning import Imports
     from .orders import Order
 
+    NodesPart = Callable[[Order, List[Output], List[str]], Optional[Failure]]
+    Evaluate = Callable[[Order, List[Output], List[str]], None]
+
 INTERRUPT = {SIGINT}
 # A signal that comes just before a wait for a lock does not end it: Python sees to it only when the wait returns.
 JOIN_S = 0.2
 _modules = sys.modules
-_progress = Progress()
+PROGRESS = _progress = Progress()
 _report = _progress.report
 _flush_stdio = linux.fflush
 _used_bytes = OWN_FILES.used_bytes
@@ -52,27 +55,34 @@ _waited_for_s = [0.0]
 _run_exit_functions = atexit._run_exitfuncs
 
 
-def perform(order: Order) -> None:
-    """Run the node and answer, exactly once."""
-    _, call, last, *_ = order
+def interruptible(
+    order: Order, outputs: list[Output], warnings: list[str], evaluate: Optional[Evaluate] = None
+) -> Failure | None:
+    """As `run`; an interrupt comes out."""
+    try:
+        pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
+        return run(order, outputs, warnings, evaluate)
+    finally:
+        pthread_sigmask(SIG_BLOCK, INTERRUPT)
+
+
+def perform(order: Order, nodes_part: NodesPart = interruptible) -> None:
+    """Run the node and answer, exactly once. nodes_part: what lets an interrupt through while it calls `run`."""
+    call = order[1]
     began_s = process_time()
     outputs: list[Output] = []
     warnings: list[str] = []
     _progress.call, _progress.pid = call, getpid()
     try:
-        try:
-            pthread_sigmask(SIG_UNBLOCK, INTERRUPT)
-            failure = _run(order, outputs, warnings)
-        finally:
-            pthread_sigmask(SIG_BLOCK, INTERRUPT)
+        failure = nodes_part(order, outputs, warnings)
     except BaseException as error:
         failure = failures.describe(error)
     flush_output()
     if _progress.waiting is not None:
         _progress.flush()
     _progress.call = None
-    cpu_s = process_time() - began_s + _children_s()
-    imports = _learn() if ONLOOKER.seen else []
+    cpu_s = process_time() - began_s + children_s()
+    imports = learn() if ONLOOKER.seen or failure is not None else []
     usage = cpu_s, getrusage(RUSAGE_SELF)[2] * 1024, _used_bytes()
     if failure is None:
         try:
@@ -82,55 +92,59 @@ def perform(order: Order) -> None:
             failure = failures.describe(CallError("bad_output", message))
     if failure is not None:
         send_failed(call, usage, failure, imports)
-    if not last:
-        node_module.forget()
 
 
-def _run(order: Order, outputs: list[Output], warnings: list[str]) -> Failure | None:
-    """Everything of the node's own, to the end of its threads. An interrupt, or what they raise, comes out."""
+def run(
+    order: Order, outputs: list[Output], warnings: list[str], evaluate: Optional[Evaluate] = None
+) -> Failure | None:
+    """Everything of the node's own, to the end of its threads. An interrupt, or what they raise, comes out.
+
+    evaluate: what runs it, if not `evaluate_node`.
+    """
     failure: Failure | None = None
     try:
-        _evaluate(order, outputs, warnings)
+        (evaluate or evaluate_node)(order, outputs, warnings)
     except BaseException as error:
         if getpid() != _progress.pid:
-            _leave_forked_process(error)
+            leave_forked_process(error)
         if failures.is_interrupt(error):
             raise  # whoever cancels does not wait for threads
         failure = failures.describe(error)
     if getpid() != _progress.pid:
-        _leave_forked_process(None)
+        leave_forked_process(None)
     if order[2]:
         finish_process()
     return failure
 
 
-def _evaluate(order: Order, outputs: list[Output], warnings: list[str]) -> None:
+def evaluate_node(order: Order, outputs: list[Output], warnings: list[str]) -> None:
+    """Load a node and call it; fills `outputs` and `warnings`, raises whatever it raises."""
     _, _, last, title, compiled, source, names, seed, bounds, cpu_s, variables, given = order
     if cpu_s is not None:
         limit_cpu(cpu_s, last)
     for which, most in bounds:
         lower(which, most)
     if seed is not None:
-        _seed(seed)
+        plant(seed)
     if variables:
         os.environ.update(variables)
     inputs = {}
     for pin, value in given:
         inputs[pin] = decode_input(pin, read_value(value) if type(value) is int else value)
-    entry, positional_names = load(title, compiled, source, _report)
+    entry, positional_names, _ = load(title, compiled, source, _report) if compiled else recall(title)
     if ONLOOKER.seen:
         ONLOOKER.pause()
     if positional_names:
         result = entry(*take_positional(entry, positional_names, inputs), **inputs)
     else:
         result = entry(**inputs)
-    results = [result] if len(names) == 1 else _spread(result, len(names), warnings)
+    results = [result] if len(names) == 1 else spread(result, len(names), warnings)
     for name, value in zip(names, results):
         text = encode_output(name, value)
         outputs.append((text, type(value).__name__, preview(value) if len(text) > LARGE_BYTES else None))
 
 
-def _spread(result: Any, declared: int, warnings: list[str]) -> Sequence[Any]:
+def spread(result: Any, declared: int, warnings: list[str]) -> Sequence[Any]:
     """The result as one value for each of several outputs; none for none."""
     if not declared:
         return []
@@ -181,7 +195,8 @@ def _flush(stream: Any) -> None:
         return
 
 
-def _seed(seed: int) -> None:
+def plant(seed: int) -> None:
+    """Let random numbers begin as the seed says."""
     import random
 
     random.seed(seed)
@@ -191,7 +206,7 @@ def _seed(seed: int) -> None:
         _modules["torch"].manual_seed(seed)
 
 
-def _learn() -> Imports:
+def learn() -> Imports:
     """What the node has imported, if there is still memory to say it in."""
     try:
         return ONLOOKER.take()
@@ -199,7 +214,7 @@ def _learn() -> Imports:
         return []
 
 
-def _children_s() -> float:
+def children_s() -> float:
     """CPU seconds of those children of this process that it has waited for since the last call."""
     children = getrusage(RUSAGE_CHILDREN)
     before_s, _waited_for_s[0] = _waited_for_s[0], children[0] + children[1]
@@ -211,7 +226,7 @@ def forget_children() -> None:
     _waited_for_s[0] = 0.0
 
 
-def _leave_forked_process(error: BaseException | None) -> None:
+def leave_forked_process(error: BaseException | None) -> None:
     """End a process that the node forked and let run out of its entry function, as Python would."""
     status = 0 if error is None else 1
     if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):

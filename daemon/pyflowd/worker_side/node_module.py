@@ -1,4 +1,4 @@
-"""A node's code as a module of its own: registered under its own name while the call lasts, so that pickle,
+"""A node's code as a module of its own: registered under its own name until it is forgotten, so that pickle,
 dataclasses and inspect work, with its source known to tracebacks. It is not `__main__` and has no file.
 """
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Entry = Callable[..., Any]
 
 _modules = sys.modules
-_registered: list[tuple[str, str]] = []
+_registered: list[tuple[str, str]] = []  # (name of the module, what tracebacks call it)
+_loaded: list[tuple[Entry, list[str], Any]] = []  # (entry, positional-only ones of its parameters, code), once it is
 FILENAME = "<node: %s>"  # what tracebacks call the code of a node, by its title
 
 
@@ -41,8 +42,8 @@ class SourceLoader:
         return self._source
 
 
-def load(title: str, compiled: bytes, source: str, progress: Any) -> tuple[Entry, list[str]]:
-    """Execute the body of a node's module. (Its entry function, the positional-only ones of the entry's parameters)."""
+def load(title: str, compiled: bytes, source: str, progress: Any) -> tuple[Entry, list[str], Any]:
+    """Execute the body of a node's module. (Entry function, the positional-only ones of its parameters, code)."""
     try:
         entry_name, positional_names, code = loads(compiled)
     except (EOFError, ValueError, TypeError) as error:
@@ -62,13 +63,52 @@ def load(title: str, compiled: bytes, source: str, progress: Any) -> tuple[Entry
     _registered.append((name, filename))
     cache[filename] = (len(source), None, source.splitlines(True), filename)
     exec(code, namespace)
-    return namespace[entry_name], positional_names
+    loaded = namespace[entry_name], positional_names, code
+    _loaded.append(loaded)
+    return loaded
 
 
-def forget() -> None:
-    """Unregister what was loaded, in a process that serves further calls."""
-    while _registered:
-        name, filename = _registered.pop()
+def hand_over() -> list[tuple[str, str]]:
+    """What is registered, to somebody who keeps the modules of several nodes, and forgets each himself."""
+    registered = _registered[:]
+    _registered.clear()
+    _loaded.clear()
+    return registered
+
+
+def is_loaded() -> bool:
+    """Whether there is a module whose body has come to its end."""
+    return bool(_loaded)
+
+
+def recall(title: str) -> tuple[Entry, list[str], Any]:
+    """What was loaded for the call before, as `load` gave it. title: the node may have another by now."""
+    if not _loaded:
+        raise CallError("environment", "the node's code was not kept from its last call")
+    entry, positional_names, code = _loaded[-1]
+    name, former = _registered[-1]
+    filename = retitle(code, title)
+    if filename != former:
+        lines = cache.pop(former, None)
+        if lines is not None:
+            cache[filename] = (*lines[:3], filename)
+        _registered[-1] = name, filename
+    return entry, positional_names, code
+
+
+def retitle(code: Any, title: str) -> str:
+    """Let tracebacks call the code of a node by its present title; what they call it now."""
+    filename = FILENAME % title
+    if code.co_filename != filename:
+        _fix_co_filename(code, filename)
+    return filename
+
+
+def forget(registered: list[tuple[str, str]] = _registered) -> None:
+    """Unregister what was loaded, in a process that serves further calls. registered: all, or what was handed over."""
+    _loaded.clear()
+    while registered:
+        name, filename = registered.pop()
         _modules.pop(name, None)
         cache.pop(filename, None)
 

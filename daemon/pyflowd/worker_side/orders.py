@@ -5,17 +5,23 @@
     ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(variable, text)],
      [(input, value)])
+    ("program", call, last, [step], [forgotten], seed, [(resource, most)], cpu_s, [(variable, text)], [("", value)])
+    ("interrupt", call, last)                          before a SIGINT, to a worker that stays: see `resident`
+    ("debug", call, last, how, title, ...)             as "call", with a debugger: see `debugging`
+    ("turn", call, more, granted, [("terminal", its descriptor)])    the answer to a worker that asks for its turn
     ("inspect", call, last, [(title, source)])
     ("probe", call, last, targets)                     from the zygote itself: see `probes`
 
-An order is one packet of a SOCK_SEQPACKET pair. One that is too large, or has values in memfds, is two:
+An order is one packet of a SOCK_SEQPACKET pair. One that is too large, or has values in memfds, is two (without
+descriptors the second takes the first back):
 
     | marshalled number of descriptors |     | one byte | + descriptors: a memfd with the order, then its values' |
 
 In such an order a value is its bytes, or the place of its descriptor; once received, the descriptor itself.
 
 `last` says whether the worker may expect other orders (`MORE`, which is false), or is to leave once it has answered: at
-once (`LEAVE`), or when it is dismissed, that is when the daemon hangs up (`WAIT`).
+once (`LEAVE`), or when it is dismissed, that is when the daemon hangs up (`WAIT`). A call whose code is empty is for
+what the worker has loaded for the call before. The steps of a program are described in `shared`.
 
 What a fresh process pays for is the memory pages that it writes to, and `marshal.loads` is one function in C that
 writes to nothing but the objects it makes. It is for this direction only: a worker may trust the daemon, never the
@@ -41,6 +47,8 @@ if TYPE_CHECKING:
     Order = Tuple[Any, ...]
 
 START, PRELOAD, FORK, CALL, INSPECT, PROBE = "start", "preload", "fork", "call", "inspect", "probe"
+PROGRAM, INTERRUPT = "program", "interrupt"
+DEBUG, TURN = "debug", "turn"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000
 MARSHAL_VERSION = 2  # every CPython 3 reads it, and a daemon may be newer than its environments
@@ -59,9 +67,31 @@ def send(channel: socket, order: Order, descriptors: Sequence[int] = ()) -> None
     try:
         assert body.descriptor is not None
         channel.send(dumps(1 + len(descriptors), MARSHAL_VERSION))
-        frames.send_packet(channel, b"\0", [body.descriptor, *descriptors])
+        try:
+            frames.send_packet(channel, b"\0", [body.descriptor, *descriptors])
+        except OSError:
+            channel.send(b"\0")  # so that the next order is not taken for this one's rest
+            raise
     finally:
         body.close()
+
+
+def debugged(order: Order, how: tuple[str, Any]) -> Order:
+    """A call's order, with a debugger: ("pdb", name of the terminal) or ("debugpy", port)."""
+    _, call, last, *rest = order
+    return (DEBUG, call, last, how, *rest)
+
+
+def undebugged(order: Order) -> tuple[tuple[str, Any], Order]:
+    """How to debug, and the order of the call."""
+    _, call, last, how, *rest = order
+    return how, (CALL, call, last, *rest)
+
+
+def outputs_of(order: Order) -> Sequence[str]:
+    """The names of the outputs that an order asks for."""
+    names: Sequence[str] = order[6] if order[0] == CALL else order[7] if order[0] == DEBUG else ()
+    return names
 
 
 def send_start(control: socket, scratch: str, terms: Terms, targets: Targets | None = None) -> None:
@@ -87,7 +117,7 @@ def receive(descriptor: int) -> Order | None:
     except ConnectionError:  # with something of ours that it had not read
         return None
     order: Order | int = loads(_buffer)
-    return _receive_large(descriptor, order) if isinstance(order, int) else order
+    return _receive_large(descriptor) if isinstance(order, int) else order
 
 
 def receive_start(control: socket) -> tuple[str, Terms, Targets | None]:
@@ -129,12 +159,14 @@ def read_value(descriptor: int) -> bytes:
         segment.close()
 
 
-def _receive_large(descriptor: int, count: int) -> Order:
+def _receive_large(descriptor: int) -> Order | None:
     link = socket(AF_UNIX, SOCK_SEQPACKET, 0, descriptor)
     try:
         _, descriptors = frames.receive_packet(link, 1)
     finally:
         link.detach()
+    if not descriptors:
+        return receive(descriptor)  # it could not be sent after all
     order = loads(read_value(descriptors[0]))
     values = [(name, descriptors[value] if isinstance(value, int) else value) for name, value in order[-1]]
     return (*order[:-1], values)

@@ -11,6 +11,10 @@ from resource import RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, getrlimit
 
 from . import node_call, node_module, orders
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .node_call import NodesPart
+
 _TITLE = "rehearsal"
 _SOURCE = "@node_entry\ndef rehearse(x: int) -> int:\n    return x + 1\n"
 _COMPILED = marshal.dumps(("rehearse", [], compile(_SOURCE, node_module.FILENAME % _TITLE, "exec")))
@@ -35,6 +39,12 @@ _ORDER = marshal.dumps(
 )
 
 
-def rehearse() -> None:
+def rehearse(part: NodesPart = node_call.interruptible) -> None:
     """Perform the call."""
-    node_call.perform(marshal.loads(_ORDER))
+    node_call.perform(marshal.loads(_ORDER), part)
+    node_module.forget()
+
+
+def rehearse_as_spare() -> None:
+    """The same, but an interrupt waits: it is meant for the call that comes."""
+    rehearse(node_call.run)

@@ -1,0 +1,90 @@
+"""Residents: which worker is held for which node of a live session, and when it is not needed any more.
+
+A node keeps its process as long as that runs the same code in the same environment. There are not to be too many, nor
+may they need too much memory: the longest unused goes first, and its node simply starts afresh the next time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyflowd.core.call_desk import CallDesk
+from pyflowd.core.calls import Call, Place
+from pyflowd.core.ids import EnvironmentId, WorkerId
+from pyflowd.core.machines import WorkerState
+from pyflowd.core.worker_pool import Worker
+from pyflowd.graph.interface import CodeHash
+from pyflowd_client.protocol.ids import NodeId, RunId
+
+Key = tuple[RunId, NodeId]
+
+
+@dataclass(frozen=True, slots=True)
+class _Resident:
+    worker: WorkerId
+    code: CodeHash
+    environment: EnvironmentId
+
+
+class Residents:
+    """The workers of the pool that are kept, by session and node."""
+
+    def __init__(self, desk: CallDesk) -> None:
+        self._desk = desk
+        self._pool = desk.pool
+        self._by_node: dict[Key, _Resident] = {}
+
+    def place(self, key: Key, code: CodeHash, environment: EnvironmentId) -> Place:
+        """Where the next call of a node is carried out. A process for other code, or elsewhere, is let go."""
+        resident = self._by_node.get(key)
+        if resident is not None and (resident.code, resident.environment) != (code, environment):
+            self.dismiss(key)
+            resident = None
+        return Place(stays=True, on=None if resident is None else resident.worker, is_urgent=True)
+
+    def is_loaded(self, key: Key, worker: WorkerId) -> bool:
+        """Whether this worker has carried out the node's last call."""
+        resident = self._by_node.get(key)
+        return resident is not None and resident.worker == worker
+
+    def begun(self, key: Key, call: Call, code: CodeHash) -> None:
+        """A worker has a node's call: it is the one that is kept for it."""
+        assert call.worker is not None
+        self._by_node[key] = _Resident(call.worker, code, call.environment)
+
+    def dismiss(self, key: Key) -> None:
+        """A node needs no process any more; one that is at work is let go when it has answered."""
+        resident = self._by_node.pop(key, None)
+        if resident is not None:
+            self._desk.dismiss(resident.worker)
+
+    def dismiss_all(self, run: RunId) -> None:
+        """A session is over, or begins anew."""
+        for key in [key for key in self._by_node if key[0] == run]:
+            self.dismiss(key)
+
+    def leave(self, environment: EnvironmentId) -> None:
+        """An environment has changed: what was forked from its former fork server is out of date."""
+        for key in [key for key, resident in self._by_node.items() if resident.environment == environment]:
+            self.dismiss(key)
+
+    def settle(self, key: Key, worker: WorkerId) -> None:
+        """A call is over: its worker stays only if it is still the one that is kept for the node."""
+        if not self.is_loaded(key, worker):
+            self._desk.dismiss(worker)
+        held = self._pool.held()
+        for worker_held in held[: max(0, len(held) - self._pool.limits.held)]:
+            self._let_go(worker_held)
+
+    def make_room(self, needed_bytes: int, bytes_of: Mapping[WorkerId, int]) -> None:
+        """So much memory is needed for something else: let go of as many as it takes, the longest unused first."""
+        for worker in self._pool.held():
+            if needed_bytes <= 0:
+                return
+            needed_bytes -= bytes_of.get(worker.id, 0)
+            self._let_go(worker)
+
+    def _let_go(self, worker: Worker) -> None:
+        for key in [key for key, resident in self._by_node.items() if resident.worker == worker.id]:
+            del self._by_node[key]
+        if worker.state is WorkerState.HELD:
+            self._desk.dismiss(worker.id)
