@@ -27,7 +27,7 @@ from pyflowd.core.stimuli import (
     WorkerWrote,
 )
 from pyflowd.core.usage import Usage
-from pyflowd.shell.answers import Hint, read_answer
+from pyflowd.shell.answers import UNDER_WAY, Hint, read_answer
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
 from pyflowd.shell.programs import Program
