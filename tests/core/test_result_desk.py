@@ -12,8 +12,8 @@ from pyflowd.core.permissions import normal, profile
 from pyflowd.core.profiles import NOWHERE
 from pyflowd_client.protocol.events import Diagnostic, NodeFinished, NodeOutput, NodeStarted, RunFinished
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import Permissions
-from pyflowd_client.protocol.states import NodeState, RunState
+from pyflowd_client.protocol.requests import Debugging, Permissions, Selection
+from pyflowd_client.protocol.states import DebuggerKind, NodeState, RunState
 from support.world import PYTHON, SESSION, World, shape
 
 
@@ -233,3 +233,24 @@ def test_only_who_asks_is_told_why() -> None:
     world = World()
     for _ in range(2):
         assert explanations(world, run(world, chain(2), cache=True)) == {}
+
+
+def test_what_a_debugger_may_open_in_is_neither_taken_nor_kept() -> None:
+    """Whoever sits in it may change what it gives."""
+    world = World()
+    run(world, chain(1, cache=True), cache=True)
+    pdb = {"debugging": Debugging(debugger=DebuggerKind.PDB), "explain": True}
+    again = run(world, chain(1, cache=True), cache=True, **pdb)
+    assert executed(world, again) == ["n0"]
+    assert explanations(world, again)["n0"] == result_reasons.executed(result_reasons.DEBUGGED)
+    assert len(world.results) == 1
+
+
+def test_what_was_taken_is_the_last_value_of_its_node() -> None:
+    world = World()
+    run(world, chain(2), cache=True)
+    taken = world.submit(chain(2), cache=True, origin="another")
+    world.settle()
+    assert executed(world, world.run_of(taken)) == []
+    part = run(world, chain(2), selection=Selection(only=("n1",)), origin="another")
+    assert executed(world, part) == ["n1"]
