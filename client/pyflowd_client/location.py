@@ -68,6 +68,11 @@ class Location:
         return self.state / "learnt.json"
 
     @property
+    def results(self) -> "Path":
+        """The folder of the results of nodes that are kept."""
+        return self.state / "results"
+
+    @property
     def environments(self) -> "Path":
         """The folder of the environments that the daemon makes. Nodes see theirs: it lies in no folder of ours."""
         if self._chosen:

@@ -54,6 +54,8 @@ class RunArguments(TypedDict, total=False):
     origin: which graph it is of whose nodes the last values are remembered; the default is the absolute path of its
     file, and for a text without a file the text itself.
     max_value_bytes: larger values arrive as `{"$value": {"type", "size_bytes", "preview"}}`; None means never.
+    cache: results of nodes are kept, and taken where nothing that they depend on has changed (True), or not (False);
+    None leaves that to the nodes and the daemon's settings. explain: tell why each node is executed or not.
     debugging: which debugger opens in nodes: the program types into pdb with `write_terminal`.
     """
 
@@ -82,6 +84,8 @@ class RunArguments(TypedDict, total=False):
     only: Sequence[str]
     origin: str | None
     max_value_bytes: int | None
+    cache: bool | None
+    explain: bool
     debugging: Debugging | None
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pyflowd.shell.environments import Environments
     from pyflowd.shell.jobs import Jobs
     from pyflowd.shell.planner import Planner
+    from pyflowd.shell.results import Results
     from pyflowd.shell.server import Server
     from pyflowd_client.protocol.replies import Examined
 
@@ -92,6 +93,7 @@ class _Daemon:
         self.leave = asyncio.Event()
         self.has_failed = False
         self._examiner: Examiner | None = None
+        self._results: Results | None = None
         self._settings = settings
         self._location = location
         self._parts = parts
@@ -166,6 +168,8 @@ class _Daemon:
 
         performers = _performers(self._zygotes, planner, environments)
         performers[effects.KeepLearnt] = self._learnt.keep
+        performers[effects.LookUpResult] = self._look_up
+        performers[effects.KeepResult] = self._keep
         tellers = _tellers(server, self.leave)
         self._driver.connect(performers, tellers, after_turn, self._end_after_bug)
         self._parts.callback(self._driver.close)
@@ -215,6 +219,23 @@ class _Daemon:
             self._examiner = Examiner(examination, pool, self._memory, self._loop, self._wall_offset_s)
             self._parts.callback(self._examiner.close)
         self._examiner(done)
+
+    def _look_up(self, effect: effects.LookUpResult) -> None:
+        """Few runs keep results, so who does it is made for the first that does."""
+        if self._results is None:
+            from pyflowd.shell.interpreter import zygote_variables
+            from pyflowd.shell.result_store import ResultStore
+            from pyflowd.shell.results import Results
+
+            store = ResultStore(self._location.results, self._settings.cache.size_bytes)
+            variables = zygote_variables(os.environ)
+            self._results = Results(store, self._fingerprints, variables, self._loop, self._driver.feed)
+            self._parts.callback(self._results.close)
+        self._results.look_up(effect)
+
+    def _keep(self, effect: effects.KeepResult) -> None:
+        assert self._results is not None
+        self._results.keep(effect)
 
     def _end_after_bug(self) -> None:
         self.has_failed = True

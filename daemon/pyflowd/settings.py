@@ -1,8 +1,8 @@
 """Everything that can be set, read once at start. Flags win over the settings file, which wins over defaults.
 
 The file is TOML: `$XDG_CONFIG_HOME/pyflowd/config.toml` (`/etc/xdg/pyflowd/config.toml` for a system service), with
-the names of this class as keys; `limits`, `caps`, `permissions`, `sandbox` and `environments` are tables. An unknown
-key, or a value of the wrong kind, is an error: a misspelt limit must not be ignored in silence.
+the names of this class as keys; `limits`, `caps`, `permissions`, `sandbox`, `environments` and `cache` are tables. An
+unknown key, or a value of the wrong kind, is an error: a misspelt limit must not be ignored in silence.
 """
 
 import math
@@ -25,11 +25,22 @@ from pyflowd_client.protocol.requests import LIMITS
 TIERS = tuple(Tier.__members__)
 PERMISSIONS: dict[str, type] = {"net": bool, "read": list, "write": list, "env": list, "all": bool}
 SANDBOX: dict[str, type] = {"minimum_tier": str, "maximum_tier": str, "node_user": str}
-TABLES = ("limits", "caps", "permissions", "sandbox", "environments")
+CACHE: dict[str, type] = {"enabled": bool, "size_bytes": int}
+TABLES = ("limits", "caps", "permissions", "sandbox", "environments", "cache")
 
 
 class SettingsError(ValueError):
     """The settings cannot be used; the message names the file and the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """
+    enabled: results of nodes are kept unless a run or a node says otherwise. size_bytes: what all may take on the disk.
+    """
+
+    enabled: bool = False
+    size_bytes: int = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +52,7 @@ class Settings:
     limits: what a run and its nodes may use unless a client asks for something else.
     caps: the most that a client may ask for, by the names of `limits`.
     permissions: the most that a client may grant to nodes.
-    environments: which there are, and how long they are kept.
+    environments: which there are, and how long they are kept. cache: whether results of nodes are.
     last_values_bytes: room for what nodes gave last, which parts of graphs are run with; 0 remembers nothing.
     leave_after_s: how long an automatically started daemon stays without runs and clients.
     """
@@ -54,6 +65,7 @@ class Settings:
     permissions: PermissionCaps = field(default_factory=PermissionCaps)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     last_values_bytes: int = ROOM_BYTES
     leave_after_s: float = 600.0
     log_level: str = "info"
@@ -75,6 +87,7 @@ class Settings:
             caps=self.caps,
             permissions=self.permissions,
             learns=self.environments.learn,
+            keeps_results=self.cache.enabled,
             last_values_bytes=self.last_values_bytes,
             leave_after_s=self.leave_after_s if leaves_when_idle else None,
         )
@@ -91,6 +104,7 @@ def read_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
     permissions = _permissions(values.pop("permissions", {}), place)
     sandbox = _sandbox(values.pop("sandbox", {}), place)
     environments = _environments(values.pop("environments", {}), place)
+    cache = CacheSettings(**_table("cache", values.pop("cache", {}), CACHE, place))
     values |= {name: value for name, value in flags.items() if value is not None}
     kinds = {item.name: type(item.default) for item in fields(Settings) if item.name not in TABLES}
     checked = {name: _checked(name, value, _kind(name, kinds, place)) for name, value in values.items()}
@@ -100,6 +114,7 @@ def read_settings(path: Path | None, flags: Mapping[str, Any]) -> Settings:
         permissions=permissions,
         sandbox=sandbox,
         environments=environments,
+        cache=cache,
         **checked,
     )
 

@@ -30,10 +30,25 @@ class ControllerMachine(RuleBasedStateMachine):
         pairs=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=8),
         environment=ENVIRONMENTS,
         partial=st.booleans(),
+        cache=st.booleans(),
+        explain=st.booleans(),
     )
-    def submit(self, count: int, pairs: set[tuple[int, int]], environment: EnvironmentId, partial: bool) -> None:
+    def submit(
+        self,
+        count: int,
+        pairs: set[tuple[int, int]],
+        environment: EnvironmentId,
+        partial: bool,
+        cache: bool,
+        explain: bool,
+    ) -> None:
         edges = {(a, b) for a, b in pairs if a < b < count}
-        self.world.submit(shape(count, edges), environment=environment, partial=partial)
+        options = {"partial": partial, "cache": cache, "explain": explain}
+        self.world.submit(shape(count, edges), environment=environment, **options)
+
+    @rule()
+    def look_for_results(self) -> None:
+        self.world.look()
 
     @rule(
         count=st.integers(1, 5),

@@ -9,7 +9,7 @@ from pyflowd.core.limits import Limits
 from pyflowd.core.permissions import PermissionCaps
 from pyflowd.environments import selection
 from pyflowd.environments.settings import MANAGERS, EnvironmentSettings
-from pyflowd.settings import SandboxSettings, Settings, SettingsError, read_settings
+from pyflowd.settings import CacheSettings, SandboxSettings, Settings, SettingsError, read_settings
 from pyflowd_client.protocol.requests import LIMITS, RunOptions
 
 
@@ -104,6 +104,10 @@ def test_the_sandbox_has_its_own_table(tmp_path: Path) -> None:
             "sandbox: unknown setting `tier`; known are minimum_tier, maximum_tier, node_user",
         ),
         ("[sandbox]\nminimum_tier = 1\n", "`sandbox.minimum_tier` must be str, not int"),
+        ("[cache]\nsize = 1\n", "cache: unknown setting `size`; known are enabled, size_bytes"),
+        ("[cache]\nenabled = 1\n", "`cache.enabled` must be bool, not int"),
+        ("[cache]\nsize_bytes = -1\n", "`cache.size_bytes` must be a number of 0 or more"),
+        ("cache = true\n", "`cache` must be a table"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error_that_names_it(tmp_path: Path, text: str, words: str) -> None:
@@ -119,6 +123,16 @@ def test_the_settings_of_environments_are_those_that_their_document_shows(tmp_pa
     settings = read(tmp_path, shown).environments
     assert settings == EnvironmentSettings(warm={"science": ("numpy", "pandas")})
     assert all(f"{field.name} = " in shown for field in fields(EnvironmentSettings) if field.name != "warm")
+
+
+def test_the_settings_of_results_are_those_that_their_document_shows(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "caching.md").read_text(encoding="utf-8")
+    [shown] = [part.partition("```")[0] for part in text.split("```toml\n")[1:]]
+    assert read(tmp_path, shown).cache == CacheSettings()
+    assert all(f"{field.name} = " in shown for field in fields(CacheSettings))
+    other = read(tmp_path, "[cache]\nenabled = true\nsize_bytes = 5\n")
+    assert other.cache == CacheSettings(enabled=True, size_bytes=5)
+    assert other.policy(leaves_when_idle=False).keeps_results
 
 
 def test_warmth_has_its_figures_from_the_settings(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from pyflowd.core import effects, stimuli
 from pyflowd.core.execution_controller import NOTHING_LEARNT, ExecutionController, Policy
 from pyflowd.core.ids import EnvironmentId, SessionId, WorkerId, ZygoteId
+from pyflowd.core.kept_results import KeptResult, Parts, ResultKey
 from pyflowd.core.last_values import ROOM_BYTES
 from pyflowd.core.learnt_imports import Learnt
 from pyflowd.core.limits import Graces, Limits, PoolLimits
@@ -87,6 +88,7 @@ class World:
         permissions: PermissionCaps | None = None,
         memory_bytes: int | None = None,
         learnt: Mapping[str, Learnt] = NOTHING_LEARNT,
+        keeps_results: bool = False,
         last_values_bytes: int = ROOM_BYTES,
     ) -> None:
         policy = Policy(
@@ -96,6 +98,7 @@ class World:
             permissions=permissions or PermissionCaps(),
             last_values_bytes=last_values_bytes,
             leave_after_s=leave_after_s,
+            keeps_results=keeps_results,
         )
         self.controller = ExecutionController(policy, run_prefix="r", learnt=learnt)
         self.now = 0.0
@@ -111,6 +114,7 @@ class World:
         self.built: set[EnvironmentSpec] = set()
         self.building: list[EnvironmentSpec] = []
         self.changing: list[RunId] = []
+        self.warnings: tuple[str, ...] = ()
         self.imports: tuple[tuple[str, float], ...] = ()
         self.broken: dict[str, str] = {}
         self.preloads: dict[ZygoteId, tuple[str, ...]] = {}
@@ -119,6 +123,10 @@ class World:
         self.asked_for: Counter[WorkerId] = Counter()
         self.ended: Counter[WorkerId] = Counter()
         self.has_left = False
+        self.results: dict[str, KeptResult] = {}
+        self.lookups: list[effects.LookUpResult] = []
+        self.earlier: dict[str, Parts] = {}
+        self.stamp: str | None = ""
         self.sent: list[effects.SendCall] = []
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
@@ -258,6 +266,33 @@ class World:
                 process.pid = 1000 + worker
                 self.feed(stimuli.WorkersForked(workers=(worker,)))
 
+    def look(self) -> None:
+        """What was asked about results is answered; `stamp` is that of all files, and None is none."""
+        while self.lookups:
+            asked = self.lookups.pop(0)
+            if self.stamp is None:
+                self.feed(stimuli.ResultMissing(lookup=asked.lookup, key=None, problem="there is no stamp"))
+                continue
+            key = self._key(asked)
+            found, earlier = self.results.get(key.digest), self.earlier.get(asked.question.place)
+            if found is None:
+                self.feed(stimuli.ResultMissing(lookup=asked.lookup, key=key, earlier=earlier))
+            else:
+                self.feed(stimuli.ResultFound(lookup=asked.lookup, result=self._copied(found)))
+
+    def _key(self, asked: effects.LookUpResult) -> ResultKey:
+        question = asked.question
+        values = sorted((pin, item if isinstance(item, bytes) else item.read()) for pin, item in asked.inputs)
+        parts = {"code": question.source, "permissions": question.permissions, "seed": str(question.seed)}
+        parts |= {f'input "{pin}"': value.decode() for pin, value in values}
+        parts |= {"environment": self.fingerprint, "files": str(self.stamp)}
+        return ResultKey(digest=repr(parts), parts=tuple(parts.items()), fingerprint=self.fingerprint)
+
+    def _copied(self, result: KeptResult) -> KeptResult:
+        """The same with payloads of its own, as those that were read from a disk."""
+        outputs = tuple((name, self._value(value.payload.read())) for name, value in result.outputs)
+        return KeptResult(outputs=outputs, texts=result.texts, warnings=result.warnings)
+
     def busy(self) -> list[WorkerId]:
         """The workers that have something to answer."""
         return [worker for worker, process in self.processes.items() if process.call is not None]
@@ -276,7 +311,7 @@ class World:
                     worker=worker,
                     call=call.call,
                     outputs=tuple(zip(call.outputs, values, strict=True)),
-                    warnings=(),
+                    warnings=self.warnings,
                     usage=Usage(cpu_s=0.1, peak_memory_bytes=1),
                     imports=self.imports,
                 )
@@ -352,6 +387,7 @@ class World:
         for _ in range(10_000):
             self.build()
             self.changed()
+            self.look()
             self.warm()
             self.fork()
             for worker, process in list(self.processes.items()):
@@ -359,7 +395,7 @@ class World:
                     self.answer(worker)
                 if worker in self.processes and worker not in self._spares() and not process.stays:
                     self.exit(worker)
-            if not self.busy() and not self.forking and not self.warming:
+            if not self.busy() and not self.forking and not self.warming and not self.lookups:
                 break
         else:
             raise AssertionError("the controller does not come to rest")
@@ -480,6 +516,17 @@ class World:
             case effects.Release():
                 for payload in effect.payloads:
                     payload.close()
+            case effects.LookUpResult():
+                self.lookups.append(effect)
+            case effects.KeepResult():
+                kept = [
+                    (name, Value(payload=Payload(value.payload.read()), type=value.type))
+                    for name, value in effect.result.outputs
+                ]
+                self.results[effect.key.digest] = KeptResult(
+                    outputs=tuple(kept), texts=effect.result.texts, warnings=effect.result.warnings
+                )
+                self.earlier[effect.question.place] = effect.key.parts
             case effects.Leave():
                 self.has_left = True
             case _:

@@ -20,6 +20,8 @@ from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.states import NodeState, RunState
 from pyflowd_client.record import RunRecord
 
+EXPLANATION = "cache"  # comes only if it was asked for
+
 
 class Report:
     """Tells a run as it goes. Give it each event, then let it finish."""
@@ -97,13 +99,17 @@ class Report:
             self.note(f"warning: {several_lines(warning)}")
 
     def _show_diagnostic(self, event: Diagnostic) -> None:
-        if (event.severity != "error" and self._quiet) or (event.severity == "info" and not self._verbose):
+        is_asked_for = self._verbose or event.code == EXPLANATION
+        if (event.severity != "error" and self._quiet) or (event.severity == "info" and not is_asked_for):
             return
         where = f"{one_line(event.title or event.node)}: " if event.node else ""
         self.line(several_lines(f"{event.severity}: {where}{event.message} [{event.code}]"))
 
     def _show_output(self, event: NodeOutput) -> None:
         if self._quiet:
+            return
+        if event.node not in self._record.titles:  # it was not executed: its end, which comes at once, has its title
+            self._unfinished[event.node] = self._unfinished.get(event.node, "") + event.text
             return
         *lines, rest = (self._unfinished.pop(event.node, "") + event.text).split("\n")
         for line in lines:
@@ -113,8 +119,8 @@ class Report:
 
     def _end_line(self, node: NodeId) -> None:
         rest = self._unfinished.pop(node, "")
-        if rest:
-            self.node_line(self.title(node), rest)
+        for line in rest.removesuffix("\n").split("\n") if rest else ():
+            self.node_line(self.title(node), line.rstrip("\r"))
 
     def _show_finished(self, event: NodeFinished) -> None:
         title = one_line(event.title)

@@ -143,6 +143,13 @@ def _add_part(part: argparse._ArgumentGroup) -> None:
 def add_manner(run: argparse.ArgumentParser) -> None:
     """How nodes are run, and what is shown of it."""
     add_bounds(run)
+    run.add_argument(
+        "--cache",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep results, and take them where nothing that they depend on has changed; by default as nodes say",
+    )
+    run.add_argument("--explain", action="store_true", help="tell for each node why it is executed or not")
     add_debugging(run)
     run.add_argument(
         "--isolation",

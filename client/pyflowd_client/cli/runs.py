@@ -51,6 +51,8 @@ def _execute(
         "partial": options.partial,
         "debugging": debugging,
         "isolation": options.isolation,
+        "cache": options.cache,
+        "explain": options.explain,
     }
     with Interrupts() as interrupts, open_session(options.socket) as client:
         submitted = client.run_document(document, name=name, **arguments)

@@ -29,6 +29,8 @@ class RunOptions(Message):
     scratch_bytes, scratch_files: what each node may keep in its scratch folder.
     For all of these None means the daemon's default.
     max_value_bytes: values larger than this appear in events as `{"$value": ...}`; None means never.
+    cache: whether results of nodes are kept, and taken in place of executing them again; None leaves that to the nodes
+    and the daemon's settings. explain: tell for each node why it is executed or not.
     isolation: "fresh" (each node has a process of its own), "resident" (the same: each runs but once) or "shared" (one
     process for all nodes, values by reference). A live session has an option of its own for that.
     """
@@ -46,6 +48,8 @@ class RunOptions(Message):
     scratch_bytes: int | None = None
     scratch_files: int | None = None
     max_value_bytes: int | None = DEFAULT_MAX_VALUE_BYTES
+    cache: bool | None = None
+    explain: bool = False
     isolation: str = "fresh"
 
 

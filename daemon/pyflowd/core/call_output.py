@@ -16,6 +16,7 @@ class CallOutput:
     def __init__(self, limit_bytes: int) -> None:
         self._streams: dict[str, _Stream] = {}
         self._left = limit_bytes
+        self._is_cut = False
 
     def feed(self, stream: str, data: bytes) -> str:
         """The text to tell now: whole lines, or nothing."""
@@ -23,15 +24,22 @@ class CallOutput:
         if target is None:
             target = self._streams[stream] = _Stream()
         if self._left <= 0:
+            self._is_cut = True
             target.keep_tail(data)
             return ""
         live, late = data[: self._left], data[self._left :]
         self._left -= len(live)
         text = target.lines(live)
         if late:
+            self._is_cut = True
             text += target.flush()
             target.keep_tail(late)
         return text
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more came than is told as it comes."""
+        return self._is_cut
 
     def flush(self) -> list[tuple[str, str]]:
         """Unfinished lines, as (stream, text): a prompt without a line end shall not be held back for ever."""

@@ -63,7 +63,8 @@ ANYWHERE = Place()
 class Call:
     """`group` is what fairness is between: a run, or a preparation. `verdict` is set when we end it ourselves.
 
-    `is_interrupted`: it was told to end, and is killed at its next deadline.
+    `is_interrupted`: it was told to end, and is killed at its next deadline. `transcript`: what it wrote, as
+    (stream, text), where its result shall be kept.
     """
 
     id: CallId
@@ -77,6 +78,7 @@ class Call:
     verdict: ErrorInfo | None = None
     is_interrupted: bool = False
     peaks: Observation = NOTHING
+    transcript: list[tuple[str, str]] | None = None
     output: CallOutput = field(init=False)
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pyflowd.core.ids import CallId, EnvironmentId, PreparationKey, SessionId, WorkerId, ZygoteId
+from pyflowd.core.kept_results import KeptResult, ResultKey, ResultQuestion
 from pyflowd.core.learnt_imports import Learnt
 from pyflowd.core.limits import Limits
 from pyflowd.core.permissions import Variables
@@ -238,6 +239,24 @@ class SendInspection:
 
 
 @record
+class LookUpResult:
+    """Look for the result of a node with these inputs, JSON texts by pin; ends in ResultFound or ResultMissing."""
+
+    lookup: int
+    question: ResultQuestion
+    inputs: tuple[tuple[str, Payload | bytes], ...]
+
+
+@record
+class KeepResult:
+    """Keep the result of a node, if all that its key was made of is still the same."""
+
+    key: ResultKey
+    question: ResultQuestion
+    result: KeptResult
+
+
+@record
 class InterruptWorker:
     """Send SIGINT: the node's code sees KeyboardInterrupt."""
 
@@ -322,6 +341,8 @@ Effect = (
     | SendProgram
     | DismissWorker
     | SendInspection
+    | LookUpResult
+    | KeepResult
     | InterruptWorker
     | KillWorker
     | AnswerHalt

@@ -32,6 +32,7 @@ from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.preparer import Preparer
 from pyflowd.core.profiles import profile_of
+from pyflowd.core.result_desk import ResultDesk
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.run_conductor import RunConductor
 from pyflowd.core.runs import Run
@@ -55,6 +56,7 @@ class Policy:
 
     call, caps: what a run and its nodes may use unless it asks for other limits, and the highest it may ask for.
     permissions: the most that clients may grant. learns: whether it is remembered what nodes import.
+    keeps_results: whether results of nodes are kept when nobody says anything of it.
     last_values_bytes: room for the last values of all graphs.
     leave_after_s: how long the daemon stays without work and clients.
     """
@@ -64,6 +66,7 @@ class Policy:
     caps: Caps = field(default_factory=dict)
     permissions: PermissionCaps = field(default_factory=PermissionCaps)
     learns: bool = True
+    keeps_results: bool = False
     graces: Graces = field(default_factory=Graces)
     last_values_bytes: int = ROOM_BYTES
     leave_after_s: float | None = None
@@ -88,6 +91,7 @@ class ExecutionController:
         self._deadlines = Deadlines()
         self._desk = CallDesk(self.pool, self._deadlines, policy.graces, self._emit)
         self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
+        self._results = self._conductor.results = ResultDesk(self._herald, self._emit, is_on=policy.keeps_results)
         self.learnt = LearntImports(learnt, self._keep_learnt, learns=policy.learns)
         self._keeper = ZygoteKeeper(self.pool, self._desk, self._deadlines, self.learnt, self._emit)
         self._keeper.on_changed, self._keeper.on_lost = self._environment_changed, self._call_lost
@@ -137,6 +141,8 @@ class ExecutionController:
             stimuli.WorkerExited: self._losses.exited,
             stimuli.CallDone: self._done,
             stimuli.CallFailed: self._failed,
+            stimuli.ResultFound: self._conductor.found,
+            stimuli.ResultMissing: self._conductor.missing,
             stimuli.CallProgressed: self._listener.progressed,
             stimuli.StepsOver: self._live.steps_over,
             **self._debug.handlers,
@@ -161,7 +167,7 @@ class ExecutionController:
         """What to do about what has happened, in this order."""
         self._now = self._herald.now = self._desk.now = self._conductor.now = now
         self._keeper.now = self._environments.now = self._losses.now = self._live.now = self._live_desk.now = now
-        self._debug.now = now
+        self._debug.now = self._results.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
             environment, _ = self._doomed.popitem()

@@ -74,8 +74,21 @@ class GraphExecutor:
     def begin(self, index: int) -> list[tuple[str, Payload | bytes]]:
         """The node's code begins; returns its inputs, JSON texts by pin."""
         self._move(index, NodeState.RUNNING)
-        inputs = self._inputs(index)
+        inputs = self.inputs(index)
         self._give_up_sources(index)
+        return inputs
+
+    def inputs(self, index: int) -> list[tuple[str, Payload | bytes]]:
+        """What a node that has not begun will get, JSON texts by pin."""
+        given = self.binding.literals.get(index, {})
+        inputs: list[tuple[str, Payload | bytes]] = [*given.items(), *self._outer.get(index, {}).items()]
+        for item in self.plan.nodes[index].inputs:
+            if item.pin in given:
+                continue
+            if item.source is not None:
+                inputs.append((item.pin, self._values[item.source.node][item.source.output]))
+            elif item.literal is not None:
+                inputs.append((item.pin, item.literal))
         return inputs
 
     def done(self, index: int, outputs: Sequence[tuple[str, Value]]) -> list[int]:
@@ -110,18 +123,6 @@ class GraphExecutor:
             self._move(index, NodeState.CANCELLED)
             self._give_up_sources(index)
         return pending
-
-    def _inputs(self, index: int) -> list[tuple[str, Payload | bytes]]:
-        given = self.binding.literals.get(index, {})
-        inputs: list[tuple[str, Payload | bytes]] = [*given.items(), *self._outer.get(index, {}).items()]
-        for item in self.plan.nodes[index].inputs:
-            if item.pin in given:
-                continue
-            if item.source is not None:
-                inputs.append((item.pin, self._values[item.source.node][item.source.output]))
-            elif item.literal is not None:
-                inputs.append((item.pin, item.literal))
-        return inputs
 
     def _skip(self, index: int, reason: str) -> Skipped:
         self._move(index, NodeState.SKIPPED)

@@ -1,12 +1,13 @@
 """Herald: what clients are told, as effects. Replies once, events numbered; it decides nothing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pyflowd.core import effects
 from pyflowd.core.calls import Call, LiveWork, NodeWork
 from pyflowd.core.graph_executor import Skipped
 from pyflowd.core.ids import SessionId
+from pyflowd.core.kept_results import KeptResult
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
 from pyflowd.core.values import Kept, Value
@@ -30,7 +31,10 @@ class Subject(Protocol):
 
 
 class Ending(NamedTuple):
-    """How a node of a run ended; no call when it never began. duration_s: if it is not that of its call."""
+    """How a node of a run ended; no call when it never began. duration_s: if it is not that of its call.
+
+    is_kept: its result was, and it was not executed.
+    """
 
     state: NodeState
     error: ErrorInfo | None
@@ -38,6 +42,7 @@ class Ending(NamedTuple):
     usage: Usage = Usage()
     outputs: tuple[tuple[str, Value | Kept], ...] = ()
     duration_s: float | None = None
+    is_kept: bool = False
 
     def lasted_s(self, now: float) -> float:
         """How long it took."""
@@ -83,21 +88,12 @@ class Herald:
 
     def warnings(self, run: Run, call: Call, messages: Iterable[str]) -> None:
         """What a worker found odd about a node that is done all the same."""
-        node = node_of(run, call)
-        for message in messages:
-            self.publish(
-                run,
-                events.Diagnostic,
-                severity="warning",
-                code="node",
-                message=message,
-                node=node.id,
-                title=node.title,
-                change=_change(call),
-            )
+        self._warn(run, node_of(run, call), messages, _change(call))
 
-    def output(self, run: Run, call: Call, texts: Iterable[tuple[str, str]]) -> None:
-        """What a node wrote, as (stream, text)."""
+    def output(self, run: Run, call: Call, texts: Sequence[tuple[str, str]]) -> None:
+        """What a node writes, as (stream, text)."""
+        if call.transcript is not None:
+            call.transcript += texts
         for stream, text in texts:
             node = node_of(run, call)
             self.publish(run, events.NodeOutput, node=node.id, stream=stream, text=text, change=_change(call))
@@ -124,6 +120,7 @@ class Herald:
             state=ending.state,
             outputs=dict(ending.outputs),
             error=ending.error,
+            cached=ending.is_kept,
             duration_s=ending.lasted_s(self.now),
             cpu_s=ending.usage.cpu_s,
             peak_memory_bytes=ending.usage.peak_memory_bytes,
@@ -131,6 +128,25 @@ class Herald:
             scratch_bytes=ending.usage.scratch_bytes,
             change=change,
         )
+
+    def kept(self, run: Run, node: Subject, result: KeptResult) -> None:
+        """What a node wrote, and what was odd about it, when it was executed."""
+        for stream, text in result.texts:
+            self.publish(run, events.NodeOutput, node=node.id, stream=stream, text=text)
+        self._warn(run, node, result.warnings)
+
+    def _warn(self, run: Run, node: Subject, messages: Iterable[str], change: str | None = None) -> None:
+        for message in messages:
+            self.publish(
+                run,
+                events.Diagnostic,
+                severity="warning",
+                code="node",
+                message=message,
+                node=node.id,
+                title=node.title,
+                change=change,
+            )
 
 
 def node_of(run: Run, call: Call) -> Subject:

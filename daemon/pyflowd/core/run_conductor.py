@@ -20,6 +20,8 @@ from pyflowd.core.needs import missing
 from pyflowd.core.parts import judge_part
 from pyflowd.core.preparation import Prepared
 from pyflowd.core.profiles import profile_of
+from pyflowd.core.result_desk import Lookup, ResultDesk
+from pyflowd.core.result_reasons import FOUND
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.runs import Run
 from pyflowd.core.usage import Usage
@@ -31,7 +33,10 @@ from pyflowd_client.protocol.states import NodeState, RunState
 
 
 class RunConductor:
-    """The runs of the book, from their plans on. `now` is monotonic seconds; `enqueue` lets a node wait its turn."""
+    """The runs of the book, from their plans on. `now` is monotonic seconds; `enqueue` lets a node wait its turn.
+
+    results: who knows which were kept.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class RunConductor:
         emit: Callable[[effects.Effect], None],
     ) -> None:
         self.now = 0.0
+        self.results: ResultDesk
         self._book = book
         self._desk = desk
         self._deadlines = deadlines
@@ -78,6 +84,7 @@ class RunConductor:
         run.codes, run.environments = prepared.codes, prepared.environments
         run.nodes = len(plan.nodes)
         run.executor = GraphExecutor(plan, findings.binding, self._last.holdings, findings.outer)
+        run.may_keep = self.results.concerns(run, plan)
         last = tuple(plan.nodes[index].id for index in plan.last)
         self._herald.publish(run, events.RunStarted, graph=run.graph, nodes=run.nodes, last=last)
         ready, skipped = run.executor.start()
@@ -90,6 +97,8 @@ class RunConductor:
         run = self._book.runs[work.run]
         assert run.executor is not None
         node = run.executor.plan.nodes[work.node]
+        if run.may_keep:
+            self.results.begun(run, call, work, worker.zygote.fingerprint)
         self._herald.publish(run, events.NodeStarted, node=node.id, title=node.title)
         self._emit(
             effects.SendCall(
@@ -125,6 +134,8 @@ class RunConductor:
             return
         self._herald.output(run, call, call.output.finish())
         self._herald.warnings(run, call, done.warnings)
+        if call.transcript is not None:
+            self.results.keep(call, call.work, done)
         ready = run.executor.done(call.work.node, done.outputs)
         self._last.keep(run.origin, node.id, node.code, done.outputs)
         self._herald.finished(run, node, Ending(NodeState.DONE, None, call, usage, done.outputs))
@@ -136,6 +147,7 @@ class RunConductor:
         run = self._book.runs[work.run]
         assert run.executor is not None
         self._herald.output(run, call, call.output.finish())
+        self.results.forget(work)
         if error.code is ErrorCode.CANCELLED and run.verdict is not None:
             run.executor.cancelled(work.node)
             self._herald.finished(run, node_at(run, work.node), Ending(NodeState.CANCELLED, error, call, usage))
@@ -144,6 +156,44 @@ class RunConductor:
             self._herald.finished(run, node_at(run, work.node), Ending(NodeState.FAILED, error, call, usage))
             self._herald.skipped(run, skipped)
         self._settle(run)
+
+    def found(self, found: stimuli.ResultFound) -> None:
+        """The result of a node was kept: it is as if it had just returned, with all that it wrote."""
+        lookup = self.results.settle(found.lookup)
+        run, index = self._waiting(lookup), lookup.work.node
+        outputs = found.result.outputs
+        is_fit = tuple(name for name, _ in outputs) == lookup.question.outputs
+        if run is None or run.executor is None or not is_fit:
+            self._emit(effects.Release(payloads=tuple(value.payload for _, value in outputs)))
+            if run is not None:
+                self._enqueue_node(run, index)
+            return
+        node = run.executor.plan.nodes[index]
+        run.executor.begin(index)
+        self.results.explain(run, node, FOUND)
+        self._herald.kept(run, node, found.result)
+        ready = run.executor.done(index, outputs)
+        self._last.keep(run.origin, node.id, node.code, outputs)
+        looked_s = self.now - lookup.asked_at
+        ending = Ending(NodeState.DONE, None, outputs=outputs, duration_s=looked_s, is_kept=True)
+        self._herald.finished(run, node, ending)
+        self._enqueue_nodes(run, ready)
+        self._settle(run)
+
+    def missing(self, missing: stimuli.ResultMissing) -> None:
+        """No result was kept: the node waits for its turn."""
+        lookup = self.results.settle(missing.lookup)
+        run = self._waiting(lookup)
+        if run is not None:
+            self.results.missing(run, lookup, missing)
+            self._enqueue_node(run, lookup.work.node)
+
+    def _waiting(self, lookup: Lookup) -> Run | None:
+        """The run of a node that still waits for its result; None when it was ended meanwhile."""
+        run = self._book.runs.get(lookup.work.run)
+        if run is None or run.executor is None:
+            return None
+        return run if run.executor.states[lookup.work.node] is NodeState.READY else None
 
     def end(self, run: Run, verdict: ErrorInfo) -> None:
         """End a run before its nodes are over: those that run are interrupted, the others do not begin."""
@@ -171,6 +221,7 @@ class RunConductor:
         duration_s = self.now - run.submitted_at
         self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
         if run.executor is not None:
+            self.results.leave(run.id)
             run.nodes_over, run.executor, run.codes = run.executor.nodes_over, None, {}
         self._deadlines.clear(run)
         forgotten = self._book.close(run)
@@ -180,10 +231,15 @@ class RunConductor:
     def _enqueue_nodes(self, run: Run, ready: Iterable[int]) -> None:
         assert run.executor is not None
         for index in ready:
-            node = run.executor.plan.nodes[index]
-            limits = self._book.granted(run, node.limits)
-            environment = self._book.environment(run, node.environment, limits)
-            self._enqueue(environment, run.id, NodeWork(run.id, index), limits)
+            if not run.may_keep or not self.results.look_up(run, index):
+                self._enqueue_node(run, index)
+
+    def _enqueue_node(self, run: Run, index: int) -> None:
+        assert run.executor is not None
+        node = run.executor.plan.nodes[index]
+        limits = self._book.granted(run, node.limits)
+        environment = self._book.environment(run, node.environment, limits)
+        self._enqueue(environment, run.id, NodeWork(run.id, index), limits)
 
     def _settle(self, run: Run) -> None:
         """End the run when its last node is over."""

@@ -32,7 +32,8 @@ class Run:
     `asked` are the limits that its client named. `verdict` is set when we end it before all its nodes are over.
     `origin` is what its graph is known by, `selection` the part of it that runs.
     `live` is there when it is a live session, which has no executor.
-    `is_change`: no nodes are executed, a named environment is made or changed.
+    `is_change`: no nodes are executed, a named environment is made or changed. `may_keep`: results of its nodes are
+    looked up and kept, or somebody wants to know why not.
     """
 
     id: RunId
@@ -55,6 +56,7 @@ class Run:
     nodes: int = 0
     nodes_over: int = 0
     is_change: bool = False
+    may_keep: bool = False
     origin: str = ""
     selection: Selection = WHOLE_GRAPH
     live: LiveState | None = None

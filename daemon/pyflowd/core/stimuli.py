@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from pyflowd.core.ids import CallId, EnvironmentId, PreparationKey, SessionId, WorkerId, ZygoteId
+from pyflowd.core.kept_results import KeptResult, Parts, ResultKey
 from pyflowd.core.permissions import Variables
 from pyflowd.core.profiles import NOWHERE
 from pyflowd.core.records import record
@@ -311,6 +312,27 @@ class CallDone:
 
 
 @record
+class ResultFound:
+    """A result was kept."""
+
+    lookup: int
+    result: KeptResult
+
+
+@record
+class ResultMissing:
+    """No result was kept; this is its key. Without a key none can be, and `problem` says why.
+
+    earlier: the parts of the key of the newest result of the same node, if that was asked for, and is known.
+    """
+
+    lookup: int
+    key: ResultKey | None
+    earlier: Parts | None = None
+    problem: str = ""
+
+
+@record
 class CallFailed:
     """A node failed inside its worker, which could tell why. imports: as of `CallDone`."""
 
@@ -539,6 +561,8 @@ Stimulus = (
     | ForkFailed
     | WorkerExited
     | CallDone
+    | ResultFound
+    | ResultMissing
     | CallFailed
     | StepsOver
     | CallProgressed

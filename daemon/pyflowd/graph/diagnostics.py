@@ -43,6 +43,7 @@ class DiagnosticCode(StrEnum):
     DANGLING_REROUTE = "dangling_reroute"
     BAD_LIMITS = "bad_limits"  # of the graph or of a node
     BAD_PERMISSIONS = "bad_permissions"  # the same
+    BAD_CACHE = "bad_cache"  # of a node
     NEEDS_PERMISSION = "needs_permission"  # for information: what the graph says it needs
     MISSING_PERMISSION = "missing_permission"  # it says it needs what was not granted
     # what it runs in

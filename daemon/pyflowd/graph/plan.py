@@ -7,6 +7,7 @@ opaque JSON text here, and code is a name.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pyflowd.graph.caching import SILENT, CacheWish
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity, has_errors
 from pyflowd.graph.interface import CodeHash
 from pyflowd.graph.needs import Needs
@@ -40,7 +41,7 @@ class PlanNode:
     missing: the parameters that get no value although they need one.
     in_widgets: those of them that the editor's widgets have, and the document has not.
     limits: what it declares for itself, by the names of a request's options. needs: what it says it needs.
-    environment: an index into the specs of the graph's placement; 0 is the graph's own.
+    environment: an index into the specs of the graph's placement; 0 is the graph's own. cache: as it declares.
     problem: why it cannot run; if that is for its code, its pins are unknown.
     """
 
@@ -59,6 +60,7 @@ class PlanNode:
     needs: Needs
     problem: Diagnostic | None
     environment: int = 0
+    cache: CacheWish = SILENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ class Plan:
     limits: what the graph declares for itself and its nodes, by the names of a request's options.
     needs: what the graph and its nodes say they need, each thing once.
     sources: by the names of code, which differ where the same text runs in two environments.
+    wants_cache: whether some node wants its result kept.
     diagnostics: all there is to say whatever the client passes, problems of nodes included.
     """
 
@@ -78,6 +81,7 @@ class Plan:
     needs: Needs
     diagnostics: tuple[Diagnostic, ...]
     last: tuple[int, ...]
+    wants_cache: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import networkx
 
+from pyflowd.graph.caching import cache_of_node
 from pyflowd.graph.declared import limits_of_graph, limits_of_node
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.interface import CodeHash, CodeInterface
@@ -84,6 +85,7 @@ def build_plan(
         needs=merged((*needs_of_graph(graph, home)[0], *(need for node in nodes for need in node.needs))),
         diagnostics=(*placement.diagnostics, *wiring.diagnostics, *problems, *remarks),
         last=tuple(node.index for node in nodes if not node.successors),
+        wants_cache=any(node.cache.is_wanted for node in nodes),
     )
     return Planning(plan=plan, diagnostics=plan.diagnostics)
 
@@ -124,6 +126,7 @@ class _Draft:
         interface = self._interfaces[code]
         limits, bad_limits = limits_of_node(node)
         needs, bad_needs = needs_of_node(node, self._home)
+        cache, bad_cache = cache_of_node(node)
         inputs = {pin.name: self._input(node, pin.name, incoming) for pin in interface.inputs}
         missing = tuple(
             pin.name
@@ -144,7 +147,8 @@ class _Draft:
             in_widgets=frozenset(pin for pin in missing if _is_in_widgets(node, pin)),
             limits=limits,
             needs=needs,
-            problem=_problem(node, interface) or bad_limits or bad_needs,
+            problem=_problem(node, interface) or bad_limits or bad_needs or bad_cache,
+            cache=cache,
         )
 
     def _input(self, node: Node, pin: str, incoming: Incoming) -> PlanInput | None:
