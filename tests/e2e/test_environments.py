@@ -3,7 +3,6 @@
 import json
 import sys
 import threading
-import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,20 +181,6 @@ def test_two_daemons_that_share_their_environments_build_once(place: Workplace) 
             assert True in built
     assert len([*shared.glob("records/built-*.json")]) == 1
     assert place.index.counts[name] == 1
-
-
-def test_an_environment_that_exists_costs_a_run_hardly_anything(client: Client) -> None:
-    plain, required = graph(ADD), requiring(graph(ADD), "apple")
-
-    def seconds(document: str) -> float:
-        began = time.perf_counter()
-        client.run_document(document).result()
-        return time.perf_counter() - began
-
-    for document in (plain, required):
-        seconds(document)
-    pairs = [(seconds(plain), seconds(required)) for _ in range(20)]
-    assert min(slow for _, slow in pairs) - min(fast for fast, _ in pairs) < 0.001
 
 
 def test_a_daemon_finds_what_another_before_it_has_built() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pyflowd.core.limits import Limits
 from pyflowd.core.usage import Observation
+from pyflowd.worker_side import CANNOT_BEGIN
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
 CPU_COUNTED_WITHIN_S = 0.5  # the kernel's limit counts whole ticks, what it reports in the end does not
@@ -17,6 +18,9 @@ def death(status: int, cpu_s: float, limits: Limits) -> ErrorInfo:
     number = status & 0x7F
     if not number:
         exit_code = status >> 8
+        if exit_code == CANNOT_BEGIN:
+            message = "The node's process could not be made ready, and ended before the node began."
+            return ErrorInfo(code=ErrorCode.WORKER_LOST, message=message)
         message = f"The node's code left its process with exit status {exit_code} (os._exit?) instead of returning."
         return ErrorInfo(code=ErrorCode.EXITED, message=message)
     is_ended_by_kernel = number in (signal.SIGXCPU, signal.SIGKILL)

@@ -15,7 +15,7 @@ from fcntl import ioctl
 from gc import enable as enable_gc
 from os import _exit, chdir, closerange, dup2, getppid, putenv, setsid
 
-from . import failures
+from . import CANNOT_BEGIN, failures
 from .answers import send_inspected
 from .learning import ONLOOKER
 from .link import LINK
@@ -50,11 +50,12 @@ def live(birth: Birth, is_spare: bool) -> None:
     its scratch folder, whether that exists, the zygote's process id (0: it cannot be seen from here), and what it must
     give up. A spare gets ready for a call, if there is none yet.
     """
-    status = 1
+    status = CANNOT_BEGIN
     try:
         if is_spare and ioctl(birth[0][0], FIONREAD, _NOTHING) == _NOTHING:
             rehearse_as_spare()
         _become_worker(*birth)
+        status = 1
         _serve()
         status = 0
     except BaseException as error:
