@@ -134,6 +134,7 @@ class Zygote:
     def _fork_batch(self, workers: list[int], rehearse: bool, descriptors: list[int]) -> None:
         if not self._folders.is_there:
             sys.stderr.write("its folder for scratch folders was removed\n")
+            self._control.close()  # first: the workers are lost with us, and were not killed by somebody
             self._reaper.kill_all(PATIENCE_S)
             os._exit(HOMELESS)
         pids, _, failure = self._fork(workers, rehearse, descriptors)
