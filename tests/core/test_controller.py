@@ -10,7 +10,7 @@ from pyflowd.core.usage import Observation
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.states import NodeState, RunState
-from support.world import GOOD, PYTHON, World, shape
+from support.world import GOOD, PYTHON, SESSION, World, shape
 
 
 def ready_world(**options: int) -> World:
@@ -218,3 +218,25 @@ def test_of_too_many_environments_the_longest_unused_is_let_go() -> None:
     others = [EnvironmentId(f"/opt/{number}/bin/python") for number in range(14)]
     assert used_environments(world, *others) == others[2:]
     world.check_over()
+
+
+def test_a_run_whose_environment_is_lost_ends_once_its_nodes_have_that_still_run_in_the_former_fork_server() -> None:
+    world = ready_world()
+    run = world.run_of(world.submit(shape(2, set())))
+    first, second = world.busy()
+    for kind, where in ((stimuli.CoolAsked, {"python": PYTHON}), (stimuli.WarmAsked, {"environment": PYTHON})):
+        world.requests += 1
+        world.feed(kind(session=SESSION, request=world.requests, **where))
+    [starting] = world.warming
+    world.lose_zygote(starting)
+    assert [world.processes[worker].signals for worker in (first, second)] == [["interrupt"], ["interrupt"]]
+    world.feed(stimuli.WorkerWrote(worker=first, stream="stdout", data=b"still here\n"))
+    world.answer(first)
+    world.exit(second, 9)
+    world.settle()
+    world.check_over()
+    finished = world.events[run][-1]
+    assert isinstance(finished, events.RunFinished)
+    assert finished.state is RunState.FAILED
+    assert finished.error is not None
+    assert finished.error.code is ErrorCode.ENVIRONMENT

@@ -208,12 +208,17 @@ class RunConductor:
         self._settle(run)
 
     def lose(self, environment: EnvironmentId, error: ErrorInfo) -> None:
-        """An environment cannot be used: the runs under way in it, or with nodes that wait for it, fail."""
+        """An environment cannot be used: the runs under way in it, or with nodes that wait for it, fail.
+
+        Nodes may still run, in a fork server that came before: they are interrupted, and then the run is over.
+        """
         waiting = self._desk.groups_waiting(environment)
         for run in list(self._book.active.values()):
             if (environment in run.environments or run.id in waiting) and run.executor is not None:
+                run.verdict = run.verdict or error
                 self._cancel_pending(run, run.executor, error)
-                self.finish(run, RunState.FAILED, error)
+                self._desk.interrupt_group(run.id, error)
+                self._settle(run)
 
     def finish(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
         """Tell the end of a run."""
