@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import environment_sections
+import live_section
 import samples
 from tables import MICROSECONDS, MILLISECONDS, Recorded, figure, origin, span, table
 from workloads import WORKLOADS
@@ -210,6 +211,7 @@ SECTIONS = {
     "sandbox": ("Sandbox tiers", sandbox_section),
     "learning": ("Imports that are learnt", environment_sections.learning_section),
     "environments": ("Environments on demand", environment_sections.environments_section),
+    "live": ("Live sessions", live_section.live_section),
     "trees": ("This tree and another", trees_section),
     "limits": ("Limits of the machine", limits_section),
 }

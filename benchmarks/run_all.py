@@ -22,6 +22,7 @@ def parts(rounds: int) -> dict[str, list[str]]:
         "sandbox": ["--rounds", str(rounds)],
         "learning": ["--rounds", str(rounds)],
         "environments": ["--rounds", str(rounds)],
+        "live": ["--rounds", str(rounds)],
         "idle": ["--seconds", "10"],
         "large": ["--times", str(rounds)],
     }

@@ -499,7 +499,8 @@ def test_a_run_in_one_process_is_a_run_like_any_other(world: World) -> None:
     assert all(event.change is None for event in told(world, run, events.NodeStarted))  # type: ignore[union-attr]
     assert world.controller.runs[run].state is RunState.FAILED
     world.check_over()
-    for asked in ({"isolation": "own"}, {"isolation": "shared", "selection": Selection(only=("n0",))}):
+    selected = {"isolation": "shared", "selection": Selection(only=("n0",))}
+    for asked in ({"isolation": "own"}, selected, {"isolation": "shared", "cache": True}):
         [refused] = world.replies[world.submit(shape(1, set()), **asked)]  # type: ignore[arg-type]
         assert isinstance(refused, replies.Refused)
     reply = set_input(world, run, "1")

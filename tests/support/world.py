@@ -134,10 +134,14 @@ class World:
         self._queue.append(stimulus)
         if len(self._queue) > 1:
             return
-        while self._queue:
-            for effect in self.controller.handle(self._queue[0], self.now):
-                self._perform(effect)
-            self._queue.pop(0)
+        try:
+            while self._queue:
+                for effect in self.controller.handle(self._queue[0], self.now):
+                    self._perform(effect)
+                self._queue.pop(0)
+        except BaseException:
+            self._queue.clear()  # or nothing would ever be handled again
+            raise
 
     def submit(
         self,

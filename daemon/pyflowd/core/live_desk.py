@@ -67,7 +67,8 @@ class LiveDesk:
 
     def open(self, asked: stimuli.LiveAsked) -> None:
         """A client wants a session."""
-        refusal = self._book.refusal(asked.submission, asked.options) or _refusal(asked.live)
+        refusal = self._book.refusal(asked.submission, asked.options)
+        refusal = refusal or _refusal(asked.live) or _uncached(asked.options)
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
@@ -85,6 +86,7 @@ class LiveDesk:
         """A client wants a graph executed, in one process."""
         refusal = self._book.refusal(asked.submission, asked.options)
         is_whole = asked.submission.selection is requests.WHOLE_GRAPH and asked.debugging is requests.NO_DEBUGGING
+        refusal = refusal or _uncached(asked.options)
         if refusal is None and not is_whole:
             message = "With the isolation `shared` there are neither parts of a graph nor debuggers."
             refusal = ErrorInfo(code=ErrorCode.BAD_INPUT, message=message)
@@ -285,6 +287,14 @@ def _refusal(live: requests.LiveOptions) -> ErrorInfo | None:
     if not 0 <= live.linger_s < float("inf"):
         return ErrorInfo(code=ErrorCode.BAD_INPUT, message="`linger_s` must be a number of seconds, 0 or more.")
     return None
+
+
+def _uncached(options: requests.RunOptions) -> ErrorInfo | None:
+    """What a process has kept from earlier executions is in no key."""
+    if not options.cache and not options.explain:
+        return None
+    message = "Results are kept only of nodes that have fresh processes, in runs: without `cache` and `explain`."
+    return ErrorInfo(code=ErrorCode.BAD_INPUT, message=message)
 
 
 def _unknown(run: RunId) -> ErrorInfo:
