@@ -77,7 +77,7 @@ def test_each_node_keeps_its_process_and_its_code(world: World) -> None:
     assert {worker.id for worker in held} == set(first.values())
     world.close_live(run)
     world.settle()
-    assert not world.controller.pool.held()
+    assert not world.controller.pool.held
 
 
 def test_other_code_needs_another_process_and_the_rest_runs_with_theirs(world: World) -> None:
@@ -99,7 +99,7 @@ def test_fresh_sessions_hold_no_process(world: World) -> None:
     run = opened(world, isolation="fresh")
     set_input(world, run, "2")
     world.settle()
-    assert not world.controller.pool.held()
+    assert not world.controller.pool.held
     assert not any(effect.stays for effect in world.sent)
     assert len({effect.worker for effect in world.sent}) == 6
 
@@ -351,7 +351,7 @@ def test_live_work_goes_before_batch_work_and_beside_it() -> None:
 def test_too_many_processes_are_not_held(world: World) -> None:
     world.controller.pool.limits = world.controller.pool.limits.__class__(running=2, held=2)
     run = opened(world)
-    assert [worker.id for worker in world.controller.pool.held()] == [effect.worker for effect in world.sent[1:]]
+    assert list(world.controller.pool.held) == [effect.worker for effect in world.sent[1:]]
     set_input(world, run, "3")
     world.settle()
     assert told(world, run, events.LiveSettled)[-1].failed == 0  # type: ignore[union-attr]
@@ -359,11 +359,11 @@ def test_too_many_processes_are_not_held(world: World) -> None:
 
 def test_processes_go_when_memory_is_short_the_longest_unused_first(world: World) -> None:
     opened(world)
-    oldest, middle, youngest = (worker.id for worker in world.controller.pool.held())
+    oldest, middle, youngest = world.controller.pool.held
     sizes = {oldest: 10, middle: 10, youngest: 10}
     world.feed(stimuli.MemoryMeasured(memory_bytes={}, held_bytes=sizes, short_bytes=15))
     world.settle()
-    assert [worker.id for worker in world.controller.pool.held()] == [youngest]
+    assert list(world.controller.pool.held) == [youngest]
 
 
 def test_a_change_of_packages_ends_processes_that_have_the_old_ones(world: World) -> None:
@@ -371,7 +371,7 @@ def test_a_change_of_packages_ends_processes_that_have_the_old_ones(world: World
     first = {effect.worker for effect in world.sent}
     world.fingerprint = "2"
     world.feed(stimuli.EnvironmentLookedAt(python=PYTHON, fingerprint="2"))
-    assert not world.controller.pool.held()
+    assert not world.controller.pool.held
     world.settle()
     world.sent.clear()
     set_input(world, run, "1")
@@ -419,7 +419,7 @@ def test_a_shared_session_has_one_process_and_passes_objects_on(world: World) ->
     assert again.steps[0].inputs == [("x", b"4")]
     assert again.steps[1].inputs == [("x", effects.Ref(node="n1", output=0))]
     world.settle()
-    assert [worker.id for worker in world.controller.pool.held()] == [program.worker]
+    assert list(world.controller.pool.held) == [program.worker]
     world.close_live(run)
     world.settle()
     world.check_over()

@@ -172,7 +172,7 @@ class CallDesk:
         """A worker that was held is not needed any more."""
         worker = self.pool.workers.get(worker_id)
         if worker is not None and worker.state is WorkerState.HELD:
-            worker.to(WorkerState.LEAVING)
+            self.pool.let_go(worker)
             self._emit(effects.DismissWorker(zygote=worker.zygote.id, worker=worker_id))
             self._deadlines.set(worker, self.now + self._graces.leave_s)
 

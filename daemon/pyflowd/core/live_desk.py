@@ -25,6 +25,7 @@ from pyflowd_client.protocol.states import ChangeKind, LiveAction, RunState
 
 LEAST_PERIOD_S = 0.01
 DAEMON = "pyflowd"  # the author of what nobody asked for just now
+ABOUT_NODES = frozenset({LiveAction.TRIGGER, LiveAction.EVERY, LiveAction.SET_INPUT})
 KINDS: Mapping[LiveAction, ChangeKind] = {
     LiveAction.SET_INPUT: ChangeKind.VALUE_CHANGED,
     LiveAction.UPDATE_GRAPH: ChangeKind.GRAPH_UPDATED,
@@ -222,16 +223,19 @@ class LiveDesk:
         self._prepare(submission, UpdateWaiter(asked, live.updates))
 
     def _check(self, update: requests.UpdateLive, session: LiveSession) -> None:
-        if update.action in (LiveAction.TRIGGER, LiveAction.EVERY, LiveAction.SET_INPUT):
-            _node_of(update, session)
+        if update.action not in ABOUT_NODES:
+            return
+        node = session.nodes[_node_of(update, session)].plan
         period_s = update.every_s if update.action is LiveAction.EVERY else None
         if period_s is not None and not LEAST_PERIOD_S <= period_s < float("inf"):
             raise _RefusedError(f"`every_s` must be a number of seconds, {LEAST_PERIOD_S:g} at least.")
-        if update.action is LiveAction.SET_INPUT:
-            if not update.pin:
-                raise _RefusedError("`set_input` needs a `pin`.")
-            _, remarks = read_inputs(session.plan, {f"{update.node}.{update.pin}": update.value or "null"})
-            if remarks:
+        if update.action is not LiveAction.SET_INPUT:
+            return
+        if not update.pin:
+            raise _RefusedError("`set_input` needs a `pin`.")
+        if update.pin not in node.parameters:
+            _, remarks = read_inputs(session.plan, {f"{node.id}.{update.pin}": "null"})
+            if remarks:  # else nobody knows its pins, for its code cannot run
                 raise _RefusedError(remarks[0].message)
 
     def _apply(self, run: Run, session: LiveSession, update: requests.UpdateLive, change: str) -> None:
@@ -264,7 +268,7 @@ class LiveDesk:
 
     def _tell(self, run: Run, asked: stimuli.LiveUpdateAsked, change: str) -> None:
         update = asked.update
-        is_about_node = update.action in (LiveAction.TRIGGER, LiveAction.EVERY, LiveAction.SET_INPUT)
+        is_about_node = update.action in ABOUT_NODES
         assert run.live is not None
         assert run.live.session is not None
         self._herald.publish(

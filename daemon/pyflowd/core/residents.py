@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, Place
 from pyflowd.core.ids import EnvironmentId, WorkerId
-from pyflowd.core.machines import WorkerState
-from pyflowd.core.worker_pool import Worker
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.ids import NodeId, RunId
 
@@ -71,20 +69,18 @@ class Residents:
         """A call is over: its worker stays only if it is still the one that is kept for the node."""
         if not self.is_loaded(key, worker):
             self._desk.dismiss(worker)
-        held = self._pool.held()
-        for worker_held in held[: max(0, len(held) - self._pool.limits.held)]:
-            self._let_go(worker_held)
+        while len(self._pool.held) > self._pool.limits.held:
+            self._let_go(next(iter(self._pool.held)))
 
     def make_room(self, needed_bytes: int, bytes_of: Mapping[WorkerId, int]) -> None:
         """So much memory is needed for something else: let go of as many as it takes, the longest unused first."""
-        for worker in self._pool.held():
+        for worker in list(self._pool.held):
             if needed_bytes <= 0:
                 return
-            needed_bytes -= bytes_of.get(worker.id, 0)
+            needed_bytes -= bytes_of.get(worker, 0)
             self._let_go(worker)
 
-    def _let_go(self, worker: Worker) -> None:
-        for key in [key for key, resident in self._by_node.items() if resident.worker == worker.id]:
+    def _let_go(self, worker: WorkerId) -> None:
+        for key in [key for key, resident in self._by_node.items() if resident.worker == worker]:
             del self._by_node[key]
-        if worker.state is WorkerState.HELD:
-            self._desk.dismiss(worker.id)
+        self._desk.dismiss(worker)

@@ -31,7 +31,6 @@ class Worker:
     zygote: Zygote
     state: WorkerState = WorkerState.STARTING
     call: Call | None = None
-    used_at: float = 0.0
 
     @property
     def environment(self) -> EnvironmentId:
@@ -64,6 +63,7 @@ class WorkerPool:
         self.limits = limits
         self.book = ZygoteBook(graces)
         self.workers: dict[WorkerId, Worker] = {}
+        self.held: dict[WorkerId, None] = {}  # kept for the next call of their node, the longest unused first
         self.running = self.running_urgent = 0
         self.parked: set[WorkerId] = set()
         self.closed = False
@@ -150,6 +150,7 @@ class WorkerPool:
         held = None if call.place.on is None else self.workers.get(call.place.on)
         if held is not None and held.state is WorkerState.HELD:
             held.zygote.used_at = now
+            del self.held[held.id]
             return held
         zygote = self.zygotes[call.environment]
         zygote.is_in_use = True
@@ -216,15 +217,22 @@ class WorkerPool:
         assert worker.call is not None
         call, worker.call = worker.call, None
         worker.to(WorkerState.HELD if call.place.stays else WorkerState.LEAVING)
-        worker.used_at = now
+        if call.place.stays:
+            self.held[worker.id] = None
         self._leave_off(worker, call)
         self.quiet_at = now + self.limits.quiet_s
         worker.zygote.pauses = 0
         return call
 
+    def let_go(self, worker: Worker) -> None:
+        """A worker that is held is not needed any more, and leaves."""
+        del self.held[worker.id]
+        worker.to(WorkerState.LEAVING)
+
     def died(self, worker_id: WorkerId) -> tuple[Worker, Call | None]:
         """The worker is dead: what it was, and the call it had not answered, if any."""
         worker = self.workers.pop(worker_id)
+        self.held.pop(worker_id, None)
         if worker.state in SPARE_STATES:
             worker.zygote.spares.remove(worker_id)
         call, worker.call = worker.call, None
@@ -274,11 +282,6 @@ class WorkerPool:
         """Whether none of its workers has, or had just now, anything to do."""
         return all(worker.state in SPARE_STATES for worker in self.members(zygote))
 
-    def held(self) -> list[Worker]:
-        """The workers that are kept for the next call of their node, the longest unused first."""
-        held = [worker for worker in self.workers.values() if worker.state is WorkerState.HELD]
-        return sorted(held, key=lambda worker: worker.used_at)
-
     def members(self, zygote: Zygote) -> list[Worker]:
         """All workers that were forked from it, or are to be."""
         return [worker for worker in self.workers.values() if worker.zygote is zygote]
@@ -297,6 +300,8 @@ class WorkerPool:
         assert self.parked <= {worker.id for worker in busy}
         assert all((worker.call is not None) == (worker.state is WorkerState.BUSY) for worker in self.workers.values())
         assert all(worker.call.worker == worker.id for worker in busy if worker.call)
+        held = {worker.id for worker in self.workers.values() if worker.state is WorkerState.HELD}
+        assert held == set(self.held)
         spares = [worker_id for zygote in self.book.alive() for worker_id in zygote.spares]
         assert all(worker.zygote.id in self.book.living for worker in self.workers.values())
         assert sorted(spares) == sorted(w.id for w in self.workers.values() if w.state in SPARE_STATES)

@@ -35,7 +35,6 @@ from pyflowd_client.protocol.states import RunState
 
 RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
-WAITED_FOR = (NodeFinished, LiveSettled)
 
 Send = Callable[[SessionId, bytes], None]
 
@@ -82,7 +81,7 @@ class RunLog:
 class Outbox:
     """All run logs. `send` gives a frame to a session. `told` hears when a live session has followers, or none.
 
-    `is_urgent`: a run is over, a node of a live session is, or somebody asked to be told.
+    `is_urgent`: a run is over, a live session has settled, or somebody asked to be told.
     """
 
     def __init__(self, send: Send, told: Callable[[RunUnfollowed], None] = lambda _: None) -> None:
@@ -124,7 +123,7 @@ class Outbox:
         if self._size_bytes > TOTAL_BYTES:
             self._shrink()
         self._dirty[event.run] = None
-        self.is_urgent |= isinstance(event, RunFinished) or (log.is_live and isinstance(event, WAITED_FOR))
+        self.is_urgent |= isinstance(event, RunFinished | LiveSettled)
 
     def follow(self, session: SessionId, run: RunId, from_seq: int) -> Following | None:
         """Send events from `from_seq` on, again if need be; None for an unknown run."""

@@ -62,6 +62,7 @@ NOBLOCK, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 POLLIN = int(zmq.POLLIN)
 GATHER_S = 0.005
 TURNS_IN_A_ROW = 100
+SOON_FOLLOWED = (replies.RunAccepted, replies.LiveUpdated)  # by events that say more
 CHANGES = ("create", "install", "uninstall")
 LIVE = (requests.OpenLive, requests.UpdateLive, requests.FollowLive, requests.CloseLive)
 
@@ -128,7 +129,7 @@ class Server:
     def answer(self, effect: Answer) -> None:
         """Send the reply of a request."""
         self._queue(effect.session, encode_reply(effect.request, effect.reply))
-        self._is_urgent |= not isinstance(effect.reply, replies.RunAccepted)
+        self._is_urgent |= not isinstance(effect.reply, SOON_FOLLOWED)
 
     def join(self, effect: Join) -> None:
         """Send the reply of a request to follow a live session, and then what follows from there."""

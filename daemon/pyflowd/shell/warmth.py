@@ -5,6 +5,7 @@ A single fork server that nobody uses costs nothing: it is not looked at. What c
 
 import asyncio
 from collections.abc import Callable
+from itertools import islice
 
 import psutil
 
@@ -46,7 +47,7 @@ class Warmth:
         """Go on looking as long as there is something to see."""
         if self._pool.running and self._is_idle:
             self.close()  # the next look would be late
-        if self._timer is None and (self._pool.running or len(self._pool.book.living) > 1 or self._pool.held()):
+        if self._timer is None and (self._pool.running or len(self._pool.book.living) > 1 or self._pool.held):
             self._is_idle = not self._pool.running
             self._timer = self._loop.call_later(IDLE_PERIOD_S if self._is_idle else BUSY_PERIOD_S, self._look)
 
@@ -63,7 +64,8 @@ class Warmth:
 
     def _measure_held(self) -> dict[WorkerId, int]:
         """The memory of workers that are held: of those unused for longest, for each look takes a moment."""
-        pids = {one.id: self._pid_of(one.zygote.id, one.id) for one in self._pool.held()[:HELD_LOOKED_AT]}
+        workers = [self._pool.workers[worker] for worker in islice(self._pool.held, HELD_LOOKED_AT)]
+        pids = {one.id: self._pid_of(one.zygote.id, one.id) for one in workers}
         return {worker: proportional_bytes(pid) for worker, pid in pids.items() if pid is not None}
 
     def _look(self) -> None:
