@@ -197,7 +197,7 @@ def test_a_graph_that_cannot_run_is_told_why_before_anything_runs(
         ("Adder.nothing=1", 'a parameter that "Adder" does not have. It has: x.'),
         ("Adder.x=}{", "'}{' is not JSON. If it is meant as text, quote it"),
         ("Adder.x=", "'' is not JSON"),
-        ("Adder.x=a.csv", """--input 'Adder.x="a.csv"'"""),
+        ("Adder.x=a.csv", """'Adder.x="a.csv"'"""),
         ("Adder.x=" + "[" * 50_000, "the value for Adder.x is nested too deep"),
         ("Adder.x=" + "9" * 5000, "an integer for Adder.x has too many digits"),
         ("Adder.x=" + "?" * 50_000, "?...' is not JSON"),

@@ -162,6 +162,7 @@ def f() -> list:
 
 def test_a_node_starts_with_pythons_own_signal_handlers_and_an_empty_mask(anywhere: Zygote) -> None:
     source = """
+import signal
 
 @node_entry
 def f() -> list:
