@@ -27,6 +27,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of tests need not be looked through by the leak check of each."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def socket_path() -> Iterator[Path]:
     """A short path: pytest's own can be longer than the 107 bytes that a socket may have."""
