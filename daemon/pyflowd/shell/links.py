@@ -216,9 +216,8 @@ class WorkerLink:
                 self._tell_steps()
                 self._misbehaved(str(error))
                 return
-            self._take(header, segments, left_over)
-            if not self._pipes:
-                return
+            if self._take(header, segments, left_over):
+                break  # nothing follows an answer before there is another order
         self._tell_steps()
 
     def _tell_steps(self) -> None:
@@ -242,24 +241,26 @@ class WorkerLink:
         if not isinstance(outcome, StepSkipped):
             self._told_cpu_s += max(0.0, outcome.usage.cpu_s)
 
-    def _take(self, header: "frames.Header", segments: list[frames.Segment], left_over: list[int]) -> None:
+    def _take(self, header: "frames.Header", segments: list[frames.Segment], left_over: list[int]) -> bool:
+        """Pass a frame on; whether it is the last for now."""
         for descriptor in left_over:
             os.close(descriptor)
         try:
             if header.get("kind") == "step":
                 self._take_step(header, segments)
-                return
+                return False
             stimulus = read_answer(self.worker, self._outputs, header, segments, self._hint)
         except frames.FrameError as error:
             for segment in segments:
                 segment.close()
             self._tell_steps()
             self._misbehaved(str(error))
-            return
+            return True
         self._tell_steps()
+        is_answer = header["kind"] not in UNDER_WAY
         if header["kind"] != "progress":
             self._drain_pipes()
-        if header["kind"] not in UNDER_WAY:
+        if is_answer:
             self._program = None
             self._signal = None  # it was for this call
             if self._stays and isinstance(stimulus, CallDone | CallFailed):
@@ -267,6 +268,7 @@ class WorkerLink:
             if self._last:
                 self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
         self._feed(stimulus)
+        return is_answer
 
     def _misbehaved(self, reason: str) -> None:
         self._poller.forget(self._channel.fileno())
