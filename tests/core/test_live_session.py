@@ -216,6 +216,9 @@ class LiveMachine(RuleBasedStateMachine):
         assert one in self.may_run
         self.may_run.remove(one)
         assert all(self.session.nodes[before].state is NodeState.DONE for before in self.document.above(one))
+        self.begin_node(one)
+
+    def begin_node(self, one: NodeId) -> None:
         number, inputs = self.session.begin(one), self.session.inputs(one)
         texts = {pin: (item if isinstance(item, bytes) else item.read()).decode() for pin, item in inputs}
         self.executions[number] = one, self.document.versions[one], texts
@@ -223,7 +226,9 @@ class LiveMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.executions)
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
-        number = data.draw(st.sampled_from(sorted(self.executions)))
+        self.end_execution(data.draw(st.sampled_from(sorted(self.executions))))
+
+    def end_execution(self, number: int) -> None:
         one, version, inputs = self.executions.pop(number)
         if version < 0:
             self.session.failed(one, number, FAILED)
@@ -263,20 +268,8 @@ class LiveMachine(RuleBasedStateMachine):
         self.serve()
         while self.queue or self.executions:
             while self.queue:
-                one = self.queue.pop()
-                number, inputs = self.session.begin(one), self.session.inputs(one)
-                texts = {pin: (item if isinstance(item, bytes) else item.read()).decode() for pin, item in inputs}
-                self.executions[number] = one, self.document.versions[one], texts
-            number = next(iter(self.executions))
-            one, version, inputs = self.executions.pop(number)
-            if version < 0:
-                self.session.failed(one, number, FAILED)
-            else:
-                payload = Payload(result(version, inputs).encode())
-                self.payloads.append(payload)
-                if not self.session.done(one, number, [("output_1", Value(payload=payload, type="str"))]):
-                    payload.close()
-            self.serve()
+                self.begin_node(self.queue.pop())
+            self.end_execution(next(iter(self.executions)))
         assert self.session.is_settled
         found = {
             one: node.outputs[0][1].payload.read().decode() if node.outputs else None

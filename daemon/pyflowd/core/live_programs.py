@@ -84,7 +84,8 @@ class Programs:
             for node_id in ready:
                 session.unready(node_id)
             session.redo(lost)
-            ready, _ = session.ready(together=True)
+            ready, more = session.ready(together=True)
+            skipped += more
         for node_id, error in skipped:
             self._teller.skipped(run, session, node_id, error)
         if ready:
