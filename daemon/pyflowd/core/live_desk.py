@@ -146,8 +146,8 @@ class LiveDesk:
 
     def follow(self, asked: stimuli.LiveFollowAsked) -> None:
         """A client wants to see a session, and what comes."""
-        run = self._book.runs.get(asked.run)
-        if run is None or run.live is None or run.live.is_once:
+        run = self._known(asked.run)
+        if run is None or run.live is None:
             self._herald.refuse(asked.session, asked.request, _unknown(asked.run))
             return
         self._emit(effects.Join(session=asked.session, request=asked.request, reply=_snapshot(run, run.live)))
@@ -155,8 +155,8 @@ class LiveDesk:
 
     def close(self, asked: stimuli.LiveCloseAsked) -> None:
         """A client ends a session."""
-        run = self._book.runs.get(asked.run)
-        if run is None or run.live is None or run.live.is_once or run.is_over:
+        run = self._known(asked.run)
+        if run is None or run.live is None or run.is_over:
             self._herald.refuse(asked.session, asked.request, _unknown(asked.run))
             return
         self._herald.answer(asked.session, asked.request, replies.Done())
@@ -166,8 +166,8 @@ class LiveDesk:
 
     def unfollowed(self, told: stimuli.RunUnfollowed) -> None:
         """Nobody follows a run any more, or somebody does again: a session stays for a while."""
-        run = self._book.runs.get(told.run)
-        if run is None or run.live is None or run.live.is_once or run.is_over:
+        run = self._known(told.run)
+        if run is None or run.live is None or run.is_over:
             return
         if told.is_followed:
             self.followed(run)
@@ -207,9 +207,14 @@ class LiveDesk:
 
     # -- within
 
-    def _find(self, run_id: RunId) -> tuple[Run, LiveState, LiveSession]:
+    def _known(self, run_id: RunId) -> Run | None:
+        """The live session of this name, open or over; a run that only shares a process is none."""
         run = self._book.runs.get(run_id)
-        if run is None or run.live is None or run.live.is_once or run.is_over:
+        return None if run is None or run.live is None or run.live.is_once else run
+
+    def _find(self, run_id: RunId) -> tuple[Run, LiveState, LiveSession]:
+        run = self._known(run_id)
+        if run is None or run.live is None or run.is_over:
             raise _RefusedError(_unknown(run_id).message, ErrorCode.UNKNOWN_RUN)
         if run.live.session is None:
             raise _RefusedError("The session has no plan yet: wait for its run_started.", ErrorCode.BUSY)
