@@ -92,7 +92,7 @@ class AsyncLive(LiveHandle):
             arrivals = self._client.arrivals
             self._look()
             self._changes.raise_refusal()
-            record = self._take()
+            record = self._take_next()
             await self._client.flush()
             if record is not None:
                 return record

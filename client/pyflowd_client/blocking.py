@@ -199,9 +199,10 @@ class Client:
         DaemonLost when nothing can come any more: what the daemon sent before it went is taken in first.
         """
         if self._is_lost:
-            if self._take_in():
-                return True
-            raise lost(self._location)
+            if not zmq.zmq_poll(self._incoming, 0):
+                raise lost(self._location)
+            self._take_in()
+            return True
         watched: list[tuple[Any, int]] = [*self._incoming, (self._monitor, POLLIN)]
         watched += [(fd, POLLIN) for fd in wake_fds]
         timeout_ms = -1 if give_up_at is None else max(0, math.ceil((give_up_at - time.monotonic()) * 1000))
@@ -211,16 +212,13 @@ class Client:
             self._take_in()
         return bool(ready) and not any(fd in ready for fd in wake_fds)
 
-    def _take_in(self) -> int:
-        count = 0
-        while zmq.zmq_poll(self._incoming, 0):  # an exception would cost more
-            while True:
-                frame = self._socket.recv(NOBLOCK, copy=False)
-                self._conversation.receive(frame.bytes)
-                if not frame.more:
-                    break
-            count += 1
-        return count
+    def _take_in(self) -> None:
+        """The next message; if there are more, the next wait ends at once."""
+        while True:
+            frame = self._socket.recv(NOBLOCK, copy=False)
+            self._conversation.receive(frame.bytes)
+            if not frame.more:
+                return
 
 
 def connect(socket: str | os.PathLike[str] | None = None, *, autostart: bool = True) -> Client:

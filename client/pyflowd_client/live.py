@@ -99,7 +99,7 @@ class Live(LiveHandle):
         while True:
             self._look()
             self._changes.raise_refusal()
-            record = self._take()
+            record = self._take_next()
             self._client.flush()
             if record is not None:
                 return record

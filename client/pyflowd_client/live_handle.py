@@ -138,7 +138,7 @@ class LiveHandle:
         """Take note of what has come: that the session has begun, and replies."""
         if self._changes.held and self._has_begun():
             self._put_held()
-        for request_id in tuple(self._changes.unanswered):
+        for request_id in tuple(self._changes.unanswered) if self._changes.unanswered else ():
             try:
                 if self._conversation.reply(request_id) is not None:
                     self._changes.accepted(request_id)
@@ -164,6 +164,10 @@ class LiveHandle:
     def _take(self) -> EventRecord | None:
         """The next event that has come, once; replies that came before it are looked at first."""
         self._look()
+        return self._take_next()
+
+    def _take_next(self) -> EventRecord | None:
+        """The same, for who has looked at replies just now."""
         if not self._conversation.is_following(self.id):
             return None
         record = self._conversation.next_event(self.id)

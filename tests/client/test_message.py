@@ -1,4 +1,4 @@
-"""Messages are what a frozen, slotted, keyword-only dataclass would be."""
+"""Messages are what a frozen, keyword-only dataclass would be."""
 
 import copy
 import pickle

@@ -18,12 +18,13 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.message import Message
 from pyflowd_client.protocol.replies import REPLIES, Reply
 from pyflowd_client.protocol.requests import REQUESTS, Request
+from pyflowd_client.protocol.states import ChangeKind, NodeState, RunState
 
 Reader = Callable[[Any, bool], Any]
 Json = dict[str, Any]
 M = TypeVar("M", bound=Message)
 
-_PLAIN = frozenset({str, int, float, bool, dict})
+_PLAIN = frozenset({str, int, float, bool, dict, ChangeKind, NodeState, RunState})
 
 _EVENTS_HEAD = re.compile(r'\s*\{\s*"events"\s*:\s*\[\s*')
 _BETWEEN_EVENTS = re.compile(r"\s*,?\s*")
@@ -81,8 +82,7 @@ def encode_request(request_id: int, request: Request) -> bytes:
 def _wishes(message: Message) -> Json:
     """The fields that differ from their defaults; None travels as null, since it can mean "no limit"."""
     wire = {}
-    for name in message.FIELDS:
-        value = getattr(message, name)
+    for name, value in message.__dict__.items():
         if name not in message.DEFAULTS or value != message.default(name):
             wire[name] = _wishes(value) if isinstance(value, Message) else value
     return wire
@@ -110,12 +110,12 @@ def encode_reply(request_id: int | None, reply: Reply) -> bytes:
 
 def reply_to_wire(request_id: int | None, reply: Reply) -> Json:
     """`{"reply": name, "id": n, ...}`; fields that are None are left out."""
-    return {"reply": reply.NAME, "id": request_id, **to_wire(reply)}
+    return _fill({"reply": reply.NAME, "id": request_id}, reply)
 
 
 def event_to_wire(event: Event) -> Json:
     """`{"event": name, ...}`; fields that are None are left out."""
-    return {"event": event.NAME, **to_wire(event)}
+    return _fill({"event": event.NAME}, event)
 
 
 def encode_events(encoded: list[bytes]) -> bytes:
@@ -172,9 +172,11 @@ _PATIENT_DECODER = json.JSONDecoder(parse_int=_long_integer)
 
 def to_wire(message: Message) -> Json:
     """A message's fields as JSON-able objects; None is left out."""
-    wire = {}
-    for name in message.FIELDS:
-        value = getattr(message, name)
+    return _fill({}, message)
+
+
+def _fill(wire: Json, message: Message) -> Json:
+    for name, value in message.__dict__.items():
         if value is not None:
             wire[name] = value if type(value) in _PLAIN else _value_to_wire(value)
     return wire
