@@ -19,10 +19,17 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield left, right
 
 
-def test_small_and_large_segments_arrive_in_order(pair: tuple[socket.socket, socket.socket]) -> None:
+@pytest.fixture(params=["anew", "shared"])
+def room(request: pytest.FixtureRequest) -> memoryview | None:
+    return memoryview(bytearray(frames.MAX_PACKET_BYTES)) if request.param == "shared" else None
+
+
+def test_small_and_large_segments_arrive_in_order(
+    pair: tuple[socket.socket, socket.socket], room: memoryview | None
+) -> None:
     data = [b"", b"a" * 10, b"b" * 200_000, b"c" * 40_000, b"d" * 30_000]
     frames.send(pair[0], {"kind": "x", "text": "\ud800é"}, [Segment(one) for one in data])
-    header, segments, left = frames.receive(pair[1])
+    header, segments, left = frames.receive(pair[1], room)
     assert (header["kind"], header["text"], left) == ("x", "\ud800é", [])
     assert [segment.read() for segment in segments] == data
     assert [segment.descriptor is not None for segment in segments] == [False, False, True, False, True]
@@ -56,10 +63,24 @@ def test_received_descriptors_are_not_inherited(pair: tuple[socket.socket, socke
         b"x" * (frames.MAX_PACKET_BYTES + 1),
     ],
 )
-def test_what_does_not_add_up_is_refused(pair: tuple[socket.socket, socket.socket], packet: bytes) -> None:
+def test_what_does_not_add_up_is_refused(
+    pair: tuple[socket.socket, socket.socket], packet: bytes, room: memoryview | None
+) -> None:
     pair[0].send(packet)
     with pytest.raises(frames.FrameError):
-        frames.receive(pair[1])
+        frames.receive(pair[1], room)
+
+
+def test_frames_that_pass_through_the_same_room_do_not_mix(
+    pair: tuple[socket.socket, socket.socket], room: memoryview | None
+) -> None:
+    frames.send(pair[0], {"text": "long"}, [Segment(b"a" * 50_000)])
+    frames.send(pair[0], {"text": "b"}, [Segment(b"b")])
+    received = [frames.receive(pair[1], room) for _ in range(2)]
+    assert [(header["text"], segments[0].read()) for header, segments, _ in received] == [
+        ("long", b"a" * 50_000),
+        ("b", b"b"),
+    ]
 
 
 def test_an_unsealed_memfd_is_refused_and_closed(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -74,9 +95,11 @@ def test_an_unsealed_memfd_is_refused_and_closed(pair: tuple[socket.socket, sock
     os.close(memfd)
 
 
-def test_a_closed_peer_and_an_empty_queue_are_told_apart(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_closed_peer_and_an_empty_queue_are_told_apart(
+    pair: tuple[socket.socket, socket.socket], room: memoryview | None
+) -> None:
     with pytest.raises(BlockingIOError):
-        frames.receive(pair[1])
+        frames.receive(pair[1], room)
     pair[0].close()
     with pytest.raises(frames.ClosedError):
-        frames.receive(pair[1])
+        frames.receive(pair[1], room)

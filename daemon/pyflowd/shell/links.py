@@ -206,7 +206,7 @@ class WorkerLink:
     def _read_channel(self, most: int = FRAMES_A_TURN) -> None:
         for _ in range(most):
             try:
-                header, segments, left_over = frames.receive(self._channel)
+                header, segments, left_over = frames.receive(self._channel, self._poller.room)
             except BlockingIOError:
                 break
             except (frames.ClosedError, ConnectionResetError):

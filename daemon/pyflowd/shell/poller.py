@@ -10,15 +10,20 @@ import select
 from collections.abc import Callable
 
 from pyflowd.shell.driver import Driver
+from pyflowd.worker_side.frames import MAX_PACKET_BYTES
 
 BATCH = 64
 CLOSING_S = 0.04  # long enough for a flock, too short for a dismissed worker's memory to be missed
 
 
 class Poller:
-    """Calls back when a descriptor can be read, or its other end is gone."""
+    """Calls back when a descriptor can be read, or its other end is gone.
+
+    `room` is for the frame that is being read: all are read here, one at a time.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, driver: Driver) -> None:
+        self.room = memoryview(bytearray(MAX_PACKET_BYTES))
         self._driver = driver
         self._epoll = select.epoll()
         self._closing: list[int] = []

@@ -196,7 +196,7 @@ class ZygoteProcess:
     def _read_control(self) -> None:
         try:
             while not self._is_over:
-                header, segments, descriptors = frames.receive(self._control)
+                header, segments, descriptors = frames.receive(self._control, self._poller.room)
                 for segment in segments:
                     segment.close()
                 self._take(header, descriptors)
