@@ -26,11 +26,14 @@ class Post:
         self.seq = 0
 
     def write(self, count: int, text: str = "x") -> None:
+        self.gather(count, text)
+        self.outbox.flush()
+
+    def gather(self, count: int, text: str = "x") -> None:
         for _ in range(count):
             self.seq += 1
             event = events.NodeOutput(run=RUN, seq=self.seq, time=0.0, node=NodeId("n"), stream="stdout", text=text)
             self.outbox.publish(Publish(event=event))
-        self.outbox.flush()
 
     def seqs(self, session: SessionId) -> list[int]:
         return [event["seq"] for event in self.received[session]]
@@ -43,6 +46,17 @@ def test_a_follower_gets_a_window_until_it_acknowledges() -> None:
     post.outbox.ack(ALICE, RUN, 600)
     post.outbox.flush()
     assert post.seqs(ALICE) == list(range(1, WINDOW_EVENTS + 501))
+
+
+def test_much_to_tell_is_told_without_delay() -> None:
+    post = Post()
+    for _ in range(2):
+        post.gather(outbox.MANY_EVENTS - 1)
+        assert not post.outbox.is_urgent
+        post.gather(1)
+        assert post.outbox.is_urgent
+        post.outbox.flush()
+        assert not post.outbox.is_urgent
 
 
 def test_a_late_follower_gets_everything_from_where_it_asks() -> None:

@@ -35,6 +35,7 @@ from pyflowd_client.protocol.states import RunState
 
 RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
+MANY_EVENTS = 48  # worth a message of their own: their follower reads them while the next ones come
 
 Send = Callable[[SessionId, bytes], None]
 
@@ -81,7 +82,7 @@ class RunLog:
 class Outbox:
     """All run logs. `send` gives a frame to a session. `told` hears when a live session has followers, or none.
 
-    `is_urgent`: a run is over, a live session has settled, or somebody asked to be told.
+    `is_urgent`: a run is over, a live session has settled, somebody asked to be told, or there is much to tell.
     """
 
     def __init__(self, send: Send, told: Callable[[RunUnfollowed], None] = lambda _: None) -> None:
@@ -90,6 +91,7 @@ class Outbox:
         self._logs: dict[RunId, RunLog] = {}
         self._dirty: dict[RunId, None] = {}
         self._size_bytes = 0
+        self._gathered = 0
         self.is_urgent = False
 
     @property
@@ -123,7 +125,8 @@ class Outbox:
         if self._size_bytes > TOTAL_BYTES:
             self._shrink()
         self._dirty[event.run] = None
-        self.is_urgent |= isinstance(event, RunFinished | LiveSettled)
+        self._gathered += 1
+        self.is_urgent |= self._gathered >= MANY_EVENTS or isinstance(event, RunFinished | LiveSettled)
 
     def follow(self, session: SessionId, run: RunId, from_seq: int) -> Following | None:
         """Send events from `from_seq` on, again if need be; None for an unknown run."""
@@ -159,7 +162,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Send what the windows allow, one message per run and follower."""
-        dirty, self._dirty, self.is_urgent = self._dirty, {}, False
+        dirty, self._dirty, self.is_urgent, self._gathered = self._dirty, {}, False, 0
         for run in dirty:
             log = self._logs.get(run)
             if log is None:
