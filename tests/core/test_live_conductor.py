@@ -411,7 +411,6 @@ def test_a_shared_session_has_one_process_and_passes_objects_on(world: World) ->
     assert program.steps[1].inputs == [("x", effects.Ref(node="n0", output=0))]
     assert started(world, run) == [("n0", "1")], "the rest waits for it"
     world.settle()
-    assert started(world, run) == [("n0", "1"), ("n1", "1"), ("n2", "1")]
     set_input(world, run, "4", node="n1")
     [again] = programs(world)
     assert again.worker == program.worker
@@ -423,6 +422,16 @@ def test_a_shared_session_has_one_process_and_passes_objects_on(world: World) ->
     world.close_live(run)
     world.settle()
     world.check_over()
+
+
+def test_a_node_is_not_told_to_run_when_it_is_known_to_be_over(world: World) -> None:
+    run = opened(world, shape(4, {(0, 1), (1, 2), (2, 3)}), isolation="shared", is_paused=True)
+    world.update_live(run, LiveAction.RESUME)
+    world.settle()  # the ends of two nodes are told at a time
+    assert started(world, run) == [("n0", "1"), ("n2", "1")], "n1 was over when n0 was known to be, and n3 with n2"
+    ends = [event.node for event in told(world, run, events.NodeFinished)]  # type: ignore[union-attr]
+    assert ends == ["n0", "n1", "n2", "n3"]
+    world.check()
 
 
 def test_a_change_ends_the_program_that_it_makes_pointless(world: World) -> None:
@@ -477,7 +486,7 @@ def test_objects_that_are_lost_are_made_again_and_what_fails_is_not_tried_for_th
     world.feed(stimuli.StepsOver(worker=program.worker, call=program.call, outcomes=(kept,)))
     world.exit(program.worker, 11)  # n1 was under way
     world.settle()
-    assert [node for node, _ in started(world, run)] == ["n0", "n1", "n0", "n2"]
+    assert [node for node, _ in started(world, run)] == ["n0", "n1", "n0"], "n2 is over with n0"
     ends = {event.node: event.state for event in told(world, run, events.NodeFinished)}  # type: ignore[union-attr]
     assert ends == {"n0": "done", "n1": "failed", "n2": "done"}
     assert told(world, run, events.LiveSettled)

@@ -61,19 +61,20 @@ class LiveTeller:
         self._herald = herald
         self._emit = emit
 
-    def begun(self, run: Run, session: LiveSession, call: Call, node_id: NodeId) -> LiveWork:
+    def begun(self, run: Run, session: LiveSession, call: Call, node_id: NodeId, *, is_told: bool = True) -> LiveWork:
         """A node's code begins: what the call does from now on."""
         execution = session.begin(node_id)
         node = session.nodes[node_id]
         work = call.work = LiveWork(run.id, node_id, node.plan.title, node.change or None, execution)
-        self._herald.publish(run, events.NodeStarted, node=work.id, title=work.title, change=work.change)
+        if is_told:
+            self._herald.publish(run, events.NodeStarted, node=work.id, title=work.title, change=work.change)
         return work
 
     def done(self, run: Run, session: LiveSession, call: Call, outcome: Outcome) -> bool:
         """A node returned; whether that counts."""
         work = cast(LiveWork, call.work)
         node = session.nodes.get(work.id)
-        names = tuple(name for name, _ in outcome.outputs)
+        names = tuple([name for name, _ in outcome.outputs])
         if call.verdict is None and node is not None and names != node.plan.outputs:
             call.verdict = verdicts.bad_frame("other outputs than the node has")
         if call.verdict is not None or not session.done(work.id, work.execution, outcome.outputs):
@@ -82,13 +83,14 @@ class LiveTeller:
             return False
         assert node is not None
         self._herald.output(run, call, call.output.finish())
-        self._herald.warnings(run, call, outcome.warnings)
-        plain = tuple((name, value) for name, value in outcome.outputs if isinstance(value, Value))
+        if outcome.warnings:
+            self._herald.warnings(run, call, outcome.warnings)
+        plain = tuple([(name, value) for name, value in outcome.outputs if isinstance(value, Value)])
         if len(plain) == len(outcome.outputs):
             self._book.last_values.keep(run.origin, work.id, node.plan.code, plain)
         usage = outcome.usage.with_peaks(call.peaks)
         duration_s = outcome.duration_s if isinstance(outcome, stimuli.StepDone) else None
-        ending = Ending(NodeState.DONE, None, call, usage, tuple(outcome.outputs), duration_s)
+        ending = Ending(NodeState.DONE, None, call, usage, outcome.outputs, duration_s)
         self._herald.finished(run, work, ending, work.change)
         return True
 

@@ -8,7 +8,7 @@ one as JSON, and what was not is made again when somebody needs it.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -118,12 +118,13 @@ class Programs:
         for node_id in forgotten:
             del process.code[node_id]
             process.held.discard(node_id)
+        at_hand = process.held.union(process.steps)
         self._emit(
             effects.SendProgram(
                 zygote=worker.zygote.id,
                 worker=worker.id,
                 call=call.id,
-                steps=tuple(self._step(run, session, process, node_id) for node_id in process.steps),
+                steps=tuple([self._step(run, session, process, node_id, at_hand) for node_id in process.steps]),
                 seed=run.options.seed,
                 limits=call.limits,
                 variables=run.variables,
@@ -136,13 +137,13 @@ class Programs:
         """Steps are over."""
         process = self._processes.get(run.id)
         session = None if run.live is None else run.live.session
-        for outcome in over.outcomes:
+        for left, outcome in zip(range(len(over.outcomes) - 1, -1, -1), over.outcomes, strict=True):
             if session is None or process is None or process.call is not call or not process.steps:
                 self._teller.release(outcome.outputs if isinstance(outcome, stimuli.StepDone) else ())
                 continue
             node_id = process.steps.popleft()
             self._take(run, session, process, node_id, outcome)
-            self._begin_step(run, session, process)
+            self._begin_step(run, session, process, is_over=left > 0)
 
     def done(self, run: Run | None, call: Call, done: stimuli.CallDone) -> None:
         """A program is over."""
@@ -189,7 +190,9 @@ class Programs:
     def _process(self, run: Run) -> SharedProcess:
         return self._processes.setdefault(run.id, SharedProcess())
 
-    def _step(self, run: Run, session: LiveSession, process: SharedProcess, node_id: NodeId) -> effects.Step:
+    def _step(
+        self, run: Run, session: LiveSession, process: SharedProcess, node_id: NodeId, at_hand: Container[NodeId]
+    ) -> effects.Step:
         node = session.nodes[node_id].plan
         is_loaded = process.code.get(node_id) == node.code
         process.code[node_id] = node.code
@@ -199,12 +202,15 @@ class Programs:
             code=run.codes[node.code].code,
             source=session.plan.sources[node.code],
             outputs=node.outputs,
-            inputs=session.inputs(node_id, process.held | set(process.steps)),
+            inputs=session.inputs(node_id, at_hand),
             is_loaded=is_loaded,
         )
 
-    def _begin_step(self, run: Run, session: LiveSession, process: SharedProcess) -> None:
-        """The next step is under way; not if something above it has failed, for then the worker skips it."""
+    def _begin_step(self, run: Run, session: LiveSession, process: SharedProcess, *, is_over: bool = False) -> None:
+        """The next step is under way; not if something above it has failed, for then the worker skips it.
+
+        is_over: it is not any more, as is told next; nobody needs to be told now.
+        """
         if not process.steps or process.call is None or process.call.verdict is not None:
             return
         node = session.nodes.get(process.steps[0])
@@ -213,7 +219,7 @@ class Programs:
         if all(session.is_done(index) for index in node.plan.predecessors):
             call, limits = process.call, self._book.granted(run, node.plan.limits)
             call.output = CallOutput(limits.output_bytes)
-            self._teller.begun(run, session, call, node.plan.id)
+            self._teller.begun(run, session, call, node.plan.id, is_told=not is_over)
             self._desk.extend(call, limits.timeout_s)
 
     def _take(

@@ -26,6 +26,8 @@ from pyflowd_client.protocol.ids import NodeId
 from pyflowd_client.protocol.states import NodeState
 
 UNDECIDED = frozenset({NodeState.WAITING, NodeState.READY, NodeState.RUNNING})
+UNDECIDED_TOGETHER = UNDECIDED - {NodeState.READY}
+GOOD = frozenset({NodeState.DONE, NodeState.READY})
 
 Outputs = Sequence[tuple[str, Value | Kept]]
 Given = Mapping[tuple[NodeId, str], bytes]
@@ -70,6 +72,7 @@ class LiveSession:
     def __init__(self, plan: Plan, given: Given, change: str, holdings: Holdings) -> None:
         self.plan = plan
         self.nodes: dict[NodeId, LiveNode] = {}
+        self._in_order: list[LiveNode] = []  # as in the plan
         self.given: dict[tuple[NodeId, str], bytes] = dict(given)
         self.change = change
         self.is_paused = False
@@ -123,6 +126,7 @@ class LiveSession:
             if node.plan.code != planned.code:
                 self._overtake(node, is_outdated=True)
             node.plan = planned
+        self._in_order = list(self.nodes.values())
         for node_id in before.keys() - self.nodes.keys():
             self._overtake(before[node_id], is_outdated=True)
             self._drop_outputs(before[node_id])
@@ -164,9 +168,9 @@ class LiveSession:
         In the order of the graph, so that everything above a node is settled before it is looked at.
         together: they are executed in this order, so that a node need not wait for those before it to be done.
         """
-        undecided = UNDECIDED - {NodeState.READY} if together else UNDECIDED
-        if self.is_paused:
+        if self.is_paused or not self._candidates:
             return [], []
+        undecided = UNDECIDED_TOGETHER if together else UNDECIDED
         ready: list[NodeId] = []
         skipped: list[tuple[NodeId, ErrorInfo]] = []
         candidates, self._candidates = self._candidates, set()
@@ -174,14 +178,14 @@ class LiveSession:
         last = -1
         while heap:
             index = heapq.heappop(heap)
-            node = self._at(index)
+            node = self._in_order[index]
             if index == last or node.state is not NodeState.WAITING or node.under_way:
                 continue
             last = index
-            above = [self._at(before) for before in node.plan.predecessors]
-            if any(one.state in undecided for one in above):
+            states = {self._in_order[before].state for before in node.plan.predecessors}
+            if not states.isdisjoint(undecided):
                 continue
-            error = self._obstacle(node, above)
+            error = self._obstacle(node, is_cut_off=not states <= GOOD)
             if error is None:
                 node.to(NodeState.READY)
                 ready.append(node.plan.id)
@@ -219,7 +223,7 @@ class LiveSession:
 
     def kept_above(self, node_ids: Iterable[NodeId], held: Container[NodeId]) -> list[NodeId]:
         """The nodes whose values these need, and that are nowhere any more: they were objects in a process."""
-        above = {self._at(index).plan.id for one in node_ids for index in self.nodes[one].plan.predecessors}
+        above = {self._in_order[index].plan.id for one in node_ids for index in self.nodes[one].plan.predecessors}
         return sorted(
             one
             for one in above
@@ -274,7 +278,7 @@ class LiveSession:
 
     def is_done(self, index: int) -> bool:
         """Whether the node at this place of the plan is done."""
-        return self._at(index).state is NodeState.DONE
+        return self._in_order[index].state is NodeState.DONE
 
     def overtaken(self) -> Overtaken:
         """What has become pointless, once."""
@@ -282,9 +286,6 @@ class LiveSession:
         return overtaken
 
     # -- within
-
-    def _at(self, index: int) -> LiveNode:
-        return self.nodes[self.plan.nodes[index].id]
 
     def _make_stale(self, roots: Iterable[NodeId], change: str) -> None:
         stack = [self.nodes[root] for root in roots]
@@ -296,10 +297,11 @@ class LiveSession:
             if node.state is not NodeState.WAITING:
                 node.to(NodeState.WAITING)
             self._candidates.add(node.plan.id)
-            for below in node.plan.successors:
-                if self._at(below).plan.id not in seen:
-                    seen.add(self._at(below).plan.id)
-                    stack.append(self._at(below))
+            for index in node.plan.successors:
+                below = self._in_order[index]
+                if below.plan.id not in seen:
+                    seen.add(below.plan.id)
+                    stack.append(below)
 
     def _overtake(self, node: LiveNode, *, is_outdated: bool = False) -> None:
         """What the node is doing counts for nothing."""
@@ -334,20 +336,24 @@ class LiveSession:
         self._look_below(node)
 
     def _look_below(self, node: LiveNode) -> None:
-        self._candidates.update(self.plan.nodes[index].id for index in node.plan.successors)
+        for index in node.plan.successors:
+            self._candidates.add(self._in_order[index].plan.id)
 
-    def _obstacle(self, node: LiveNode, above: Sequence[LiveNode]) -> ErrorInfo | None:
-        """Why a node cannot be executed now that all above it is decided."""
-        lost = next((one for one in above if one.state not in (NodeState.DONE, NodeState.READY)), None)
-        if lost is not None:
+    def _obstacle(self, node: LiveNode, *, is_cut_off: bool) -> ErrorInfo | None:
+        """Why a node cannot be executed now that all above it is decided. is_cut_off: not all of that is good."""
+        if is_cut_off:
+            above = [self._in_order[before] for before in node.plan.predecessors]
+            lost = next(one for one in above if one.state not in GOOD)
             message = f"'{node.plan.title}' was skipped: {skip_reason(lost.plan.title, lost.state)}"
             return ErrorInfo(code=ErrorCode.SKIPPED, message=message)
+        if not node.plan.missing and node.plan.problem is None:
+            return None
         lacking = [pin for pin in node.plan.missing if (node.plan.id, pin) not in self.given]
         problem = node.plan.problem or (missing_input(node.plan, lacking) if lacking else None)
         return None if problem is None else ErrorInfo(code=ErrorCode.SKIPPED, message=problem.message)
 
     def _value(self, source: Source, held: Container[NodeId]) -> Payload | Ref:
-        node = self._at(source.node)
+        node = self._in_order[source.node]
         if node.plan.id not in held and node.outputs:
             value = node.outputs[source.output][1]
             if isinstance(value, Value):
@@ -355,13 +361,14 @@ class LiveSession:
         return Ref(node=node.plan.id, output=source.output)
 
     def _drop_outputs(self, node: LiveNode) -> None:
-        self._holdings.let_go(payloads_of(node.outputs))
-        node.outputs = ()
+        if node.outputs:
+            self._holdings.let_go(payloads_of(node.outputs))
+            node.outputs = ()
 
 
 def payloads_of(outputs: Outputs) -> tuple[Payload, ...]:
     """What the shell holds of them."""
-    return tuple(value.payload for _, value in outputs if isinstance(value, Value))
+    return tuple([value.payload for _, value in outputs if isinstance(value, Value)])
 
 
 def _signatures(nodes: Mapping[NodeId, LiveNode]) -> dict[NodeId, tuple[object, ...]]:

@@ -1,6 +1,7 @@
 """What the end of a process means, in words that name the guilty side and the remedy."""
 
 import signal
+from functools import cache
 from typing import Any
 
 from pyflowd.core.limits import Limits
@@ -104,23 +105,27 @@ def _breach(code: ErrorCode, limits: Limits) -> str | None:
     return None
 
 
+@cache
 def cancelled() -> ErrorInfo:
     """Somebody with the right asked for it."""
     return ErrorInfo(code=ErrorCode.CANCELLED, message="The run was cancelled.")
 
 
+@cache
 def superseded() -> ErrorInfo:
     """What was executed is out of date."""
     message = "Something at or above the node changed while it ran: it is executed again."
     return ErrorInfo(code=ErrorCode.SUPERSEDED, message=message)
 
 
+@cache
 def process_gone() -> ErrorInfo:
     """The process that a node of a live session has kept does not take the call."""
     message = "The process that the node had kept is gone: it is executed in a new one."
     return ErrorInfo(code=ErrorCode.SUPERSEDED, message=message)
 
 
+@cache
 def abandoned() -> ErrorInfo:
     """Nobody follows a live session."""
     return ErrorInfo(code=ErrorCode.CANCELLED, message="Nobody followed the live session any more.")

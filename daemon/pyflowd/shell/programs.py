@@ -16,6 +16,7 @@ from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES, MAX_DESCRIPTORS, FrameError, Segment
 
 DESCRIPTORS_MOST = MAX_DESCRIPTORS - 1  # the first is the order's own
+NONE = [None]
 OrderedStep = tuple[str, str, bytes, str, tuple[str, ...], list[tuple[str, Any]]]
 
 
@@ -81,15 +82,16 @@ class Program:
 def _done(step: Step, header: Header, segments: list[Segment]) -> StepDone:
     types = texts_in(header, "types")
     count = len(step.outputs)
-    previews = header.get("previews") or [None] * count
-    kept = header.get("kept") or [None] * count
+    previews, kept = header.get("previews", NONE * count), header.get("kept", NONE * count)
     if type(previews) is not list or type(kept) is not list:
         raise FrameError("`previews` or `kept` is no list")
     if not count == len(types) == len(previews) == len(kept) == len(segments):
         raise FrameError("other outputs than the node has")
     outputs = tuple(
-        (name, _output(segment, kind, optional_text(preview), size))
-        for name, segment, kind, preview, size in zip(step.outputs, segments, types, previews, kept, strict=True)
+        [
+            (name, _output(segment, kind, optional_text(preview), size))
+            for name, segment, kind, preview, size in zip(step.outputs, segments, types, previews, kept, strict=True)
+        ]
     )
     return StepDone(
         node=step.node,

@@ -70,7 +70,7 @@ def number(value: Any, name: str) -> float:
 
 def imports_in(header: Header, name: str = "imports") -> tuple[tuple[str, float], ...]:
     """(module, seconds) of modules that are said to have been imported; nothing is as good as none."""
-    return tuple(_import(item) for item in _short_list(header, name))
+    return tuple([_import(item) for item in _short_list(header, name)]) if name in header else ()
 
 
 def refusals_in(header: Header, name: str) -> tuple[tuple[str, str], ...]:
