@@ -39,10 +39,9 @@ class ProtocolError(ValueError):
 
 
 class FieldSchema(NamedTuple):
-    """One field of a message class."""
+    """One field of a message class. plain: the type whose values are taken as they are, if there is one."""
 
-    name: str
-    required: bool
+    plain: type[Any] | None
     read: Reader
 
 
@@ -82,8 +81,9 @@ def encode_request(request_id: int, request: Request) -> bytes:
 def _wishes(message: Message) -> Json:
     """The fields that differ from their defaults; None travels as null, since it can mean "no limit"."""
     wire = {}
+    usual = message.DEFAULTS
     for name, value in message.__dict__.items():
-        if name not in message.DEFAULTS or value != message.default(name):
+        if name not in usual or (value is not usual[name] and value != message.default(name)):
             wire[name] = _wishes(value) if isinstance(value, Message) else value
     return wire
 
@@ -218,20 +218,30 @@ def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
     if strict and not wire.keys() <= schema.keys():
         raise ProtocolError(f"unknown field: {', '.join(sorted(wire.keys() - schema.keys()))}")
     arguments = {}
-    for name, entry in schema.items():
-        if name in wire:
-            try:
-                arguments[name] = entry.read(wire[name], strict)
-            except ProtocolError as error:
-                raise ProtocolError(f"field `{name}`: {error}") from None
-        elif entry.required:
-            raise ProtocolError(f"field `{name}` is missing")
+    for name, value in wire.items():
+        entry = schema.get(name)
+        if entry is None:
+            continue
+        try:
+            arguments[name] = value if type(value) is entry.plain else entry.read(value, strict)
+        except ProtocolError as error:
+            raise ProtocolError(f"field `{name}`: {error}") from None
+    if not arguments.keys() >= kind.REQUIRED:
+        raise ProtocolError(f"field `{min(kind.REQUIRED - arguments.keys())}` is missing")
     return kind(**arguments)
 
 
 def _schema(kind: type[Message]) -> dict[str, FieldSchema]:
     hints = kind.__annotations__
-    return {name: FieldSchema(name, name not in kind.DEFAULTS, _reader(hints[name])) for name in kind.FIELDS}
+    return {name: FieldSchema(_plain_type(hints[name]), _reader(hints[name])) for name in kind.FIELDS}
+
+
+def _plain_type(hint: Any) -> type[Any] | None:
+    """What values of the annotated type are, when nothing else about them matters."""
+    hint = getattr(hint, "__supertype__", hint)  # NewType
+    if get_origin(hint) in (Union, UnionType):
+        return _plain_type(next(a for a in get_args(hint) if a is not NoneType))
+    return hint if hint in (str, int, float, bool) else None
 
 
 def _reader(hint: Any) -> Reader:

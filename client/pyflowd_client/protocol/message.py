@@ -45,7 +45,7 @@ class MessageType(type):
     """Turns the annotations of a class into slots, and their values into defaults."""
 
     _TEMPLATE: dict[str, Any]  # all fields in their order, with their defaults; None where there is none
-    _REQUIRED: frozenset[str]
+    REQUIRED: frozenset[str]  # the fields without a default
     _MADE: tuple[str, ...]  # the fields whose default is made anew
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> "MessageType":
@@ -55,7 +55,7 @@ class MessageType(type):
         namespace["DEFAULTS"], namespace["FIELDS"] = defaults, names
         kind = super().__new__(mcs, name, bases, namespace)
         kind._TEMPLATE = {field_name: defaults.get(field_name) for field_name in names}
-        kind._REQUIRED = frozenset(names) - defaults.keys()
+        kind.REQUIRED = frozenset(names) - defaults.keys()
         kind._MADE = tuple(field_name for field_name in names if type(defaults.get(field_name)) is _Factory)
         return kind
 
@@ -65,13 +65,13 @@ class Message(metaclass=MessageType):
 
     FIELDS: ClassVar[tuple[str, ...]]
     DEFAULTS: ClassVar[dict[str, Any]]
+    REQUIRED: ClassVar[frozenset[str]]
     _TEMPLATE: ClassVar[dict[str, Any]]
-    _REQUIRED: ClassVar[frozenset[str]]
     _MADE: ClassVar[tuple[str, ...]]
 
     def __init__(self, **values: Any) -> None:
         fields = {**self._TEMPLATE, **values}
-        if len(fields) != len(self._TEMPLATE) or not values.keys() >= self._REQUIRED:
+        if len(fields) != len(self._TEMPLATE) or not values.keys() >= self.REQUIRED:
             raise self._misfit(values)
         for name in self._MADE:
             if name not in values:
@@ -80,7 +80,7 @@ class Message(metaclass=MessageType):
 
     @classmethod
     def _misfit(cls, values: dict[str, Any]) -> TypeError:
-        missing, unknown = cls._REQUIRED - values.keys(), values.keys() - cls._TEMPLATE.keys()
+        missing, unknown = cls.REQUIRED - values.keys(), values.keys() - cls._TEMPLATE.keys()
         return TypeError(
             f"{cls.__name__} needs the field {min(missing)}"
             if missing
