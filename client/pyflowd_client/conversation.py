@@ -9,6 +9,8 @@ It refuses to wait, to retry and to know what the events mean.
 """
 
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 
 from pyflowd_client.errors import ProtocolMismatch, Refused, RequestUnsendable
 from pyflowd_client.protocol.codec import EventRecord, ProtocolError, decode_from_daemon, encode_request
@@ -100,6 +102,8 @@ class Conversation:
 
     def outgoing(self) -> list[bytes]:
         """The messages to send now, in order; each is given once."""
+        if not self._outgoing:
+            return self._outgoing
         messages, self._outgoing = self._outgoing, []
         return messages
 
@@ -174,28 +178,32 @@ class Conversation:
         if request_id is None or request is None:
             detail = f": {reply.error.message}" if isinstance(reply, RefusedReply) else ""
             raise ProtocolMismatch(f"the daemon answered a request that was not made{detail}.")
-        if isinstance(request, SubmitRun | ChangeEnvironment | OpenLive) and isinstance(reply, RunAccepted):
-            self._followed[reply.run] = _Followed(1)
-        if isinstance(request, FollowRun):
-            self._settle_follow(request_id, request.run, reply)
-        if isinstance(request, FollowLive):
-            self._settle_follow_live(request_id, request.run, reply)
-        if isinstance(reply, Welcome) and not OLDEST_PROTOCOL_VERSION <= reply.protocol <= PROTOCOL_VERSION:
-            raise ProtocolMismatch(f"the daemon chose protocol {reply.protocol}, which this client did not offer.")
+        settle = _SETTLERS.get(type(request))
+        if settle is not None:
+            settle(self, request_id, request, reply)
         if request_id in self._repairs:
             self._repairs.remove(request_id)
         else:
             self._replies[request_id] = reply
 
-    def _settle_follow(self, request_id: int, run: RunId, reply: Reply) -> None:
-        followed = self._followed.get(run)
+    def _settle_hello(self, request_id: int, request: Hello, reply: Reply) -> None:
+        if isinstance(reply, Welcome) and not OLDEST_PROTOCOL_VERSION <= reply.protocol <= PROTOCOL_VERSION:
+            raise ProtocolMismatch(f"the daemon chose protocol {reply.protocol}, which this client did not offer.")
+
+    def _settle_run(self, request_id: int, request: Request, reply: Reply) -> None:
+        if isinstance(reply, RunAccepted):
+            self._followed[reply.run] = _Followed(1)
+
+    def _settle_follow(self, request_id: int, request: FollowRun, reply: Reply) -> None:
+        followed = self._followed.get(request.run)
         if followed is None or followed.follow_id != request_id:
             return
         followed.follow_id = None
         if isinstance(reply, RefusedReply):
             followed.refusal = reply.error
 
-    def _settle_follow_live(self, request_id: int, run: RunId, reply: Reply) -> None:
+    def _settle_follow_live(self, request_id: int, request: FollowLive, reply: Reply) -> None:
+        run = request.run
         followed = self._followed.get(run)
         if followed is None:
             return
@@ -207,6 +215,17 @@ class Conversation:
                 del self._followed[run]
         elif isinstance(reply, LiveFollowing) and followed.next_seq <= reply.last_seq:
             self._repair(run, followed)  # the daemon goes on after `last_seq`
+
+
+# What a reply means beyond itself, by the request that it answers.
+_SETTLERS: dict[type[Request], Callable[[Conversation, int, Any, Reply], None]] = {
+    Hello: Conversation._settle_hello,
+    SubmitRun: Conversation._settle_run,
+    ChangeEnvironment: Conversation._settle_run,
+    OpenLive: Conversation._settle_run,
+    FollowRun: Conversation._settle_follow,
+    FollowLive: Conversation._settle_follow_live,
+}
 
 
 def _explains_gap(record: EventRecord, next_seq: int) -> bool:
