@@ -147,10 +147,8 @@ def _cut_events(text: str, start: int) -> list[EventRecord]:
         if type(wire) is not dict or type(wire.get("run")) is not str or type(wire.get("seq")) is not int:
             raise ProtocolError("an event needs `run` and `seq`")
         records.append(EventRecord(RunId(wire["run"]), wire["seq"], text[start:end], wire))
-        if text.startswith(",{", end):  # as our daemon writes it
-            start = end + 1
-        else:
-            start = cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
+        is_next = text.startswith(",{", end)  # as our daemon writes it
+        start = end + 1 if is_next else cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
     return records
 
 
