@@ -3,7 +3,8 @@
     python benchmarks/live.py --rounds 5 --json benchmarks/results/live.json
 
 Each round has a daemon of its own. What is compared is measured in turns: a change, a round trip of a
-ProcessPoolExecutor that has one process, a change beside a batch run that has more work than there are processors.
+ProcessPoolExecutor that has one process, one over the hops of a change without anything else, a change beside a batch
+run that has more work than there are processors.
 """
 
 import argparse
@@ -14,8 +15,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import recording
+from bare_transport import bare_transport
 from daemon_process import DaemonProcess
 from peers.base import run_json
 from peers.interpreters import InProcessPeer
@@ -62,10 +65,11 @@ def session(client: Client, document: str, isolation: str = "resident") -> Itera
 
 
 def resident(client: Client) -> Samples:
-    """One node, a chain, and the executor, in turns."""
-    found: Samples = {"one": [], "chain": [], "executor": []}
+    """One node, a chain, the executor, and the bare hops, in turns."""
+    found: Samples = {"one": [], "chain": [], "executor": [], "bare": []}
     with (
         ProcessPoolExecutor(1) as pool,
+        bare_transport(ADD) as bare,
         session(client, independent_nodes(ADD, 1)) as one,
         session(client, chained_nodes(ADD, CHAIN)) as chain,
     ):
@@ -74,6 +78,7 @@ def resident(client: Client) -> Samples:
                 "one": timed_change(one, turn + 100, 1),
                 "chain": timed_change(chain, turn + 100, CHAIN),
                 "executor": timed_submit(pool, turn),
+                "bare": timed_bare(bare, turn),
             }
             if turn >= 0:
                 for name, seconds in taken.items():
@@ -87,6 +92,15 @@ def timed_submit(pool: ProcessPoolExecutor, value: int) -> float:
     got = pool.submit(run_json, ADD, f'{{"x": {value}}}').result()
     end = time.perf_counter()
     expect(str(value + 1), got)
+    return end - begin
+
+
+def timed_bare(call: Callable[[dict[str, Any]], Any], value: int) -> float:
+    """Seconds of the same node, over the hops alone."""
+    begin = time.perf_counter()
+    got = call({"x": value})
+    end = time.perf_counter()
+    expect(value + 1, got)
     return end - begin
 
 

@@ -9,6 +9,7 @@ from tables import MICROSECONDS, Recorded, figure, origin, table
 TITLES = {
     "one": "one resident node",
     "executor": "the same in ProcessPoolExecutor(1)",
+    "bare": "the same over the hops of a change, and nothing else",
     "chain": "a chain of resident nodes",
     "alone": "one resident node, for the next row",
     "beside": "the same beside batch work on all processors",
@@ -17,6 +18,8 @@ TITLES = {
 }
 RATIOS = (
     ("one", "executor", "one node against the executor"),
+    ("one", "bare", "one node against the bare hops"),
+    ("bare", "executor", "the bare hops against the executor"),
     ("chain", "one", "the chain against one node"),
     ("beside", "alone", "beside batch work against alone"),
     ("shared", "here", "one process against exec"),
