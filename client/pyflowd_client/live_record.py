@@ -111,7 +111,7 @@ class LiveRecord:
         self.is_paused = False
         self.error: ErrorInfo | None = None
         self.nodes: dict[NodeId, LiveNodeRecord] = {}  # in the order of execution, as far as that is known
-        self.timers: dict[str, float] = {}  # by node as it was named, seconds
+        self.timers: dict[str, float] = {}  # by node, seconds
         self.seq = 0  # of the last event seen
         self.settled_seq = 0  # when there was nothing left to do, or 0
         self.settled_change: str | None = None
@@ -163,6 +163,7 @@ class LiveRecord:
             kept = self.nodes[node.node] = before.get(node.node) or LiveNodeRecord(node.title)
             kept.title, kept.state, kept.change = node.title, node.state, node.change
             kept.inputs, kept.outputs, kept.error = node.inputs, node.outputs, node.error
+        self.timers = {node.node: node.every_s for node in told.nodes if node.every_s is not None}
         if has_lost and self.is_at_rest:
             self.settled_seq = self.seq
         self._is_present_needed = self._has_lost = False

@@ -99,6 +99,12 @@ def test_the_present_that_is_behind_is_asked_for_again(story: Story) -> None:
     assert (story.record.values, story.record.needs_present) == ({"A": {"x": 1}}, True)
 
 
+def test_who_joins_learns_which_timers_are_set(story: Story) -> None:
+    story.tell("live_changed", change="1", kind="timer_set", node="b", every_s=2.0)
+    story.present(2, one("a", every_s=0.5), one("b"))
+    assert story.record.timers == {"a": 0.5}
+
+
 def test_nodes_are_in_the_order_in_which_they_are_told_and_keep_their_timings(story: Story) -> None:
     story.finish("a", duration_s=0.5).finish("b").present(3, one("b"), one("a"), one("c", NodeState.WAITING))
     assert list(story.record.nodes) == ["b", "a", "c"]

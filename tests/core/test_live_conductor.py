@@ -291,6 +291,7 @@ def test_a_process_that_dies_between_calls_is_replaced(world: World) -> None:
 def test_who_joins_gets_what_there_is(world: World) -> None:
     run = opened(world)
     set_input(world, run, "7", node="n1")
+    world.update_live(run, LiveAction.EVERY, node="n2", every_s=60.0)
     world.settle()
     world.requests += 1
     world.feed(stimuli.LiveFollowAsked(session=SESSION, request=world.requests, run=run))
@@ -303,6 +304,7 @@ def test_who_joins_gets_what_there_is(world: World) -> None:
         ("n2", "done", "2"),
     ]
     assert reply.nodes[1].inputs == {"x": b"7"}
+    assert [node.every_s for node in reply.nodes] == [None, None, 60.0]
     assert reply.nodes[2].outputs["output_1"].payload.read() == b"1"
 
 

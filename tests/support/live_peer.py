@@ -41,6 +41,7 @@ class LivePeer:
         self._inputs: dict[str, dict[str, Any]] = {}
         self._outputs: dict[str, dict[str, Any]] = {}
         self._errors: dict[str, ErrorInfo] = {}
+        self._timers: dict[str | None, float | None] = {}
         self._dirty = list(self._titles)
         self._is_paused = request.live.is_paused
         self._changes = 0
@@ -87,6 +88,7 @@ class LivePeer:
                 inputs=self._inputs.get(node, {}),
                 outputs=self._outputs.get(node, {}),
                 error=self._errors.get(node),
+                every_s=self._timers.get(node),
             )
             for title in self._titles
         )
@@ -108,6 +110,8 @@ class LivePeer:
 
     def _apply(self, request: requests.UpdateLive, node: str | None, titles: list[str]) -> None:
         match request.action:
+            case LiveAction.EVERY:
+                self._timers[node] = request.every_s
             case LiveAction.SET_INPUT:
                 self._set(str(node), str(request.pin), request.value)
             case LiveAction.UPDATE_GRAPH:

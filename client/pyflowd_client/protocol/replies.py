@@ -79,7 +79,10 @@ class LiveUpdated(Message):
 
 
 class LiveNode(Message):
-    """A node of a live session: its last outputs or why there are none, and the inputs that it was given."""
+    """A node of a live session: its last outputs or why there are none, and the inputs that it was given.
+
+    every_s: how often a timer triggers it, seconds; None when none does.
+    """
 
     node: NodeId
     title: str
@@ -88,6 +91,7 @@ class LiveNode(Message):
     inputs: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     error: ErrorInfo | None = None
+    every_s: float | None = None
 
 
 class LiveFollowing(Message):

@@ -347,6 +347,7 @@ def _snapshot(run: Run, live: LiveState) -> replies.LiveFollowing:
                 inputs=given.get(node.plan.id, {}),
                 outputs=dict(node.outputs),
                 error=node.error,
+                every_s=live.timers[node.plan.id].every_s if node.plan.id in live.timers else None,
             )
             for node in nodes
         ),
