@@ -474,7 +474,7 @@ def test_the_death_of_the_shared_process_fails_the_node_that_ran_and_the_rest_go
 
 
 def test_objects_that_are_lost_are_made_again_and_what_fails_is_not_tried_for_them(world: World) -> None:
-    run = opened(world, shape(3, {(0, 1), (0, 2)}), isolation="shared", is_paused=True)
+    run = opened(world, shape(4, {(0, 1), (0, 2), (1, 3)}), isolation="shared", is_paused=True)
     world.update_live(run, LiveAction.RESUME)
     world.fork()
     [program] = programs(world)
@@ -490,7 +490,7 @@ def test_objects_that_are_lost_are_made_again_and_what_fails_is_not_tried_for_th
     world.settle()
     assert [node for node, _ in started(world, run)] == ["n0", "n1", "n0"], "n2 is over with n0"
     ends = {event.node: event.state for event in told(world, run, events.NodeFinished)}  # type: ignore[union-attr]
-    assert ends == {"n0": "done", "n1": "failed", "n2": "done"}
+    assert ends == {"n0": "done", "n1": "failed", "n2": "done", "n3": "skipped"}
     assert told(world, run, events.LiveSettled)
 
 
