@@ -288,6 +288,22 @@ def test_a_process_that_dies_between_calls_is_replaced(world: World) -> None:
     assert not world.sent[0].is_loaded
 
 
+@pytest.mark.parametrize(("isolation", "is_told"), [("resident", True), ("shared", False)])
+def test_what_a_held_worker_writes_is_told_where_it_is_known_whose_it_is(
+    world: World, isolation: str, is_told: bool
+) -> None:
+    run = opened(world, shape(1, set()), isolation=isolation)
+    [worker] = world.controller.pool.held
+    world.feed(stimuli.WorkerWrote(worker=worker, stream="stdout", data=b"later\n"))
+    texts = [(event.text, event.change) for event in told(world, run, events.NodeOutput)]  # type: ignore[union-attr]
+    assert texts == [("later\n", "1")] * is_told
+    world.close_live(run)
+    world.feed(stimuli.WorkerWrote(worker=worker, stream="stdout", data=b"too late\n"))
+    world.settle()
+    assert len(told(world, run, events.NodeOutput)) == is_told
+    world.check_over()
+
+
 def test_who_joins_gets_what_there_is(world: World) -> None:
     run = opened(world)
     set_input(world, run, "7", node="n1")

@@ -75,6 +75,15 @@ def test_a_resident_node_keeps_its_variables_and_its_process(client: Client) -> 
             assert now == [first[0], number + 1]
 
 
+def test_what_a_thread_of_a_resident_node_writes_between_calls_is_told(client: Client) -> None:
+    late = node("import threading\nthreading.Timer(0.3, lambda: print('later', x)).start()\nreturn x", "x: int = 0")
+    with live(client, graph(late)) as session:
+        change = session.set("n0", "x", 1)
+        session.settle(PATIENCE_S)
+        told = next(event for event in session if isinstance(event, NodeOutput) and event.text == "later 1\n")
+        assert (told.node, told.change) == ("n0", change)
+
+
 def test_a_fresh_node_begins_anew(client: Client) -> None:
     with live(client, graph(COUNTS), isolation="fresh") as session:
         session.set("n0", "x", 1)

@@ -7,6 +7,7 @@ from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, LiveWork, NodeWork
 from pyflowd.core.herald import Herald
 from pyflowd.core.ids import WorkerId
+from pyflowd.core.live_calls import RESIDENT
 from pyflowd.core.runs import Run
 from pyflowd_client.protocol.ids import RunId
 
@@ -26,8 +27,8 @@ class Listener:
             self._herald.progressed(run, call, progressed.fraction, progressed.message)
 
     def wrote(self, wrote: stimuli.WorkerWrote) -> None:
-        """A node writes."""
-        run, call = self._speaker(wrote.worker)
+        """A node writes, perhaps by a thread between two of its calls."""
+        run, call = self._writer(wrote.worker)
         if run is not None and call is not None:
             text = call.output.feed(wrote.stream, wrote.data)
             self._herald.output(run, call, [(wrote.stream, text)] if text else [])
@@ -48,7 +49,18 @@ class Listener:
     def _speaker(self, worker_id: WorkerId) -> tuple[Run | None, Call | None]:
         """The node call a worker carries out, with its run, as long as that is not over."""
         worker = self._desk.pool.workers.get(worker_id)
-        call = worker.call if worker else None
+        return self._of(worker.call if worker else None)
+
+    def _writer(self, worker_id: WorkerId) -> tuple[Run | None, Call | None]:
+        """The same; of a process that a node keeps also between its calls. In a shared one nobody knows whose it is."""
+        worker = self._desk.pool.workers.get(worker_id)
+        if worker is None or worker.call is not None:
+            return self._speaker(worker_id)
+        run, call = self._of(worker.last_call)
+        is_of_one = run is not None and run.live is not None and run.live.options.isolation == RESIDENT
+        return (run, call) if is_of_one else (None, None)
+
+    def _of(self, call: Call | None) -> tuple[Run | None, Call | None]:
         if call is None or not isinstance(call.work, NodeWork | LiveWork):
             return None, None
         run = self._runs.get(call.work.run)

@@ -25,12 +25,16 @@ PAUSES_COUNTED = 16
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One process, forked from a zygote. It holds at most one call, and none but in state busy."""
+    """One process, forked from a zygote. It holds at most one call, and none but in state busy.
+
+    last_call: of one that is held, the call that it has answered.
+    """
 
     id: WorkerId
     zygote: Zygote
     state: WorkerState = WorkerState.STARTING
     call: Call | None = None
+    last_call: Call | None = None
 
     @property
     def environment(self) -> EnvironmentId:
@@ -219,6 +223,7 @@ class WorkerPool:
         worker.to(WorkerState.HELD if call.place.stays else WorkerState.LEAVING)
         if call.place.stays:
             self.held[worker.id] = None
+            worker.last_call = call
         self._leave_off(worker, call)
         self.quiet_at = now + self.limits.quiet_s
         worker.zygote.pauses = 0
