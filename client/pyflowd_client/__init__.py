@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from pyflowd_client.live import Live
     from pyflowd_client.protocol import events
-    from pyflowd_client.protocol.requests import Debugging, Permissions
+    from pyflowd_client.protocol.options import Debugging, Permissions
     from pyflowd_client.protocol.states import DebuggerKind
     from pyflowd_client.record import Outputs
     from pyflowd_client.requirements_file import read_requirements

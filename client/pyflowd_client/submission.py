@@ -11,20 +11,18 @@ from typing import Any, TypedDict
 
 from pyflowd_client.errors import GraphFileError, RequestUnsendable
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
-from pyflowd_client.protocol.requests import (
+from pyflowd_client.protocol.options import (
     NO_CHOICE,
     NO_DEBUGGING,
     WHOLE_GRAPH,
-    CheckGraph,
     Debugging,
     EnvironmentChoice,
     LiveOptions,
-    OpenLive,
     Permissions,
     RunOptions,
     Selection,
-    SubmitRun,
 )
+from pyflowd_client.protocol.requests import CheckGraph, OpenLive, SubmitRun
 
 
 class RunArguments(TypedDict, total=False):

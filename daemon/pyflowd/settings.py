@@ -20,7 +20,7 @@ from pyflowd.core.permissions import PermissionCaps, path_problem
 from pyflowd.environments.settings import MANAGERS, EnvironmentSettings
 from pyflowd.sandbox.sandboxes import SandboxSettings
 from pyflowd.sandbox.tiers import Tier
-from pyflowd_client.protocol.requests import LIMITS
+from pyflowd_client.protocol.options import LIMITS
 
 TIERS = tuple(Tier.__members__)
 PERMISSIONS: dict[str, type] = {"net": bool, "read": list, "write": list, "env": list, "all": bool}

@@ -29,7 +29,7 @@ from attacks.bystanders import (
 from attacks.sibling import Sibling, numbers_of, sibling_node, unconfined_sibling
 from attacks.victim import SECRET, Victim, looks_of
 from pyflowd.worker_side.probes import start_of
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from support.daemons import graph, node, running_daemon
 
 PATIENCE_S = 4.0

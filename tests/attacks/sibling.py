@@ -15,7 +15,7 @@ from attacks.victim import PATIENCE_S, SECRET, looks_of, status_of
 from pyflowd_client.blocking import Client
 from pyflowd_client.errors import DaemonLost, Refused
 from pyflowd_client.protocol.events import NodeOutput
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from support.daemons import graph, node
 
 VALUE = SECRET * 10_000  # so large that it travels in a memfd

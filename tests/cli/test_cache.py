@@ -10,7 +10,8 @@ from pyflowd_client.cli.__main__ import build_parser
 from pyflowd_client.cli.report import Report
 from pyflowd_client.protocol.events import Diagnostic, Event, NodeFinished, NodeOutput, NodeStarted
 from pyflowd_client.protocol.ids import NodeId, RunId
-from pyflowd_client.protocol.requests import RunOptions, SubmitRun
+from pyflowd_client.protocol.options import RunOptions
+from pyflowd_client.protocol.requests import SubmitRun
 from pyflowd_client.protocol.states import NodeState
 from pyflowd_client.record import RunRecord
 from support.client_commands import Pyflowctl

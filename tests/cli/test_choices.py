@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pyflowd_client.protocol.requests import CheckGraph, EnvironmentChoice, SubmitRun
+from pyflowd_client.protocol.options import EnvironmentChoice
+from pyflowd_client.protocol.requests import CheckGraph, SubmitRun
 from support.client_commands import Pyflowctl
 from support.client_peer import FakeDaemon
 

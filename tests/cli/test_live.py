@@ -9,6 +9,7 @@ import pytest
 
 from pyflowd_client.blocking import connect
 from pyflowd_client.protocol import requests
+from pyflowd_client.protocol.options import LiveOptions
 from pyflowd_client.protocol.states import ChangeKind, LiveAction
 from support.client_commands import COMMAND, Pyflowctl
 from support.client_peer import FakeDaemon
@@ -140,7 +141,7 @@ def test_options_travel_as_those_of_a_run(daemon: FakeDaemon, environment: dict[
     with LiveProgram(environment, str(graph), *options) as live:
         assert live.end() == 0
     request = opened(daemon)
-    assert request.live == requests.LiveOptions(isolation="fresh", is_paused=True, linger_s=5.0)
+    assert request.live == LiveOptions(isolation="fresh", is_paused=True, linger_s=5.0)
     assert request.graph.inputs == {"Alpha.x": "1"}
     assert (request.graph.options.seed, request.graph.options.memory_bytes) == (3, 1024**3)
 

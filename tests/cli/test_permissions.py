@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pyflowd_client.protocol.requests import Permissions, SubmitRun
+from pyflowd_client.protocol.options import Permissions
+from pyflowd_client.protocol.requests import SubmitRun
 from support.client_commands import Pyflowctl
 from support.client_peer import FakeDaemon
 

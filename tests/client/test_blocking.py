@@ -17,6 +17,7 @@ from pyflowd_client.location import locate
 from pyflowd_client.protocol import events, requests
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo, ExitStatus
 from pyflowd_client.protocol.limits import WINDOW_BYTES
+from pyflowd_client.protocol.options import RunOptions
 from pyflowd_client.protocol.states import RunState
 from support.client_peer import FakeDaemon, start_process
 
@@ -54,7 +55,7 @@ def test_all_options_travel(client: Client, daemon: FakeDaemon) -> None:
     arguments = {"seed": 7, "partial": True, "timeout_s": 1.5, "memory_bytes": 1000, "max_value_bytes": None}
     client.run_document("greet", name="g.md", python="/py", **arguments).result()  # type: ignore[arg-type]
     submitted = next(request for request in daemon.asked if isinstance(request, requests.SubmitRun))
-    assert submitted.options == requests.RunOptions(**arguments)
+    assert submitted.options == RunOptions(**arguments)
     assert (submitted.name, submitted.python) == ("g.md", "/py")
 
 

@@ -16,6 +16,7 @@ from pyflowd_client.environments import AsyncEnvironments, Environments
 from pyflowd_client.errors import GraphFileError, Refused, RunFailed
 from pyflowd_client.protocol import events, requests
 from pyflowd_client.protocol.errors import ErrorCode, ExitStatus
+from pyflowd_client.protocol.options import EnvironmentChoice
 from pyflowd_client.protocol.states import RunState
 from support.client_peer import FakeDaemon
 
@@ -167,7 +168,7 @@ def test_a_file_of_requirements_serves_as_well(client: Client, daemon: FakeDaemo
     (tmp_path / "requirements.txt").write_text("numpy\npandas\n")
     client.run_document("greet", requirements=read_requirements(tmp_path / "requirements.txt")).result()
     [submitted] = [request for request in daemon.asked if isinstance(request, requests.SubmitRun)]
-    assert submitted.environment == requests.EnvironmentChoice(requirements=("numpy", "pandas"))
+    assert submitted.environment == EnvironmentChoice(requirements=("numpy", "pandas"))
 
 
 def test_what_names_nothing_is_refused(client: Client) -> None:

@@ -16,6 +16,7 @@ from pyflowd_client.protocol import codec, events, replies, requests
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
+from pyflowd_client.protocol.options import LiveOptions
 from pyflowd_client.protocol.states import ChangeKind, LiveAction, NodeState, RunState
 from support.client_peer import FakeDaemon
 
@@ -55,7 +56,7 @@ def test_a_session_is_opened_as_a_run_is_with_options_of_its_own(client: Client,
     with client.live_document("live A", name="g.md", **arguments):  # type: ignore[arg-type]
         pass
     [opened] = [request for request in daemon.asked if isinstance(request, requests.OpenLive)]
-    assert opened.live == requests.LiveOptions(isolation="shared", is_paused=True, linger_s=5.0)
+    assert opened.live == LiveOptions(isolation="shared", is_paused=True, linger_s=5.0)
     assert (opened.graph.name, opened.graph.options.seed, opened.graph.inputs) == ("g.md", 7, {"A.x": "1"})
 
 

@@ -9,7 +9,7 @@ import pytest
 from pyflowd_client.errors import GraphFileError, RequestUnsendable
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
-from pyflowd_client.protocol.requests import WHOLE_GRAPH, EnvironmentChoice, Permissions, RunOptions, Selection
+from pyflowd_client.protocol.options import WHOLE_GRAPH, EnvironmentChoice, Permissions, RunOptions, Selection
 from pyflowd_client.requirements import interpreter
 from pyflowd_client.submission import (
     RunArguments,

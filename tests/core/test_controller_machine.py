@@ -10,7 +10,7 @@ from pyflowd.core.machines import ZygoteState
 from pyflowd.core.usage import Observation, Usage
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import Selection
+from pyflowd_client.protocol.options import Selection
 from support.world import BROKEN, PYTHON, SESSION, World, requiring, shape
 
 ENVIRONMENTS = st.sampled_from([PYTHON, EnvironmentId("/opt/python")])

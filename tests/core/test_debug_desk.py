@@ -7,7 +7,7 @@ from pyflowd.core.debug_desk import MOST_S, PARKED_MOST, TYPED_MOST
 from pyflowd.core.ids import SessionId, WorkerId
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode
-from pyflowd_client.protocol.requests import Debugging, Permissions
+from pyflowd_client.protocol.options import Debugging, Permissions
 from pyflowd_client.protocol.states import DebuggerKind, RunState
 from support.world import SESSION, World, shape
 

@@ -4,7 +4,7 @@ from pyflowd.core import effects, stimuli
 from pyflowd.graph.environment_specs import DEFAULT
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.requests import RunOptions
+from pyflowd_client.protocol.options import RunOptions
 from pyflowd_client.protocol.states import RunState
 from support.world import PYTHON, SESSION, World, requiring
 

@@ -13,7 +13,7 @@ from pyflowd.core.values import Kept
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
-from pyflowd_client.protocol.requests import Selection
+from pyflowd_client.protocol.options import Selection
 from pyflowd_client.protocol.states import ChangeKind, LiveAction, NodeState, RunState
 from support.world import BROKEN, PYTHON, SESSION, World, shape
 

@@ -9,7 +9,7 @@ from pyflowd.graph.diagnostics import MOST_OF_A_KIND, DiagnosticCode, Severity
 from pyflowd.graph.needs import Need, NeedKind
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.ids import NodeId
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions
+from pyflowd_client.protocol.options import NO_PERMISSIONS, Permissions
 from support.world import World, shape
 
 NET = Need(kind=NeedKind.NET)

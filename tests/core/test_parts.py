@@ -20,7 +20,7 @@ from pyflowd.graph.plan import Binding, Plan
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.ids import NodeId
-from pyflowd_client.protocol.requests import WHOLE_GRAPH, Selection
+from pyflowd_client.protocol.options import WHOLE_GRAPH, Selection
 from pyflowd_client.protocol.states import NodeState, RunState
 from support.graphs import MAKE, node, plan_of
 from support.world import BROKEN, GOOD, Payload, World, shape

@@ -13,7 +13,7 @@ from pyflowd.core.permissions import PermissionCaps, normal, path_problem, profi
 from pyflowd.core.profiles import profile_of
 from pyflowd_client.protocol import replies
 from pyflowd_client.protocol.errors import ErrorCode
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions
+from pyflowd_client.protocol.options import NO_PERMISSIONS, Permissions
 from support.world import World, shape
 
 PYTHON = "/usr/bin/python3"

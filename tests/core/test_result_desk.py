@@ -12,7 +12,7 @@ from pyflowd.core.permissions import normal, profile
 from pyflowd.core.profiles import NOWHERE
 from pyflowd_client.protocol.events import Diagnostic, NodeFinished, NodeOutput, NodeStarted, RunFinished
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import Debugging, Permissions, Selection
+from pyflowd_client.protocol.options import Debugging, Permissions, Selection
 from pyflowd_client.protocol.states import DebuggerKind, NodeState, RunState
 from support.world import PYTHON, SESSION, World, shape
 

@@ -9,7 +9,7 @@ from pyflowd.core.limits import Limits
 from pyflowd.settings import read_settings
 from pyflowd_client.cli.__main__ import build_parser
 from pyflowd_client.cli.arguments import size_bytes
-from pyflowd_client.protocol.requests import LIMITS, Permissions
+from pyflowd_client.protocol.options import LIMITS, Permissions
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `(--[\w-]+) \w+` \| `(\w+)` \| ([^|]+) \|", README, re.MULTILINE)

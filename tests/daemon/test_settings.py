@@ -10,7 +10,7 @@ from pyflowd.core.permissions import PermissionCaps
 from pyflowd.environments import selection
 from pyflowd.environments.settings import MANAGERS, EnvironmentSettings
 from pyflowd.settings import CacheSettings, SandboxSettings, Settings, SettingsError, read_settings
-from pyflowd_client.protocol.requests import LIMITS, RunOptions
+from pyflowd_client.protocol.options import LIMITS, RunOptions
 
 
 def read(folder: Path, text: str, **flags: object) -> Settings:

@@ -13,7 +13,7 @@ import pytest
 
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.events import Diagnostic, NodeFinished, NodeOutput, NodeStarted
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from pyflowd_client.run import Run
 from support.daemons import PATIENCE_S, RunningDaemon, graph, node, pyflowctl, running_daemon
 from support.tiny_wheels import install, make_environment, make_wheel

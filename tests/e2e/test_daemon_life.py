@@ -16,7 +16,7 @@ import pytest
 from pyflowd_client import DaemonLost, DaemonUnavailable, connect
 from pyflowd_client.protocol.errors import ExitStatus
 from pyflowd_client.protocol.events import NodeOutput, NodeStarted
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from support.client_commands import COMMAND
 from support.daemons import (
     ADD,

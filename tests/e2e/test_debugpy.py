@@ -12,7 +12,7 @@ from pyflowd_client.blocking import Client
 from pyflowd_client.errors import Refused
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.events import DebuggerClosed, DebuggerOpened, NodeFinished, RunFinished
-from pyflowd_client.protocol.requests import Debugging, Permissions
+from pyflowd_client.protocol.options import Debugging, Permissions
 from pyflowd_client.protocol.states import DebuggerKind, NodeState, RunState
 from support.daemons import RunningDaemon, graph, node, pyflowctl, running_daemon
 from support.dap import attached

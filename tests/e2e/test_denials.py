@@ -9,7 +9,7 @@ import pytest
 
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.errors import ErrorCode
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from support.daemons import failure, graph, node, pyflowctl, running_daemon
 
 TIERS = ("T1", "T2", "T3")

@@ -9,7 +9,7 @@ import pytest
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.events import NodeFinished, NodeOutput, NodeProgress
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from pyflowd_client.protocol.states import NodeState, RunState
 from support.daemons import ADD, RunningDaemon, failure, graph, node
 from support.zygote import wait_gone

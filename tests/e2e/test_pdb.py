@@ -22,7 +22,7 @@ from pyflowd_client.protocol.events import (
     RunFinished,
     TerminalOutput,
 )
-from pyflowd_client.protocol.requests import Debugging
+from pyflowd_client.protocol.options import Debugging
 from pyflowd_client.protocol.states import DebuggerKind, NodeState, RunState
 from pyflowd_client.run import Run
 from support.client_commands import COMMAND

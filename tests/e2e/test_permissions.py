@@ -13,7 +13,7 @@ import zmq
 from pyflowd_client.errors import Refused
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.errors import ErrorCode, ExitStatus
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from support.client_commands import Pyflowctl
 from support.daemons import ADD, RunningDaemon, graph, node, pyflowctl, running_daemon
 

@@ -11,8 +11,8 @@ import pytest
 
 from pyflowd_client.blocking import Client
 from pyflowd_client.errors import RunFailed
+from pyflowd_client.protocol.options import Permissions
 from pyflowd_client.protocol.replies import EnvironmentStatus
-from pyflowd_client.protocol.requests import Permissions
 from support.daemons import RunningDaemon, assert_serves, graph, node, running_daemon
 from support.zygote import find_interpreters
 

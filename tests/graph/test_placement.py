@@ -18,7 +18,7 @@ from pyflowd.graph.placement import MOST_ENVIRONMENTS, NOWHERE_ELSE, Placement, 
 from pyflowd.graph.plan import bind
 from pyflowd.graph.planning import Planning, build_plan, code_sources
 from pyflowd_client.protocol.ids import NodeId
-from pyflowd_client.protocol.requests import EnvironmentChoice
+from pyflowd_client.protocol.options import EnvironmentChoice
 from support.graphs import MAKE, edge, interface_of, node, planned, reroute, texts, whole_graphs
 
 PATH = "/opt/python/bin/python3"

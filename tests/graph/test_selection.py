@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode
 from pyflowd.graph.plan import Binding, Plan, bind
 from pyflowd.graph.selection import OuterInput, Part, bind_part, part_of
-from pyflowd_client.protocol.requests import Selection
+from pyflowd_client.protocol.options import Selection
 from support.graphs import ADD, MAKE, PAIR, node, plan_of, reroute
 
 COUNT = 6

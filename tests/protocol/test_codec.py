@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pyflowd_client.protocol import codec, events, replies, requests
 from pyflowd_client.protocol.codec import EventRecord, ProtocolError
 from pyflowd_client.protocol.ids import NodeId, RunId
+from pyflowd_client.protocol.options import NO_CHOICE, EnvironmentChoice
 from pyflowd_client.protocol.states import NodeState
 
 SUBMIT = {"request": "submit_run", "id": 3, "document": "d"}
@@ -67,15 +68,15 @@ def test_null_means_no_limit_and_nothing_means_the_default() -> None:
 @pytest.mark.parametrize(
     ("choice", "wire"),
     [
-        (requests.NO_CHOICE, None),
-        (requests.EnvironmentChoice(requirements=()), None),
-        (requests.EnvironmentChoice(name="science"), {"name": "science"}),
-        (requests.EnvironmentChoice(requirements=("a", "b>=2")), {"requirements": ["a", "b>=2"]}),
-        (requests.EnvironmentChoice(allow_builds=True), {"allow_builds": True}),
+        (NO_CHOICE, None),
+        (EnvironmentChoice(requirements=()), None),
+        (EnvironmentChoice(name="science"), {"name": "science"}),
+        (EnvironmentChoice(requirements=("a", "b>=2")), {"requirements": ["a", "b>=2"]}),
+        (EnvironmentChoice(allow_builds=True), {"allow_builds": True}),
     ],
 )
 def test_of_a_choice_of_environment_only_what_was_chosen_travels(
-    choice: requests.EnvironmentChoice, wire: dict[str, Any] | None
+    choice: EnvironmentChoice, wire: dict[str, Any] | None
 ) -> None:
     for kind in (requests.SubmitRun, requests.CheckGraph):
         request = kind(document="d", environment=choice)

@@ -9,6 +9,14 @@ from pyflowd_client.protocol.codec import decode_from_daemon, decode_request
 from pyflowd_client.protocol.errors import ErrorCode, exit_status
 from pyflowd_client.protocol.events import EVENTS
 from pyflowd_client.protocol.message import Message
+from pyflowd_client.protocol.options import (
+    Debugging,
+    EnvironmentChoice,
+    LiveOptions,
+    Permissions,
+    RunOptions,
+    Selection,
+)
 from pyflowd_client.protocol.replies import (
     REPLIES,
     DetectedEnvironment,
@@ -19,15 +27,7 @@ from pyflowd_client.protocol.replies import (
     Package,
     Preloaded,
 )
-from pyflowd_client.protocol.requests import (
-    REQUESTS,
-    Debugging,
-    EnvironmentChoice,
-    LiveOptions,
-    Permissions,
-    RunOptions,
-    Selection,
-)
+from pyflowd_client.protocol.requests import REQUESTS
 from pyflowd_client.protocol.states import ChangeKind, DebuggerKind, Health, LiveAction, NodeState, RunState
 from pyflowd_client.protocol.version import PROTOCOL_VERSION
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyflowd_client.blocking import Client
 from pyflowd_client.protocol.events import NodeProgress
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from support.daemons import graph, node
 
 WAITS = node(

@@ -28,18 +28,17 @@ from pyflowd.graph.planning import build_plan
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import (
+from pyflowd_client.protocol.options import (
     NO_DEBUGGING,
     NO_PERMISSIONS,
     WHOLE_GRAPH,
-    ChangeEnvironment,
     Debugging,
     LiveOptions,
     Permissions,
     RunOptions,
     Selection,
-    UpdateLive,
 )
+from pyflowd_client.protocol.requests import ChangeEnvironment, UpdateLive
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, LiveAction
 from support.daemons import graph
 

@@ -4,7 +4,7 @@ import argparse
 from typing import TypedDict
 
 from pyflowd_client.errors import UsageRefused
-from pyflowd_client.protocol.requests import NO_DEBUGGING, Debugging
+from pyflowd_client.protocol.options import NO_DEBUGGING, Debugging
 
 
 class Choice(TypedDict):

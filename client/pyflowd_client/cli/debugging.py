@@ -6,7 +6,7 @@ import sys
 from typing import TextIO
 
 from pyflowd_client.errors import UsageRefused
-from pyflowd_client.protocol.requests import Debugging
+from pyflowd_client.protocol.options import Debugging
 from pyflowd_client.protocol.states import DebuggerKind
 
 NEEDS_TERMINAL = "--pdb needs a terminal: standard input and standard error must be one."

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pyflowd_client.cli.interrupts import Interrupts
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import Debugging
+from pyflowd_client.protocol.options import Debugging
 from pyflowd_client.protocol.states import DebuggerKind
 from pyflowd_client.record import RunRecord
 

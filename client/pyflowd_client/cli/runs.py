@@ -10,7 +10,7 @@ from pyflowd_client.cli.interrupts import Interrupts
 from pyflowd_client.cli.sessions import open_session
 from pyflowd_client.errors import UsageRefused, run_exit_status
 from pyflowd_client.protocol.errors import ExitStatus
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 from pyflowd_client.record import RunRecord
 from pyflowd_client.submission import RunArguments, origin_of, read_document
 

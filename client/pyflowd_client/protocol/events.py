@@ -4,7 +4,7 @@
 integers of any size are possible. `change` says, in a live session, which change led to it.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
@@ -239,23 +239,4 @@ Event = (
     | EventsLost
     | RunFinished
 )
-EVENTS: dict[str, type[Event]] = {
-    kind.NAME: kind
-    for kind in (
-        RunStarted,
-        Diagnostic,
-        EnvironmentProgress,
-        EnvironmentReady,
-        NodeStarted,
-        NodeOutput,
-        NodeProgress,
-        NodeFinished,
-        DebuggerOpened,
-        TerminalOutput,
-        DebuggerClosed,
-        LiveChanged,
-        LiveSettled,
-        EventsLost,
-        RunFinished,
-    )
-}
+EVENTS: dict[str, type[Event]] = {kind.NAME: kind for kind in get_args(Event)}

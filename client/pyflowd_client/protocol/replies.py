@@ -1,6 +1,6 @@
 """What the daemon answers: exactly one reply per request, carrying the request's id."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
@@ -344,25 +344,4 @@ Reply = (
     | EnvironmentsPruned
     | Refused
 )
-REPLIES: dict[str, type[Reply]] = {
-    kind.NAME: kind
-    for kind in (
-        Welcome,
-        RunAccepted,
-        GraphChecked,
-        GraphConverted,
-        Following,
-        LiveUpdated,
-        LiveFollowing,
-        Done,
-        DaemonStatus,
-        Examined,
-        EnvironmentsDetected,
-        EnvironmentsListed,
-        EnvironmentShown,
-        EnvironmentVerified,
-        EnvironmentWritten,
-        EnvironmentsPruned,
-        Refused,
-    )
-}
+REPLIES: dict[str, type[Reply]] = {kind.NAME: kind for kind in get_args(Reply)}

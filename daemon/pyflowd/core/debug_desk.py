@@ -26,7 +26,7 @@ from pyflowd.core.worker_pool import Worker, WorkerPool
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_DEBUGGING
+from pyflowd_client.protocol.options import NO_DEBUGGING
 from pyflowd_client.protocol.states import DebuggerKind
 
 MOST_S = 8 * 3600.0

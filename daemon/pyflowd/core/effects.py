@@ -16,6 +16,7 @@ from pyflowd.graph.placement import Placement
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.events import Event
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.options import NO_DEBUGGING, Debugging, EnvironmentChoice
 from pyflowd_client.protocol.replies import LiveFollowing, Reply
 
 
@@ -75,7 +76,7 @@ class ReadGraph:
     document: str
     name: str | None
     python: str | None
-    choice: requests.EnvironmentChoice
+    choice: EnvironmentChoice
     makes: bool
 
 
@@ -171,7 +172,7 @@ class SendCall:
     seed: int | None
     limits: Limits
     variables: Variables = ()
-    debugging: requests.Debugging = requests.NO_DEBUGGING
+    debugging: Debugging = NO_DEBUGGING
     stays: bool = False
     is_loaded: bool = False
 

@@ -17,7 +17,7 @@ from pyflowd.core.zygote_keeper import ZygoteKeeper
 from pyflowd.graph.environment_specs import EnvironmentSpec
 from pyflowd_client.protocol import events, replies
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.requests import DEFAULT_MAX_VALUE_BYTES
+from pyflowd_client.protocol.options import DEFAULT_MAX_VALUE_BYTES
 from pyflowd_client.protocol.states import RunState
 
 

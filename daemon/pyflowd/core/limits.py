@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.requests import LIMITS, RunOptions
+from pyflowd_client.protocol.options import LIMITS, RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

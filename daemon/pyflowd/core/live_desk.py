@@ -21,6 +21,7 @@ from pyflowd.graph.plan import nodes_by_name, read_inputs
 from pyflowd_client.protocol import events, replies, requests
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
+from pyflowd_client.protocol.options import NO_DEBUGGING, WHOLE_GRAPH, LiveOptions, RunOptions
 from pyflowd_client.protocol.states import ChangeKind, LiveAction, RunState
 
 LEAST_PERIOD_S = 0.01
@@ -86,7 +87,7 @@ class LiveDesk:
     def open_once(self, asked: stimuli.RunSubmitted) -> None:
         """A client wants a graph executed, in one process."""
         refusal = self._book.refusal(asked.submission, asked.options)
-        is_whole = asked.submission.selection is requests.WHOLE_GRAPH and asked.debugging is requests.NO_DEBUGGING
+        is_whole = asked.submission.selection is WHOLE_GRAPH and asked.debugging is NO_DEBUGGING
         refusal = refusal or _uncached(asked.options)
         if refusal is None and not is_whole:
             message = "With the isolation `shared` there are neither parts of a graph nor debuggers."
@@ -95,7 +96,7 @@ class LiveDesk:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
         run = self._book.open(asked.submission, asked.options, self.now)
-        run.live = LiveState(asked.submission, requests.LiveOptions(isolation=SHARED), is_once=True)
+        run.live = LiveState(asked.submission, LiveOptions(isolation=SHARED), is_once=True)
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         most = asked.options.max_value_bytes
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=most))
@@ -289,7 +290,7 @@ class LiveDesk:
         )
 
 
-def _refusal(live: requests.LiveOptions) -> ErrorInfo | None:
+def _refusal(live: LiveOptions) -> ErrorInfo | None:
     if live.isolation not in ISOLATIONS:
         message = f"`isolation` must be one of: {', '.join(ISOLATIONS)}."
         return ErrorInfo(code=ErrorCode.BAD_INPUT, message=message)
@@ -298,7 +299,7 @@ def _refusal(live: requests.LiveOptions) -> ErrorInfo | None:
     return None
 
 
-def _uncached(options: requests.RunOptions) -> ErrorInfo | None:
+def _uncached(options: RunOptions) -> ErrorInfo | None:
     """What a process has kept from earlier executions is in no key."""
     if not options.cache and not options.explain:
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pyflowd.core.live_session import LiveSession
 from pyflowd.core.stimuli import Submission
 from pyflowd_client.protocol.ids import NodeId, RunId
-from pyflowd_client.protocol.requests import LiveOptions
+from pyflowd_client.protocol.options import LiveOptions
 
 
 @dataclass(slots=True, eq=False)

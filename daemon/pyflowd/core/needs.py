@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pyflowd.core.paths import is_within
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, DiagnosticLog, Severity
 from pyflowd.graph.needs import Need, NeedKind
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 
 SOMEWHERE = "DIR"  # stands for a folder that only the user can choose
 

@@ -10,7 +10,7 @@ from pyflowd.core.values import Payload
 from pyflowd.graph.diagnostics import Diagnostic
 from pyflowd.graph.selection import OuterInput, bind_part, concerning, earlier_code, last_values, part_of
 from pyflowd_client.protocol.ids import NodeId
-from pyflowd_client.protocol.requests import WHOLE_GRAPH
+from pyflowd_client.protocol.options import WHOLE_GRAPH
 
 Recall = Callable[[NodeId], LastOutputs | None]
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pyflowd.core.paths import is_within, topmost
 from pyflowd.core.profiles import Profile
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, Permissions
+from pyflowd_client.protocol.options import NO_PERMISSIONS, Permissions
 
 Variables = tuple[tuple[str, str], ...]
 

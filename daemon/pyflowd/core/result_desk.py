@@ -22,7 +22,7 @@ from pyflowd.core.runs import Run
 from pyflowd.graph.plan import Plan, PlanNode
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_DEBUGGING
+from pyflowd_client.protocol.options import NO_DEBUGGING
 
 
 class Lookup(NamedTuple):

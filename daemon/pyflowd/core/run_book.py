@@ -17,7 +17,8 @@ from pyflowd.core.runs import Run
 from pyflowd.core.stimuli import Submission
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import NO_PERMISSIONS, ChangeEnvironment, RunOptions
+from pyflowd_client.protocol.options import NO_PERMISSIONS, RunOptions
+from pyflowd_client.protocol.requests import ChangeEnvironment
 
 RUNS_REMEMBERED = 100
 ISOLATIONS = ("fresh", "resident", "shared")

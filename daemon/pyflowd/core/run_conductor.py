@@ -28,7 +28,7 @@ from pyflowd.core.usage import Usage
 from pyflowd.core.worker_pool import Worker
 from pyflowd_client.protocol import events
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
-from pyflowd_client.protocol.requests import WHOLE_GRAPH
+from pyflowd_client.protocol.options import WHOLE_GRAPH
 from pyflowd_client.protocol.states import NodeState, RunState
 
 

@@ -13,14 +13,7 @@ from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import (
-    NO_DEBUGGING,
-    WHOLE_GRAPH,
-    Debugging,
-    Permissions,
-    RunOptions,
-    Selection,
-)
+from pyflowd_client.protocol.options import NO_DEBUGGING, WHOLE_GRAPH, Debugging, Permissions, RunOptions, Selection
 from pyflowd_client.protocol.states import FINAL_RUN_STATES, RunState
 
 

@@ -24,7 +24,7 @@ from pyflowd.graph.plan import Plan
 from pyflowd_client.protocol import requests
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.requests import (
+from pyflowd_client.protocol.options import (
     NO_CHOICE,
     NO_DEBUGGING,
     NO_PERMISSIONS,

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity
 from pyflowd.graph.model import Graph, Node
-from pyflowd_client.protocol.requests import LIMITS
+from pyflowd_client.protocol.options import LIMITS
 
 KEY = "limits"
 OF_THE_RUN = frozenset({"run_timeout_s"})

@@ -16,7 +16,7 @@ from pyflowd.graph.python_versions import PythonVersionError, combined
 from pyflowd.graph.requested_environment import RequestedEnvironment, read_request
 from pyflowd.graph.script_blocks import has_script_block
 from pyflowd_client.protocol.ids import NodeId
-from pyflowd_client.protocol.requests import EnvironmentChoice
+from pyflowd_client.protocol.options import EnvironmentChoice
 
 MOST_ENVIRONMENTS = 32  # of one graph
 MOST_LISTED = 20

@@ -8,7 +8,7 @@ from pyflowd.graph.diagnostics import Diagnostic, DiagnosticCode, Severity
 from pyflowd.graph.environment_specs import is_environment_name
 from pyflowd.graph.python_versions import PythonVersionError, read_python
 from pyflowd.graph.requirements import RequirementError, name_of, read_given, shown
-from pyflowd_client.protocol.requests import EnvironmentChoice
+from pyflowd_client.protocol.options import EnvironmentChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

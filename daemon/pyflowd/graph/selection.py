@@ -14,7 +14,7 @@ from pyflowd.graph.interface import CodeHash
 from pyflowd.graph.needs import merged
 from pyflowd.graph.plan import MAX_TITLES, Binding, Plan, PlanNode, Source, bound, nodes_by_name, read_inputs
 from pyflowd_client.protocol.ids import NodeId
-from pyflowd_client.protocol.requests import Selection
+from pyflowd_client.protocol.options import Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from pyflowd.shell.refusals import Refusal
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import from_wire, to_wire
 from pyflowd_client.protocol.errors import ErrorCode
-from pyflowd_client.protocol.requests import NO_CHOICE
+from pyflowd_client.protocol.options import NO_CHOICE
 
 STATES = (ZygoteState.WARM, ZygoteState.WARMING, ZygoteState.BACKOFF, ZygoteState.BROKEN, ZygoteState.DEAD)
 Reply = Callable[[replies.Reply], None]

@@ -12,7 +12,7 @@ from pyflowd.core.stimuli import Submission
 from pyflowd.sandbox.identity import identity
 from pyflowd.shell.refusals import Refusal
 from pyflowd_client.protocol.errors import ErrorCode
-from pyflowd_client.protocol.requests import Permissions
+from pyflowd_client.protocol.options import Permissions
 
 PATHS_MOST = 1000  # each is looked up while all others wait
 

@@ -50,7 +50,7 @@ from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
-from pyflowd_client.protocol.requests import NO_DEBUGGING, NO_PERMISSIONS, WHOLE_GRAPH
+from pyflowd_client.protocol.options import NO_DEBUGGING, NO_PERMISSIONS, WHOLE_GRAPH
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
 QUEUED_MESSAGES_MOST = 20_000

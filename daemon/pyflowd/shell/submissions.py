@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Callable
 
 from pyflowd.core.stimuli import EnvironmentProvided, Submission
-from pyflowd_client.protocol.requests import NO_CHOICE, WHOLE_GRAPH, CheckGraph, SubmitRun
+from pyflowd_client.protocol.options import NO_CHOICE, WHOLE_GRAPH
+from pyflowd_client.protocol.requests import CheckGraph, SubmitRun
 
 
 def submission_of(request: SubmitRun | CheckGraph, at_hand: Callable[[], EnvironmentProvided | None]) -> Submission:
