@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE ?= examples/text_statistics.md
 
-.PHONY: run test format lint types contracts check attacks bench clean
+.PHONY: run test format lint types contracts check attacks soak bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/pyflowctl run $(EXAMPLE)
@@ -41,6 +41,9 @@ check: $(VENV)/.developed
 
 attacks: $(VENV)/.developed
 	$(BIN)/pytest --numprocesses=2 --dist=worksteal --write-table tests/attacks
+
+soak: $(VENV)/.developed
+	PYTHONPATH=tests $(BIN)/python tests/soak.py $(SOAK)
 
 bench: $(VENV)/.developed
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
