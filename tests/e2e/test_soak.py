@@ -24,7 +24,7 @@ def test_a_daemon_comes_to_rest_after_its_users_were_busy() -> None:
 @pytest.mark.parametrize(
     "more",
     [{"processes": 4}, {"descriptors": 21}, {"threads": 4}, {"memory_bytes": 106_000_000}],
-    ids=lambda d: [*d][0],
+    ids=lambda more: next(iter(more)),
 )
 def test_what_grows_is_found(more: dict[str, int]) -> None:
     assert len(growth([REST, REST, replace(REST, **more)])) == 1
