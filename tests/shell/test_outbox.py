@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import psutil
+
 from pyflowd.core.effects import CloseRun, OpenRun, Publish
 from pyflowd.core.ids import SessionId
 from pyflowd.core.values import Kept, Value
@@ -57,6 +59,18 @@ def test_much_to_tell_is_told_without_delay() -> None:
         assert post.outbox.is_urgent
         post.outbox.flush()
         assert not post.outbox.is_urgent
+
+
+def test_events_take_about_as_much_memory_as_is_counted() -> None:
+    post = Post()
+    before = resident_bytes()
+    post.gather(20_000, "x" * 200)
+    grown = resident_bytes() - before
+    assert grown < 3 * 20_000 * 300, f"{grown / 20_000:.0f} bytes for each event"
+
+
+def resident_bytes() -> int:
+    return psutil.Process().memory_info().rss  # type: ignore[no-any-return]
 
 
 def test_a_late_follower_gets_everything_from_where_it_asks() -> None:

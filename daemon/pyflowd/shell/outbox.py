@@ -207,13 +207,14 @@ def encode_event(event: Event, max_value_bytes: int | None) -> bytes:
     """An event as JSON. Values are spliced in as they came from the worker, or replaced by what they are like.
 
     Those that came in the frame were looked at with it. A large one is looked at only here, where it matters.
+    What orjson gives lies where there is room for thousands of bytes, however few they are: what is kept is copied.
     """
     wire = event_to_wire(event)
     if isinstance(event, NodeFinished):
         wire["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in event.outputs.items()}
     elif isinstance(event, LiveChanged) and event.value is not None:
         wire["value"] = _given(event.value.encode("utf-8", "backslashreplace"), max_value_bytes)
-    return dump(wire)
+    return memoryview(dump(wire)).tobytes()
 
 
 def encode_snapshot(request_id: int, reply: LiveFollowing, max_value_bytes: int | None) -> bytes:
