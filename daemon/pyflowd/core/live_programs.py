@@ -10,7 +10,6 @@ one as JSON, and what was not is made again when somebody needs it.
 from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
@@ -37,7 +36,7 @@ class SharedProcess:
     """The process of a session, and its program.
 
     code: what it has loaded of each node. held: the nodes whose objects it has. steps: the nodes of the program that
-    are not over, queued or under way. call: once a worker has it.
+    are not over, queued or under way. call: once a worker has it. is_at_work: the first of the steps has begun.
     """
 
     worker: WorkerId | None = None
@@ -45,6 +44,7 @@ class SharedProcess:
     held: set[NodeId] = field(default_factory=set)
     steps: deque[NodeId] = field(default_factory=deque)
     call: Call | None = None
+    is_at_work: bool = False
 
     def is_now(self, worker: WorkerId | None) -> None:
         """Another process, or none, which has nothing of what the former had."""
@@ -216,10 +216,13 @@ class Programs:
         node = session.nodes.get(process.steps[0])
         if node is None or node.state is not NodeState.READY:
             return
-        if all(session.is_done(index) for index in node.plan.predecessors):
-            call, limits = process.call, self._book.granted(run, node.plan.limits)
-            call.output = CallOutput(limits.output_bytes)
-            self._teller.begun(run, session, call, node.plan.id, is_told=not is_over)
+        if not session.are_done(node.plan.predecessors):
+            return
+        call, limits = process.call, self._book.granted(run, node.plan.limits)
+        call.output = CallOutput(limits.output_bytes)
+        self._teller.begun(run, session, call, node.plan.id, is_told=not is_over)
+        process.is_at_work = True
+        if not is_over:
             self._desk.extend(call, limits.timeout_s)
 
     def _take(
@@ -228,7 +231,7 @@ class Programs:
         call = process.call
         assert call is not None
         process.held.discard(node_id)
-        has_begun = isinstance(call.work, LiveWork) and call.work.id == node_id and call.work.execution
+        has_begun, process.is_at_work = process.is_at_work, False
         if not has_begun:
             session.unready(node_id)
             self._teller.release(outcome.outputs if isinstance(outcome, stimuli.StepDone) else ())
@@ -242,7 +245,6 @@ class Programs:
             above = session.nodes[node_id].plan.predecessors if node_id in session.nodes else ()
             process.held.difference_update(session.plan.nodes[index].id for index in above)
             self._teller.not_done(run, session, call, verdicts.superseded(), Usage())
-        call.work = cast(Any, call.work)._replace(execution=0)
 
     def _ended(self, run: Run | None, call: Call, error: ErrorInfo, usage: Usage) -> None:
         process = None if run is None else self._processes.get(run.id)
@@ -251,12 +253,13 @@ class Programs:
         if run is None or process is None or process.call is not call:
             return
         process.call = None
+        was_at_work, process.is_at_work = process.is_at_work, False
         if error.code is ErrorCode.SUPERSEDED and call.verdict is None:
             process.is_now(None)  # it has not taken the program
         session = None if run.live is None else run.live.session
         if session is None:
             return
-        if isinstance(call.work, LiveWork) and call.work.execution:
+        if was_at_work:
             self._teller.not_done(run, session, call, call.verdict or error, usage)
             process.steps.popleft()
         self._put_off(process, session)

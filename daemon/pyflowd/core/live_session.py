@@ -276,9 +276,9 @@ class LiveSession:
         """Whether nothing is left to do."""
         return not any(node.under_way or node.state in UNDECIDED for node in self.nodes.values())
 
-    def is_done(self, index: int) -> bool:
-        """Whether the node at this place of the plan is done."""
-        return self._in_order[index].state is NodeState.DONE
+    def are_done(self, indexes: Iterable[int]) -> bool:
+        """Whether the nodes at these places of the plan are done."""
+        return all(self._in_order[index].state is NodeState.DONE for index in indexes)
 
     def overtaken(self) -> Overtaken:
         """What has become pointless, once."""

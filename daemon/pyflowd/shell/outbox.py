@@ -35,7 +35,7 @@ from pyflowd_client.protocol.states import RunState
 
 RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
-MANY_EVENTS = 48  # worth a message of their own: their follower reads them while the next ones come
+MANY_EVENTS = 16  # worth a message of their own: their follower reads them while the next ones come
 
 Send = Callable[[SessionId, bytes], None]
 
