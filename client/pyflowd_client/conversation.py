@@ -102,8 +102,6 @@ class Conversation:
 
     def outgoing(self) -> list[bytes]:
         """The messages to send now, in order; each is given once."""
-        if not self._outgoing:
-            return self._outgoing
         messages, self._outgoing = self._outgoing, []
         return messages
 

@@ -138,7 +138,7 @@ class LiveHandle:
         """Take note of what has come: that the session has begun, and replies."""
         if self._changes.held and self._has_begun():
             self._put_held()
-        for request_id in tuple(self._changes.unanswered) if self._changes.unanswered else ():
+        for request_id in tuple(self._changes.unanswered):
             try:
                 if self._conversation.reply(request_id) is not None:
                     self._changes.accepted(request_id)

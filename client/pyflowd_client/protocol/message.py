@@ -42,7 +42,7 @@ def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class MessageType(type):
-    """Turns the annotations of a class into slots, and their values into defaults."""
+    """Turns the annotations of a class into fields, and their values into defaults."""
 
     _TEMPLATE: dict[str, Any]  # all fields in their order, with their defaults; None where there is none
     REQUIRED: frozenset[str]  # the fields without a default
