@@ -26,13 +26,14 @@ from pyflowd_client.blocking import Client
 from pyflowd_client.errors import Refused
 from pyflowd_client.live import Live
 from pyflowd_client.protocol.errors import ErrorCode
-from pyflowd_client.protocol.events import NodeFinished
+from pyflowd_client.protocol.events import NodeFinished, RunStarted
 from pyflowd_client.protocol.states import NodeState, RunState
 from support.daemons import ADD, RunningDaemon, assert_serves, graph, node, running_daemon
 
 PATIENCE_S = 60.0
 WARM_UP_CYCLES = 2
 MEMORY_GROWTH = 0.05  # at most, over all cycles after the warm-up
+MISHAPS = {ErrorCode.WORKER_LOST, ErrorCode.KILLED, ErrorCode.SKIPPED}  # what a kill leads to
 ISOLATIONS = ("fresh", "resident", "shared")
 NOISY = node("print('hello', x)\nprogress(0.5)\nreturn x + 1", "x: int = 0")
 SLOW = node("import time\ntime.sleep(0.05)\nreturn x + 1", "x: int = 0")
@@ -110,14 +111,18 @@ class Soak:
         run = client.run_document(document, isolation=chance.choice(ISOLATIONS))
         if chance.random() < 0.2:
             run.cancel()
-        ends = {event.node: event for event in run if isinstance(event, NodeFinished)}
+        events = list(run)
+        ends = [event for event in events if isinstance(event, NodeFinished)]
         self.count("runs")
         self.count("nodes", len(ends))
-        for number in range(length):
-            end = ends.get(f"n{number}")  # type: ignore[call-overload]
-            if end is not None and end.state is NodeState.DONE:
-                assert end.outputs == {"output_1": number + 1}, (number, end.outputs)
-            elif end is not None and end.error is not None:
+        if any(isinstance(event, RunStarted) for event in events):
+            assert sorted(end.node for end in ends) == sorted(f"n{number}" for number in range(length + 1))
+        for end in ends:
+            if end.state is NodeState.DONE:
+                assert end.outputs == {"output_1": int(end.node[1:]) + 1}, (end.node, end.outputs)
+            else:
+                assert end.error is not None
+                assert end.error.code in MISHAPS | {ErrorCode.EXCEPTION, ErrorCode.CANCELLED}, end.error
                 self.count(end.error.code)
 
     def keep_session(self, client: Client, chance: random.Random) -> None:
@@ -144,7 +149,7 @@ class Soak:
         session.settle(PATIENCE_S)
         errors = [error.code for error in session.errors.values()]
         if errors:
-            assert set(errors) <= {ErrorCode.WORKER_LOST, ErrorCode.KILLED, ErrorCode.SKIPPED}, errors
+            assert set(errors) <= MISHAPS, errors
             self.count("settled with errors")
         else:
             assert session.values[f"n{length - 1}"] == {"output_1": value + length}, (value, session.values)

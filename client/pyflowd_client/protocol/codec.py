@@ -239,21 +239,27 @@ def _schema(kind: type[Message]) -> dict[str, FieldSchema]:
 
 def _plain_type(hint: Any) -> type[Any] | None:
     """What values of the annotated type are, when nothing else about them matters."""
-    hint = getattr(hint, "__supertype__", hint)  # NewType
+    bare = _bare(hint)
+    return bare if bare in (str, int, float, bool) else None
+
+
+def _bare(hint: Any) -> Any:
+    """An annotated type without the name that NewType gives it, and without None."""
+    hint = getattr(hint, "__supertype__", hint)
     if get_origin(hint) in (Union, UnionType):
-        return _plain_type(next(a for a in get_args(hint) if a is not NoneType))
-    return hint if hint in (str, int, float, bool) else None
+        return _bare(next(a for a in get_args(hint) if a is not NoneType))
+    return hint
 
 
 def _reader(hint: Any) -> Reader:
     """The function that checks, and where needed builds, a value of the annotated type."""
-    hint = getattr(hint, "__supertype__", hint)  # NewType
+    if get_origin(hint) in (Union, UnionType):
+        inner = _reader(_bare(hint))
+        return lambda value, strict: None if value is None else inner(value, strict)
+    hint = _bare(hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda value, strict: value
-    if origin in (Union, UnionType):
-        inner = _reader(next(a for a in arguments if a is not NoneType))
-        return lambda value, strict: None if value is None else inner(value, strict)
     if origin is tuple:
         return _tuple_reader(_reader(arguments[0]))
     if origin is dict:

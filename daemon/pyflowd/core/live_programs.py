@@ -137,13 +137,13 @@ class Programs:
         """Steps are over."""
         process = self._processes.get(run.id)
         session = None if run.live is None else run.live.session
-        for left, outcome in zip(range(len(over.outcomes) - 1, -1, -1), over.outcomes, strict=True):
+        for number, outcome in enumerate(over.outcomes, 1):
             if session is None or process is None or process.call is not call or not process.steps:
                 self._teller.release(outcome.outputs if isinstance(outcome, stimuli.StepDone) else ())
                 continue
             node_id = process.steps.popleft()
             self._take(run, session, process, node_id, outcome)
-            self._begin_step(run, session, process, is_over=left > 0)
+            self._begin_step(run, session, process, is_over=number < len(over.outcomes))
 
     def done(self, run: Run | None, call: Call, done: stimuli.CallDone) -> None:
         """A program is over."""

@@ -27,7 +27,7 @@ from pyflowd_client.protocol.states import NodeState
 
 UNDECIDED = frozenset({NodeState.WAITING, NodeState.READY, NodeState.RUNNING})
 UNDECIDED_TOGETHER = UNDECIDED - {NodeState.READY}
-GOOD = frozenset({NodeState.DONE, NodeState.READY})
+GOOD = frozenset({NodeState.DONE, NodeState.READY})  # of a node above: its values are there, or will be
 
 Outputs = Sequence[tuple[str, Value | Kept]]
 Given = Mapping[tuple[NodeId, str], bytes]

@@ -114,7 +114,7 @@ class Outbox:
         """Append an event; it is sent at the next flush."""
         event = effect.event
         log = self._logs[event.run]
-        data = encode_event(event, log.max_value_bytes)
+        data = memoryview(encode_event(event, log.max_value_bytes)).tobytes()  # orjson's own take 4 kB each, at least
         log.events.append(data)
         if isinstance(event, RunStarted | RunFinished):
             log.state = event.state if isinstance(event, RunFinished) else RunState.RUNNING
@@ -207,14 +207,13 @@ def encode_event(event: Event, max_value_bytes: int | None) -> bytes:
     """An event as JSON. Values are spliced in as they came from the worker, or replaced by what they are like.
 
     Those that came in the frame were looked at with it. A large one is looked at only here, where it matters.
-    What orjson gives lies where there is room for thousands of bytes, however few they are: what is kept is copied.
     """
     wire = event_to_wire(event)
     if isinstance(event, NodeFinished):
         wire["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in event.outputs.items()}
     elif isinstance(event, LiveChanged) and event.value is not None:
         wire["value"] = _given(event.value.encode("utf-8", "backslashreplace"), max_value_bytes)
-    return memoryview(dump(wire)).tobytes()
+    return dump(wire)
 
 
 def encode_snapshot(request_id: int, reply: LiveFollowing, max_value_bytes: int | None) -> bytes:

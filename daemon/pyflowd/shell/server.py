@@ -140,7 +140,7 @@ class Server:
         """Send what has gathered, or let it gather a little more if nobody waits for it.
 
         Only the end of a run is waited for by its client. What leads there may take a pause that nobody sees: a short
-        run then travels in one message, and a long one wakes its client 200 times a second and no more.
+        run then travels in one message, and a long one wakes its client 200 times a second, or for `MANY_EVENTS`.
         """
         if self._is_urgent or self.outbox.is_urgent:
             self.flush()
