@@ -157,13 +157,18 @@ class Zygote:
         terms: Mapping[str, Any] | None = None,
         awaits_warm: bool = True,
         flags: Sequence[str] = ("-I",),
+        control_number: int | None = None,
     ) -> None:
+        """`control_number`: which descriptor its control socket is, if it matters; nobody has that one yet."""
         self._folder = tempfile.TemporaryDirectory(prefix="pyflowd-test-")
         self.scratch = self._folder.name
         self.workers: dict[int, Worker] = {}
         self.exits: dict[int, dict[str, Any]] = {}
         self._next_id = 1
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if control_number is not None:
+            with theirs as usual:
+                theirs = socket.socket(fileno=os.dup2(usual.fileno(), control_number))
         with theirs:
             command = [*prefix, interpreter, *flags, str(WORKER_SIDE), str(theirs.fileno())]
             self.process = subprocess.Popen(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pyflowd.worker_side.link import LINK
 from support.environments import make_environment
 from support.zygote import ENVIRONMENT, WORKER_SIDE, Zygote, find_interpreters, is_alive, run_node, send_call, wait_gone
 
@@ -26,6 +27,13 @@ def test_a_zygote_says_what_it_is(anywhere: Zygote) -> None:
     assert anywhere.pid == anywhere.process.pid
     assert warm["threads"] == 1
     assert warm["compiled"]
+
+
+@pytest.mark.parametrize("interpreter", find_interpreters())
+def test_its_control_socket_may_have_any_number(interpreter: str) -> None:
+    """A daemon with many descriptors gives it the number at which workers have their channel, sooner or later."""
+    with Zygote(interpreter, control_number=LINK) as zygote:
+        assert run_node(zygote, "@node_entry\ndef f() -> int:\n    return 1\n").outputs == {"output_1": "1"}
 
 
 @pytest.mark.parametrize("interpreter", find_interpreters())

@@ -216,8 +216,10 @@ def main(control_descriptor: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the daemon decides when to end
     _heed_signals()
     os.environ.pop(BIND_NOW, None)
-    os.set_inheritable(control_descriptor, False)
-    control = socket(AF_UNIX, SOCK_SEQPACKET, 0, control_descriptor)
+    control = socket(
+        AF_UNIX, SOCK_SEQPACKET, 0, os.dup(control_descriptor)
+    )  # it may have the number of a place of ours
+    os.close(control_descriptor)
     linux.adopt_orphans()
     limits.refuse_core_dumps()
     scratch, terms, targets = orders.receive_start(control)
