@@ -198,8 +198,9 @@ class AsyncClient:
 
     async def flush(self) -> None:
         """Send what is to be sent."""
-        for message in self._conversation.outgoing():
-            await self._socket.send(message)
+        outgoing = self._conversation.outgoing
+        while outgoing:
+            await self._socket.send(outgoing.popleft())
 
     async def close(self) -> None:
         """End the session. Runs go on."""

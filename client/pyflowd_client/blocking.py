@@ -43,7 +43,8 @@ class Client:
         self._conversation = Conversation()
         self._context = zmq.Context()
         self._socket, self._monitor = open_dealer(self._context, location)
-        self._incoming = [(self._socket, POLLIN)]
+        self._incoming: list[tuple[Any, int]] = [(self._socket, POLLIN)]
+        self._watched = [*self._incoming, (self._monitor, POLLIN)]
         self._is_lost = False
         try:
             self.welcome = self._expect(replies.Welcome, self._conversation.greet(name), HELLO_DEADLINE_S)
@@ -165,8 +166,9 @@ class Client:
 
     def flush(self) -> None:
         """Send what is to be sent."""
-        for message in self._conversation.outgoing():
-            self._socket.send(message)
+        outgoing = self._conversation.outgoing
+        while outgoing:
+            self._socket.send(outgoing.popleft())
 
     def close(self) -> None:
         """End the session. Runs go on."""
@@ -203,14 +205,13 @@ class Client:
                 raise lost(self._location)
             self._take_in()
             return True
-        watched: list[tuple[Any, int]] = [*self._incoming, (self._monitor, POLLIN)]
-        watched += [(fd, POLLIN) for fd in wake_fds]
+        watched = [*self._watched, *((fd, POLLIN) for fd in wake_fds)] if wake_fds else self._watched
         timeout_ms = -1 if give_up_at is None else max(0, math.ceil((give_up_at - time.monotonic()) * 1000))
-        ready: list[Any] = [source for source, _ in zmq.zmq_poll(watched, timeout_ms)]
+        ready: dict[Any, int] = dict(zmq.zmq_poll(watched, timeout_ms))
         self._is_lost |= self._monitor in ready
         if self._socket in ready:
             self._take_in()
-        return bool(ready) and not any(fd in ready for fd in wake_fds)
+        return bool(ready) and ready.keys().isdisjoint(wake_fds)
 
     def _take_in(self) -> None:
         """The next message; if there are more, the next wait ends at once."""

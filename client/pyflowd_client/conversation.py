@@ -17,7 +17,7 @@ from pyflowd_client.protocol.codec import EventRecord, ProtocolError, decode_fro
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.events import EventsLost, RunFinished
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
+from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES, WINDOW_BYTES
 from pyflowd_client.protocol.replies import LiveFollowing, Reply, RunAccepted, Welcome
 from pyflowd_client.protocol.replies import Refused as RefusedReply
 from pyflowd_client.protocol.requests import (
@@ -32,7 +32,7 @@ from pyflowd_client.protocol.requests import (
 )
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
-ACK_BYTES = 256 * 1024
+ACK_CHARACTERS = WINDOW_BYTES // 8  # of four bytes at most: half a window
 ACK_EVENTS = 200
 _NOT_YET = 2**63  # a sequence number that no event has
 
@@ -40,18 +40,18 @@ _NOT_YET = 2**63  # a sequence number that no event has
 class _Followed:
     """One run: the events not yet taken, and what is needed to keep them whole."""
 
-    __slots__ = ("follow_id", "next_seq", "refusal", "taken_bytes", "taken_events", "waiting")
+    __slots__ = ("follow_id", "next_seq", "refusal", "taken_characters", "taken_events", "waiting")
 
     def __init__(self, next_seq: int, follow_id: int | None = None) -> None:
         self.waiting: deque[EventRecord] = deque()
         self.next_seq = next_seq
         self.follow_id = follow_id  # of the follow_run under way, before whose reply a gap means nothing
         self.refusal: ErrorInfo | None = None
-        self.taken_events = self.taken_bytes = 0  # since the last ack
+        self.taken_events = self.taken_characters = 0  # since the last ack
 
 
 class Conversation:
-    """One session with a daemon. Send what `outgoing` gives, hand in what arrives, then look for what you wait for."""
+    """One session with a daemon. Send what is in `outgoing`, hand in what arrives, then look for what you wait for."""
 
     def __init__(self) -> None:
         self._last_id = 0
@@ -59,7 +59,7 @@ class Conversation:
         self._replies: dict[int, Reply] = {}
         self._followed: dict[RunId, _Followed] = {}
         self._repairs: set[int] = set()
-        self._outgoing: list[bytes] = []
+        self.outgoing: deque[bytes] = deque()  # the messages to send now, in order; who sends one takes it out
 
     def greet(self, client: str) -> int:
         """Say hello, first of all; the reply is a Welcome."""
@@ -76,7 +76,7 @@ class Conversation:
             raise RequestUnsendable(f"{request.NAME} has {len(data)} bytes; a request may have {MAX_REQUEST_BYTES}.")
         if type(request) is not Ack:
             self._pending[self._last_id] = request
-        self._outgoing.append(data)
+        self.outgoing.append(data)
         return self._last_id
 
     def follow(self, run: RunId, from_seq: int) -> int:
@@ -99,11 +99,6 @@ class Conversation:
     def leave(self, run: RunId) -> None:
         """Take no more events of a run; those that still come are dropped."""
         self._followed.pop(run, None)
-
-    def outgoing(self) -> list[bytes]:
-        """The messages to send now, in order; each is given once."""
-        messages, self._outgoing = self._outgoing, []
-        return messages
 
     def receive(self, data: bytes) -> None:
         """One message from the daemon; ProtocolMismatch when it makes no sense."""
@@ -137,7 +132,11 @@ class Conversation:
         if record.wire.get("event") == RunFinished.NAME:
             del self._followed[run]
         else:
-            self._count(followed, record)
+            followed.taken_events += 1
+            followed.taken_characters += len(record.text)
+            if followed.taken_events >= ACK_EVENTS or followed.taken_characters >= ACK_CHARACTERS:
+                followed.taken_events = followed.taken_characters = 0
+                self.ask(Ack(run=record.run, seq=record.seq))
         return record
 
     def has_waiting(self, run: RunId, names: frozenset[str]) -> bool:
@@ -148,13 +147,6 @@ class Conversation:
     def is_following(self, run: RunId) -> bool:
         """Whether more events of the run can come."""
         return run in self._followed
-
-    def _count(self, followed: _Followed, record: EventRecord) -> None:
-        followed.taken_events += 1
-        followed.taken_bytes += record.size_bytes
-        if followed.taken_events >= ACK_EVENTS or followed.taken_bytes >= ACK_BYTES:
-            followed.taken_events = followed.taken_bytes = 0
-            self.ask(Ack(run=record.run, seq=record.seq))
 
     def _place(self, record: EventRecord) -> None:
         followed = self._followed.get(record.run)

@@ -100,8 +100,8 @@ class Live(LiveHandle):
             self._look()
             self._changes.raise_refusal()
             record = self._take_next()
-            self._client.flush()
             if record is not None:
+                self._client.flush()
                 return record
             if self._is_at_end() or not self._client.wait(give_up_at=give_up_at, wake_fds=wake_fds):
                 return None

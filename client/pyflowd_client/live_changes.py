@@ -28,7 +28,7 @@ class LiveChanges:
         self.unanswered: dict[int, str] = {}  # by the id of the request
         self.refused: deque[ChangeRefused] = deque()
         self._unheard: Counter[str] = Counter()  # not yet told of by an event; a name may be given twice
-        self._lost: set[str] = set()  # of these the event may be lost
+        self.lost: set[str] = set()  # of these the event may be lost
         self.heard_seq = 0  # of the last event that told of one
 
     def request(self, action: LiveAction, change: str | None, kind: ChangeKind | None, **fields: object) -> UpdateLive:
@@ -88,15 +88,14 @@ class LiveChanges:
 
     def lose_events(self) -> None:
         """Events were lost, and with them perhaps those that would have told of the changes made so far."""
-        self._lost |= self._unheard.keys()
+        self.lost |= self._unheard.keys()
 
     def caught_up(self, seq: int) -> None:
         """The session was told as it is after event `seq`: with all changes that were lost and are answered."""
-        if self._lost:
-            for change in self._lost.difference(self.unanswered.values()):
-                del self._unheard[change]
-            self._lost.clear()
-            self.heard_seq = max(self.heard_seq, seq)
+        for change in self.lost.difference(self.unanswered.values()):
+            del self._unheard[change]
+        self.lost.clear()
+        self.heard_seq = max(self.heard_seq, seq)
 
     def raise_refusal(self) -> None:
         """ChangeRefused for the first refusal that nobody knows of yet."""

@@ -159,7 +159,8 @@ class LiveHandle:
             if not isinstance(reply, replies.LiveFollowing):
                 raise ProtocolMismatch(f"the daemon answered with {reply.NAME} where live_following was due.")
             self.record.present(reply)
-            self._note_present()
+            if self._changes.lost and not self.record.needs_present:
+                self._changes.caught_up(self.record.seq)
 
     def _take(self) -> EventRecord | None:
         """The next event that has come, once; replies that came before it are looked at first."""
@@ -182,14 +183,12 @@ class LiveHandle:
             self._changes.heard(record.wire.get("change"), record.seq)
         elif name == EventsLost.NAME:
             self._changes.lose_events()
-        self._note_present()
-        if self.record.needs_present and self._present_id is None:
-            self._present_id = self._conversation.follow_live(self.id)
-        return record
-
-    def _note_present(self) -> None:
-        if not self.record.needs_present:
+        if self.record.needs_present:
+            if self._present_id is None:
+                self._present_id = self._conversation.follow_live(self.id)
+        elif self._changes.lost:
             self._changes.caught_up(self.record.seq)
+        return record
 
     def _stop_changing(self) -> None:
         """The session will be closed: what can no longer be sent is dropped."""

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyflowd_client.conversation import ACK_BYTES, ACK_EVENTS, Conversation
+from pyflowd_client.conversation import ACK_EVENTS, Conversation
 from pyflowd_client.errors import ProtocolMismatch, Refused, RequestUnsendable
 from pyflowd_client.protocol import codec, events, replies, requests
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
-from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
+from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES, WINDOW_BYTES
 from pyflowd_client.protocol.states import RunState
 
 RUN = RunId("r1")
@@ -39,12 +39,19 @@ def submitted() -> Conversation:
     request_id = conversation.ask(requests.SubmitRun(document="d"))
     conversation.receive(codec.encode_reply(request_id, replies.RunAccepted(run=RUN)))
     assert conversation.reply(request_id) == replies.RunAccepted(run=RUN)
-    conversation.outgoing()
+    conversation.outgoing.clear()
     return conversation
 
 
+def sent(conversation: Conversation) -> list[bytes]:
+    """What is to be sent, once."""
+    messages = list(conversation.outgoing)
+    conversation.outgoing.clear()
+    return messages
+
+
 def asked(conversation: Conversation) -> list[requests.Request]:
-    return [codec.decode_request(message)[1] for message in conversation.outgoing()]
+    return [codec.decode_request(message)[1] for message in sent(conversation)]
 
 
 def taken(conversation: Conversation, run: RunId = RUN) -> list[int]:
@@ -106,7 +113,7 @@ def test_a_request_that_is_too_large_is_not_sent() -> None:
     conversation = Conversation()
     with pytest.raises(RequestUnsendable, match="bytes"):
         conversation.ask(requests.SubmitRun(document="x" * MAX_REQUEST_BYTES))
-    assert conversation.outgoing() == []
+    assert not conversation.outgoing
 
 
 def test_text_that_is_no_unicode_is_not_sent() -> None:
@@ -164,9 +171,10 @@ def test_events_are_acknowledged_when_they_are_taken_not_when_they_arrive() -> N
     assert asked(conversation) == [requests.Ack(run=RUN, seq=ACK_EVENTS)]
 
 
-def test_large_events_are_acknowledged_by_their_bytes_not_their_characters() -> None:
+@pytest.mark.parametrize("character", ["a", "\u20ac", "\U0001f600"])
+def test_large_events_are_acknowledged_before_they_fill_the_window(character: str) -> None:
     conversation = submitted()
-    conversation.receive(told(output(1, "\u20ac" * (ACK_BYTES // 3))))
+    conversation.receive(told(output(1, character * (WINDOW_BYTES // len(character.encode()) // 2))))
     taken(conversation)
     assert asked(conversation) == [requests.Ack(run=RUN, seq=1)]
 
@@ -195,7 +203,7 @@ class Network:
 
     def answer(self, conversation: Conversation, sizes: list[int]) -> None:
         """Carry out what the conversation asks."""
-        for message in conversation.outgoing():
+        for message in sent(conversation):
             request_id, request = codec.decode_request(message)
             if isinstance(request, requests.FollowRun):
                 following = replies.Following(run=RUN, state=RunState.RUNNING, first_seq=1, last_seq=len(self.told))

@@ -266,12 +266,13 @@ def test_changes_wait_until_the_session_has_begun_and_are_sent_in_their_order() 
     live = LiveHandle(conversation, RUN, is_own=True)
     opened = conversation.ask(requests.OpenLive(graph=requests.SubmitRun(document="d")))
     conversation.receive(codec.encode_reply(opened, replies.RunAccepted(run=RUN)))
-    conversation.outgoing()
+    conversation.outgoing.clear()
     names = [live._put(live.triggering(node, None, None)) for node in ("A", "B")]
-    assert (conversation.outgoing(), live.is_settled) == ([], False)
+    assert not conversation.outgoing
+    assert not live.is_settled
     started = events.RunStarted(run=RUN, seq=1, time=0.0, graph="g", nodes=2)
     conversation.receive(codec.encode_events([orjson.dumps(codec.event_to_wire(started))]))
     live._look()
     names.append(live._put(live.triggering("C", None, None)))
-    asked = [codec.decode_request(message)[1] for message in conversation.outgoing()]
+    asked = [codec.decode_request(message)[1] for message in conversation.outgoing]
     assert [request.change for request in asked if isinstance(request, requests.UpdateLive)] == names

@@ -139,11 +139,6 @@ def test_each_event_keeps_its_own_text_and_its_values_to_the_last_bit(values: li
         assert repr(event.outputs["value"]) == repr(value)
 
 
-def test_the_size_of_an_event_is_counted_in_bytes() -> None:
-    (record,) = read('{"events":[{"run":"r","seq":1,"text":"\u20ac"}]}')
-    assert record.size_bytes == len('{"run":"r","seq":1,"text":""}') + 3
-
-
 def test_fields_without_a_value_do_not_travel() -> None:
     event = events.NodeFinished(run=RunId("r"), seq=1, time=0.0, node=NodeId("n"), title="N", state=NodeState.DONE)
     assert "error" not in codec.event_to_wire(event)

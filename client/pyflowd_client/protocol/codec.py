@@ -26,6 +26,7 @@ M = TypeVar("M", bound=Message)
 
 _PLAIN = frozenset({str, int, float, bool, dict, ChangeKind, NodeState, RunState})
 
+_EVENTS_START = '{"events":[{'  # as our daemon writes it
 _EVENTS_HEAD = re.compile(r'\s*\{\s*"events"\s*:\s*\[\s*')
 _BETWEEN_EVENTS = re.compile(r"\s*,?\s*")
 
@@ -56,11 +57,6 @@ class EventRecord(NamedTuple):
     text: str
     wire: Json
 
-    @property
-    def size_bytes(self) -> int:
-        """How much of the daemon's window it takes."""
-        return len(self.text) if self.text.isascii() else len(self.text.encode())
-
     def decode(self) -> Event | None:
         """The typed event; ProtocolError when its fields do not fit."""
         kind = EVENTS.get(self.wire.get("event", ""))
@@ -83,8 +79,11 @@ def _wishes(message: Message) -> Json:
     wire = {}
     usual = message.DEFAULTS
     for name, value in message.__dict__.items():
-        if name not in usual or (value is not usual[name] and value != message.default(name)):
-            wire[name] = _wishes(value) if isinstance(value, Message) else value
+        if name in usual:
+            default = usual[name]
+            if value is default or (default is not None and value == message.default(name)):
+                continue
+        wire[name] = _wishes(value) if isinstance(value, Message) else value
     return wire
 
 
@@ -127,6 +126,8 @@ def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventReco
     """A reply with the id of its request, or the events of one message."""
     try:
         text = data.decode()
+        if text.startswith(_EVENTS_START):
+            return _cut_events(text, len(_EVENTS_START) - 1)
         head = _EVENTS_HEAD.match(text)
         if head is not None:
             return _cut_events(text, head.end())
@@ -143,22 +144,22 @@ def _cut_events(text: str, start: int) -> list[EventRecord]:
     """Each event keeps its own text: encoding its values again could change them."""
     records: list[EventRecord] = []
     while text[start] != "]":
-        wire, end = _decode_at(text, start)
+        try:
+            wire, end = _decode(text, start)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # an integer with more digits than int() reads
+            wire, end = _PATIENT_DECODER.raw_decode(text, start)
         if type(wire) is not dict or type(wire.get("run")) is not str or type(wire.get("seq")) is not int:
             raise ProtocolError("an event needs `run` and `seq`")
         records.append(EventRecord(RunId(wire["run"]), wire["seq"], text[start:end], wire))
-        is_next = text.startswith(",{", end)  # as our daemon writes it
-        start = end + 1 if is_next else cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
+        if text.startswith(",{", end):  # as our daemon writes it
+            start = end + 1
+        elif text[end] == "]":
+            return records
+        else:
+            start = cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
     return records
-
-
-def _decode_at(text: str, start: int) -> tuple[Any, int]:
-    try:
-        return _DECODER.raw_decode(text, start)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # an integer with more digits than int() reads
-        return _PATIENT_DECODER.raw_decode(text, start)
 
 
 def _long_integer(digits: str) -> int:
@@ -167,7 +168,7 @@ def _long_integer(digits: str) -> int:
     return int(Decimal(digits))
 
 
-_DECODER = json.JSONDecoder()
+_decode = json.JSONDecoder().raw_decode
 _PATIENT_DECODER = json.JSONDecoder(parse_int=_long_integer)
 
 
@@ -321,4 +322,5 @@ def _load_strict(data: bytes) -> Any:
 def _object(value: Any) -> Json:
     if type(value) is not dict:
         raise ProtocolError(f"must be an object, not {type(value).__name__}")
-    return cast(Json, value)
+    found: Json = value
+    return found
