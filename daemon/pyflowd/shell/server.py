@@ -62,7 +62,7 @@ NOBLOCK, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 POLLIN = int(zmq.POLLIN)
 GATHER_S = 0.005
 TURNS_IN_A_ROW = 100
-SOON_FOLLOWED = (replies.RunAccepted, replies.LiveUpdated)  # by events that say more
+SOON_FOLLOWED = replies.RunAccepted  # by events that say more
 CHANGES = ("create", "install", "uninstall")
 LIVE = (requests.OpenLive, requests.UpdateLive, requests.FollowLive, requests.CloseLive)
 
@@ -141,6 +141,8 @@ class Server:
 
         Only the end of a run is waited for by its client. What leads there may take a pause that nobody sees: a short
         run then travels in one message, and a long one wakes its client 200 times a second, or for `MANY_EVENTS`.
+        That a live session is changed is told at once: its client reads it while the node is at work, and is awake
+        when the new value comes.
         """
         if self._is_urgent or self.outbox.is_urgent:
             self.flush()
