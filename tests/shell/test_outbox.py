@@ -34,8 +34,10 @@ class Post:
     def gather(self, count: int, text: str = "x") -> None:
         for _ in range(count):
             self.seq += 1
-            event = events.NodeOutput(run=RUN, seq=self.seq, time=0.0, node=NodeId("n"), stream="stdout", text=text)
-            self.outbox.publish(Publish(event=event))
+            self.publish(events.NodeOutput, seq=self.seq, stream="stdout", text=text)
+
+    def publish(self, kind: type[events.Event], **content: Any) -> None:
+        self.outbox.publish(Publish(kind=kind, content={"run": RUN, "time": 0.0, "node": NodeId("n"), **content}))
 
     def seqs(self, session: SessionId) -> list[int]:
         return [event["seq"] for event in self.received[session]]
@@ -102,10 +104,7 @@ def test_a_large_value_and_an_object_are_described_and_a_small_value_is_spliced_
     large = Value(payload=Payload(b'"' + b"x" * 50 + b'"'), type="str", preview="'xxx...'")
     kept = Kept(type="ndarray", size_bytes=8, preview="array([1])")
     values = {"a": small, "b": large, "c": kept}
-    event = events.NodeFinished(
-        run=RUN, seq=1, time=0.0, node=NodeId("n"), title="N", state=NodeState.DONE, outputs=values
-    )
-    post.outbox.publish(Publish(event=event))
+    post.publish(events.NodeFinished, seq=1, title="N", state=NodeState.DONE, outputs=values)
     post.outbox.flush()
     outputs = post.received[ALICE][0]["outputs"]
     assert repr(outputs["a"]) == "nan"

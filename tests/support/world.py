@@ -455,7 +455,8 @@ class World:
             case effects.Answer():
                 self.replies.setdefault(effect.request, []).append(effect.reply)
             case effects.Publish():
-                self.events.setdefault(effect.event.run, []).append(effect.event)
+                event = effect.event
+                self.events.setdefault(event.run, []).append(event)
             case effects.ReadGraph():
                 reading = read_document(effect.document, effect.name)
                 placement = place(reading.graph, effect.choice, effect.python) if reading.graph else Placement()

@@ -109,12 +109,17 @@ def encode_reply(request_id: int | None, reply: Reply) -> bytes:
 
 def reply_to_wire(request_id: int | None, reply: Reply) -> Json:
     """`{"reply": name, "id": n, ...}`; fields that are None are left out."""
-    return _fill({"reply": reply.NAME, "id": request_id}, reply)
+    return _fill({"reply": reply.NAME, "id": request_id}, reply.__dict__)
 
 
 def event_to_wire(event: Event) -> Json:
     """`{"event": name, ...}`; fields that are None are left out."""
-    return _fill({"event": event.NAME}, event)
+    return _fill({"event": event.NAME}, event.__dict__)
+
+
+def content_to_wire(kind: type[Event], content: Json) -> Json:
+    """The same for an event that nobody has made yet, from the fields that it would be made with; unchecked."""
+    return _fill({"event": kind.NAME}, kind.complete(content))
 
 
 def encode_events(encoded: list[bytes]) -> bytes:
@@ -174,11 +179,11 @@ _PATIENT_DECODER = json.JSONDecoder(parse_int=_long_integer)
 
 def to_wire(message: Message) -> Json:
     """A message's fields as JSON-able objects; None is left out."""
-    return _fill({}, message)
+    return _fill({}, message.__dict__)
 
 
-def _fill(wire: Json, message: Message) -> Json:
-    for name, value in message.__dict__.items():
+def _fill(wire: Json, fields: Json) -> Json:
+    for name, value in fields.items():
         if value is not None:
             wire[name] = value if type(value) in _PLAIN else _value_to_wire(value)
     return wire

@@ -70,13 +70,19 @@ class Message(metaclass=MessageType):
     _MADE: ClassVar[tuple[str, ...]]
 
     def __init__(self, **values: Any) -> None:
-        fields = {**self._TEMPLATE, **values}
+        fields = self.complete(values)
         if len(fields) != len(self._TEMPLATE) or not values.keys() >= self.REQUIRED:
             raise self._misfit(values)
-        for name in self._MADE:
-            if name not in values:
-                fields[name] = self.default(name)
         _set_fields(self, fields)
+
+    @classmethod
+    def complete(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """These fields with the defaults of all others, in the order of the class; nothing is checked."""
+        fields = {**cls._TEMPLATE, **values}
+        for name in cls._MADE:
+            if name not in values:
+                fields[name] = cls.default(name)
+        return fields
 
     @classmethod
     def _misfit(cls, values: dict[str, Any]) -> TypeError:

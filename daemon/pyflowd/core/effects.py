@@ -1,6 +1,7 @@
 """What may be asked of the world. The counterpart to stimuli; the shell performs them in order, at once."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyflowd.core.ids import CallId, EnvironmentId, PreparationKey, SessionId, WorkerId, ZygoteId
 from pyflowd.core.kept_results import KeptResult, ResultKey, ResultQuestion
@@ -53,9 +54,15 @@ class Join:
 
 @record
 class Publish:
-    """Tell the followers of a run."""
+    """Tell the followers of a run. The event is made when they are told: workers do not wait for that."""
 
-    event: Event
+    kind: type[Event]
+    content: dict[str, Any]
+
+    @property
+    def event(self) -> Event:
+        """What they are told."""
+        return self.kind(**self.content)
 
 
 @record

@@ -69,8 +69,8 @@ class Herald:
 
     def publish(self, run: Run, kind: type[events.Event], /, **content: Any) -> None:
         """The next event of a run."""
-        time = self.now + self._wall_offset_s
-        self._emit(effects.Publish(event=kind(run=run.id, seq=run.next_seq(), time=time, **content)))
+        content["run"], content["seq"], content["time"] = run.id, run.next_seq(), self.now + self._wall_offset_s
+        self._emit(effects.Publish(kind=kind, content=content))
 
     def diagnostics(self, run: Run, items: Iterable[Diagnostic], change: str | None = None) -> None:
         """What there is to say about the graph."""

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -18,7 +19,7 @@ from pyflowd.core.stimuli import RunUnfollowed
 from pyflowd.core.values import Kept, Value
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES
-from pyflowd_client.protocol.codec import dump, encode_events, event_to_wire, reply_to_wire
+from pyflowd_client.protocol.codec import content_to_wire, dump, encode_events, event_to_wire, reply_to_wire
 from pyflowd_client.protocol.events import (
     Event,
     EventsLost,
@@ -35,6 +36,7 @@ from pyflowd_client.protocol.states import RunState
 
 RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
+WAITED_FOR = (RunFinished, LiveSettled)
 MANY_EVENTS = 16  # worth a message of their own: their follower reads them while the next ones come
 
 Send = Callable[[SessionId, bytes], None]
@@ -112,21 +114,24 @@ class Outbox:
 
     def publish(self, effect: Publish) -> None:
         """Append an event; it is sent at the next flush."""
-        event = effect.event
-        log = self._logs[event.run]
-        data = memoryview(encode_event(event, log.max_value_bytes)).tobytes()  # orjson's own take 4 kB each, at least
+        kind, run = effect.kind, effect.content["run"]
+        log = self._logs[run]
+        encoded = encode_event(kind, effect.content, log.max_value_bytes)
+        data = memoryview(encoded).tobytes()  # orjson's own take 4 kB each, at least
         log.events.append(data)
-        if isinstance(event, RunStarted | RunFinished):
-            log.state = event.state if isinstance(event, RunFinished) else RunState.RUNNING
+        if kind is RunStarted:
+            log.state = RunState.RUNNING
+        elif kind is RunFinished:
+            log.state = effect.content["state"]
         log.size_bytes += len(data)
         self._size_bytes += len(data)
         while log.size_bytes > RUN_BYTES and len(log.events) > 1:
             self._size_bytes -= log.drop_first()
         if self._size_bytes > TOTAL_BYTES:
             self._shrink()
-        self._dirty[event.run] = None
+        self._dirty[run] = None
         self._gathered += 1
-        self.is_urgent |= self._gathered >= MANY_EVENTS or isinstance(event, RunFinished | LiveSettled)
+        self.is_urgent |= self._gathered >= MANY_EVENTS or kind in WAITED_FOR
 
     def follow(self, session: SessionId, run: RunId, from_seq: int) -> Following | None:
         """Send events from `from_seq` on, again if need be; None for an unknown run."""
@@ -203,16 +208,16 @@ def _lost(run: RunId, first_seq: int, last_seq: int) -> bytes:
     return dump(event_to_wire(event))
 
 
-def encode_event(event: Event, max_value_bytes: int | None) -> bytes:
-    """An event as JSON. Values are spliced in as they came from the worker, or replaced by what they are like.
+def encode_event(kind: type[Event], content: dict[str, Any], max_value_bytes: int | None) -> bytes:
+    """An event as JSON, from the fields that it would be made with. Values are spliced in as they came from the worker, or replaced by what they are like.
 
     Those that came in the frame were looked at with it. A large one is looked at only here, where it matters.
     """
-    wire = event_to_wire(event)
-    if isinstance(event, NodeFinished):
-        wire["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in event.outputs.items()}
-    elif isinstance(event, LiveChanged) and event.value is not None:
-        wire["value"] = _given(event.value.encode("utf-8", "backslashreplace"), max_value_bytes)
+    wire = content_to_wire(kind, content)
+    if kind is NodeFinished:
+        wire["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in content["outputs"].items()}
+    elif kind is LiveChanged and content.get("value") is not None:
+        wire["value"] = _given(content["value"].encode("utf-8", "backslashreplace"), max_value_bytes)
     return dump(wire)
 
 
