@@ -269,6 +269,8 @@ class ExecutionController:
         self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits, place: Place = ANYWHERE
     ) -> None:
         self._desk.enqueue(environment, group, work, limits, place)
+        if self._keeper.is_warm(environment):
+            return
         self._keeper.need(environment)
         if self.pool.book.refusal(environment) is not None:
             self._doom(environment)

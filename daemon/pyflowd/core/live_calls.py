@@ -176,6 +176,7 @@ class NodeCalls:
         work = self._teller.begun(run, session, call, call.work.id)
         node = session.nodes[work.id].plan
         key, stays = (run.id, work.id), call.place.stays
+        is_loaded = stays and self._residents.is_loaded(key, worker.id)
         self._emit(
             effects.SendCall(
                 zygote=worker.zygote.id,
@@ -191,10 +192,10 @@ class NodeCalls:
                 limits=call.limits,
                 variables=run.variables,
                 stays=stays,
-                is_loaded=stays and self._residents.is_loaded(key, worker.id),
+                is_loaded=is_loaded,
             )
         )
-        if stays:
+        if stays and not is_loaded:
             self._residents.begun(key, call, node.code)
 
     def done(self, run: Run | None, call: Call, done: stimuli.CallDone) -> None:

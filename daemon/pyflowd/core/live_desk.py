@@ -111,14 +111,17 @@ class LiveDesk:
             if asked.update.action is LiveAction.UPDATE_GRAPH:
                 self._prepare_graph(asked, live)
                 return
-            self._check(asked.update, session)
+            node = self._check(asked.update, session)
         except _RefusedError as refused:
             self._herald.refuse(asked.session, asked.request, refused.error)
             return
         change = live.name_of_next_change(asked.update.change)
         self._herald.answer(asked.session, asked.request, replies.LiveUpdated(run=run.id, change=change))
-        self._tell(run, asked, change)
-        self._apply(run, session, asked.update, change)
+        self._tell(run, asked, node, change)
+        if node is None:
+            self._apply(run, session, asked.update.action, change)
+        else:
+            self._apply_to_node(run, session, asked.update, node, change)
         self._conductor.go_on(run)
 
     def prepared(self, waiter: UpdateWaiter, prepared: Prepared) -> None:
@@ -138,7 +141,7 @@ class LiveDesk:
         live.latest_update = waiter.number
         run.graph = asked.update.name or run.graph
         self._herald.answer(asked.session, asked.request, replies.LiveUpdated(run=run.id, change=change))
-        self._tell(run, asked, change)
+        self._tell(run, asked, None, change)
         self._conductor.go_on(run)
 
     def given_up(self, waiter: UpdateWaiter, error: ErrorInfo) -> None:
@@ -228,32 +231,38 @@ class LiveDesk:
         submission = live.submission.with_document(asked.update.document, asked.update.name or live.submission.name)
         self._prepare(submission, UpdateWaiter(asked, live.updates))
 
-    def _check(self, update: requests.UpdateLive, session: LiveSession) -> None:
+    def _check(self, update: requests.UpdateLive, session: LiveSession) -> NodeId | None:
+        """The node that a change is about, if it is about one."""
         if update.action not in ABOUT_NODES:
-            return
+            return None
         node = session.nodes[_node_of(update, session)].plan
         period_s = update.every_s if update.action is LiveAction.EVERY else None
         if period_s is not None and not LEAST_PERIOD_S <= period_s < float("inf"):
             raise _RefusedError(f"`every_s` must be a number of seconds, {LEAST_PERIOD_S:g} at least.")
         if update.action is not LiveAction.SET_INPUT:
-            return
+            return node.id
         if not update.pin:
             raise _RefusedError("`set_input` needs a `pin`.")
         if update.pin not in node.parameters:
             _, remarks = read_inputs(session.plan, {f"{node.id}.{update.pin}": "null"})
             if remarks:  # else nobody knows its pins, for its code cannot run
                 raise _RefusedError(remarks[0].message)
+        return node.id
 
-    def _apply(self, run: Run, session: LiveSession, update: requests.UpdateLive, change: str) -> None:
-        match update.action:
-            case LiveAction.SET_INPUT:
-                text = None if update.value is None else update.value.encode("utf-8", "backslashreplace")
-                session.set_input(_node_of(update, session), update.pin or "", text, change)
-            case LiveAction.TRIGGER:
-                session.trigger(_node_of(update, session), change)
-            case LiveAction.EVERY:
-                self._set_timer(run, _node_of(update, session), update.every_s)
-                session.change = change
+    def _apply_to_node(
+        self, run: Run, session: LiveSession, update: requests.UpdateLive, node: NodeId, change: str
+    ) -> None:
+        if update.action is LiveAction.SET_INPUT:
+            text = None if update.value is None else update.value.encode("utf-8", "backslashreplace")
+            session.set_input(node, update.pin or "", text, change)
+        elif update.action is LiveAction.TRIGGER:
+            session.trigger(node, change)
+        else:
+            self._set_timer(run, node, update.every_s)
+            session.change = change
+
+    def _apply(self, run: Run, session: LiveSession, action: LiveAction, change: str) -> None:
+        match action:
             case LiveAction.PAUSE:
                 session.pause(change)
             case LiveAction.RESUME:
@@ -272,18 +281,15 @@ class LiveDesk:
             timer = run.live.timers[node] = Timer(run.id, node, every_s)
             self._deadlines.set(timer, self.now + every_s)
 
-    def _tell(self, run: Run, asked: stimuli.LiveUpdateAsked, change: str) -> None:
+    def _tell(self, run: Run, asked: stimuli.LiveUpdateAsked, node: NodeId | None, change: str) -> None:
         update = asked.update
-        is_about_node = update.action in ABOUT_NODES
-        assert run.live is not None
-        assert run.live.session is not None
         self._herald.publish(
             run,
             events.LiveChanged,
             change=change,
             kind=update.kind or KINDS[update.action],
             author=asked.author,
-            node=_node_of(update, run.live.session) if is_about_node else None,
+            node=node,
             pin=update.pin if update.action is LiveAction.SET_INPUT else None,
             value=update.value if update.action is LiveAction.SET_INPUT else None,
             every_s=update.every_s if update.action is LiveAction.EVERY else None,

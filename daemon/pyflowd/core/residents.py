@@ -5,7 +5,7 @@ may they need too much memory: the longest unused goes first, and its node simpl
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, Place
@@ -16,11 +16,14 @@ from pyflowd_client.protocol.ids import NodeId, RunId
 Key = tuple[RunId, NodeId]
 
 
-@dataclass(frozen=True, slots=True)
-class _Resident:
+ON_A_NEW_ONE = Place(stays=True, is_urgent=True)
+
+
+class _Resident(NamedTuple):
     worker: WorkerId
     code: CodeHash
     environment: EnvironmentId
+    place: Place  # of the calls that it carries out
 
 
 class Residents:
@@ -34,10 +37,12 @@ class Residents:
     def place(self, key: Key, code: CodeHash, environment: EnvironmentId) -> Place:
         """Where the next call of a node is carried out. A process for other code, or elsewhere, is let go."""
         resident = self._by_node.get(key)
-        if resident is not None and (resident.code, resident.environment) != (code, environment):
+        if resident is None:
+            return ON_A_NEW_ONE
+        if resident.code != code or resident.environment != environment:
             self.dismiss(key)
-            resident = None
-        return Place(stays=True, on=None if resident is None else resident.worker, is_urgent=True)
+            return ON_A_NEW_ONE
+        return resident.place
 
     def is_loaded(self, key: Key, worker: WorkerId) -> bool:
         """Whether this worker has carried out the node's last call."""
@@ -47,7 +52,8 @@ class Residents:
     def begun(self, key: Key, call: Call, code: CodeHash) -> None:
         """A worker has a node's call: it is the one that is kept for it."""
         assert call.worker is not None
-        self._by_node[key] = _Resident(call.worker, code, call.environment)
+        place = Place(stays=True, on=call.worker, is_urgent=True)
+        self._by_node[key] = _Resident(call.worker, code, call.environment, place)
 
     def dismiss(self, key: Key) -> None:
         """A node needs no process any more; one that is at work is let go when it has answered."""

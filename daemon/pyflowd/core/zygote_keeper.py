@@ -70,7 +70,7 @@ class ZygoteKeeper:
 
     def is_warm(self, environment: EnvironmentId) -> bool:
         """Whether nodes can be forked there now."""
-        return self._book.of(environment).state is ZygoteState.WARM
+        return self._book.is_warm(environment)
 
     def refusal(self, environment: EnvironmentId) -> str | None:
         """Why an environment cannot be used; None when it can, or may soon."""

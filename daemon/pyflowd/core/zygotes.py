@@ -80,6 +80,11 @@ class ZygoteBook:
             zygote = self.current[environment] = Zygote(environment)
         return zygote
 
+    def is_warm(self, environment: EnvironmentId) -> bool:
+        """Whether nodes can be forked there now."""
+        zygote = self.current.get(environment)
+        return zygote is not None and zygote.state is ZygoteState.WARM
+
     def of_python(self, python: str) -> list[Zygote]:
         """The current ones of an interpreter, whatever their nodes are permitted."""
         return [zygote for zygote in self.current.values() if zygote.python == python]
