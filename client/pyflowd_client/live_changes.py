@@ -6,7 +6,7 @@ somebody who waits for it.
 """
 
 import os
-from collections import Counter, deque
+from collections import deque
 
 from pyflowd_client.errors import ChangeRefused
 from pyflowd_client.protocol.errors import ErrorInfo
@@ -27,7 +27,7 @@ class LiveChanges:
         self.held: list[UpdateLive] = []
         self.unanswered: dict[int, str] = {}  # by the id of the request
         self.refused: deque[ChangeRefused] = deque()
-        self._unheard: Counter[str] = Counter()  # not yet told of by an event; a name may be given twice
+        self._unheard: dict[str, int] = {}  # not yet told of by an event; a name may be given twice
         self.lost: set[str] = set()  # of these the event may be lost
         self.heard_seq = 0  # of the last event that told of one
 
@@ -43,8 +43,9 @@ class LiveChanges:
 
     def sent(self, request_id: int, request: UpdateLive) -> None:
         """The request is on its way."""
-        self.unanswered[request_id] = str(request.change)
-        self._unheard[str(request.change)] += 1
+        change = str(request.change)
+        self.unanswered[request_id] = change
+        self._unheard[change] = self._unheard.get(change, 0) + 1
 
     def is_known(self, change: str) -> bool:
         """Whether the daemon has answered a change; ChangeRefused when it would not make it."""

@@ -295,11 +295,13 @@ def _dict_reader(read_item: Reader) -> Reader:
 
 
 def _enum_reader(kind: type[Enum]) -> Reader:
+    members = {member.value: member for member in kind}
+
     def read(value: Any, strict: bool) -> Any:
-        try:
-            return kind(value)
-        except ValueError:
-            raise ProtocolError(f"must be one of: {', '.join(str(m.value) for m in kind)}") from None
+        member = members.get(value) if type(value) is str else None
+        if member is None:
+            raise ProtocolError(f"must be one of: {', '.join(members)}")
+        return member
 
     return read
 

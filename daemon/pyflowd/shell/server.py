@@ -195,7 +195,8 @@ class Server:
     def _take_in(self) -> None:
         self._driver.begin_turn()
         while _can_read(self._router):
-            self._receive(_receive_parts(self._router))
+            session = SessionId(self._router.recv(NOBLOCK))
+            self._receive(session, _receive_parts(self._router))
         self._driver.end_turn()
 
     def _drain_monitor(self) -> None:
@@ -204,14 +205,13 @@ class Server:
             for session in self._sessions.of_descriptor(message["value"]):
                 self._end_session(session)
 
-    def _receive(self, parts: "Frames") -> None:
-        session = SessionId(parts[0].bytes)
+    def _receive(self, session: SessionId, parts: "Frames") -> None:
         request_id: int | None = None
         try:
-            if len(parts) != 2:
+            if len(parts) != 1:
                 raise ProtocolError("a message is one frame of JSON")
-            request_id, request = decode_request(parts[1].bytes)
-            self._take(session, request_id, request, parts[1])
+            request_id, request = decode_request(parts[0].bytes)
+            self._take(session, request_id, request, parts[0])
         except ProtocolError as error:
             self._refuse(session, error.request_id, ErrorCode.BAD_MESSAGE, str(error))
         except Refusal as refusal:
@@ -391,7 +391,7 @@ def _can_read(socket: "zmq.Socket[bytes]") -> bool:
 
 
 def _receive_parts(socket: "zmq.Socket[bytes]") -> "Frames":
-    """The next message; each of its frames knows whether there is another, which the socket need not be asked."""
+    """The rest of a message; each of its frames knows whether there is another, which the socket need not be asked."""
     parts = [socket.recv(NOBLOCK, copy=False)]
     while parts[-1].more:
         parts.append(socket.recv(NOBLOCK, copy=False))

@@ -125,12 +125,15 @@ class Zygotes:
 
     def send_call(self, effect: effects.SendCall) -> None:
         """Give a worker a node to execute."""
+        link = self._link(effect.zygote, effect.worker)
+        if link is None:
+            return
         inputs, descriptors = _inputs(effect.inputs)
         code, source = effect.code, effect.source
         last = orders.WAIT if effect.lingers else orders.LEAVE
         if effect.stays:
             last = orders.MORE
-            if effect.is_loaded and not self._has_missed_call(effect.zygote, effect.worker):
+            if effect.is_loaded and not link.has_missed_call:  # else it may not have what it should have by now
                 code, source = b"", ""
         order = (
             orders.CALL,
@@ -150,8 +153,8 @@ class Zygotes:
         if how.debugger is not None:
             detail = how.terminal if how.debugger is DebuggerKind.PDB else how.port
             order = orders.debugged(order, (how.debugger.value, detail))
-        link = self._send(effect.zygote, effect.worker, order, descriptors)
-        if link is not None and not link.is_heard:
+        self._send(link, order, descriptors)
+        if not link.is_heard:
             self._listen_soon(link)
 
     def send_program(self, effect: effects.SendProgram) -> None:
@@ -173,7 +176,7 @@ class Zygotes:
             values,
         )
         link.expect(Program(effect.steps))
-        self._send(effect.zygote, effect.worker, order, descriptors)
+        self._send(link, order, descriptors)
         if not link.is_heard:
             self._listen_soon(link)
 
@@ -185,8 +188,10 @@ class Zygotes:
 
     def send_inspection(self, effect: effects.SendInspection) -> None:
         """Give a worker sources to read and compile."""
-        sources = list(zip(effect.titles, effect.sources, strict=True))
-        self._send(effect.zygote, effect.worker, (orders.INSPECT, effect.call, orders.WAIT, sources), [])
+        link = self._link(effect.zygote, effect.worker)
+        if link is not None:
+            sources = list(zip(effect.titles, effect.sources, strict=True))
+            self._send(link, (orders.INSPECT, effect.call, orders.WAIT, sources), [])
 
     def interrupt(self, effect: effects.InterruptWorker) -> None:
         """Raise KeyboardInterrupt in a node."""
@@ -247,12 +252,8 @@ class Zygotes:
         self._processes = {}
         self._sandboxes.close()
 
-    def _send(
-        self, zygote: ZygoteId, worker: WorkerId, order: "orders.Order", descriptors: list[int]
-    ) -> WorkerLink | None:
-        link = self._link(zygote, worker)
-        if link is None:
-            return None
+    def _send(self, link: WorkerLink, order: "orders.Order", descriptors: list[int]) -> None:
+        worker = link.worker
         try:
             if not link.send(order, descriptors) and order[2] == orders.MORE:
                 message = "The process that was kept for the node was gone before the call reached it."
@@ -260,7 +261,6 @@ class Zygotes:
         except (OSError, ValueError) as error:
             message = f"The daemon could not send the node its inputs: {error}"
             self._fail_unsent(worker, order, ErrorInfo(code=ErrorCode.INTERNAL, message=message))
-        return link
 
     def _fail_unsent(self, worker: WorkerId, order: "orders.Order", error: ErrorInfo) -> None:
         self._feed(CallFailed(worker=worker, call=CallId(order[1]), error=error, usage=Usage()))
@@ -268,11 +268,6 @@ class Zygotes:
     def _link(self, zygote: ZygoteId, worker: WorkerId) -> WorkerLink | None:
         process = self._processes.get(zygote)
         return process.links.get(worker) if process else None
-
-    def _has_missed_call(self, zygote: ZygoteId, worker: WorkerId) -> bool:
-        """Whether a call has not reached the worker: then code that it should have it may not have."""
-        link = self._link(zygote, worker)
-        return link is not None and link.has_missed_call
 
     def _listen_soon(self, link: WorkerLink) -> None:
         """Most calls are over before anybody could have read their output as it came: those are spared the watching."""
