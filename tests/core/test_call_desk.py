@@ -23,11 +23,12 @@ class Office:
         pool.book.warmed(zygote)
         pool.warmed(zygote, 1, "3.11", 0.0)
         self.desk = CallDesk(pool, Deadlines(), Graces(), self.asked.append)
+        self.desk.on_begin = self.begin
 
     def assign(self, now: float) -> list[object]:
         self.desk.now = now
         self.asked.clear()
-        self.desk.assign(self.begin)
+        self.desk.assign()
         return self.asked
 
     def begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:

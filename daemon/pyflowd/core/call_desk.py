@@ -31,12 +31,16 @@ class Suspender(Protocol):
 
 
 class CallDesk:
-    """The calls of all runs and preparations. `now` is monotonic seconds."""
+    """The calls of all runs and preparations. `now` is monotonic seconds.
+
+    on_begin: a call begins: it, its worker, and whether more calls wait.
+    """
 
     def __init__(
         self, pool: WorkerPool, deadlines: Deadlines, graces: Graces, emit: Callable[[effects.Effect], None]
     ) -> None:
         self.now = 0.0
+        self.on_begin: Callable[[Call, Worker, bool], None]
         self.pool = pool
         self._deadlines = deadlines
         self._graces = graces
@@ -48,11 +52,15 @@ class CallDesk:
     def enqueue(
         self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits, place: Place = ANYWHERE
     ) -> None:
-        """Let a piece of work wait for its turn."""
+        """Let a piece of work wait for its turn; it begins at once if a worker is held for it and nothing goes before."""
         self._made += 1
         call_id = CallId(self._made)
         call = Call(id=call_id, environment=environment, group=group, work=work, limits=limits, place=place)
-        self.pool.enqueue(call)
+        worker = self.pool.claim(call, self.now)
+        if worker is None:
+            self.pool.enqueue(call)
+        else:
+            self._begin(call, worker, in_hurry=False)
 
     def drop(self, group: Hashable) -> None:
         """What still waits in a group shall not begin."""
@@ -62,19 +70,13 @@ class CallDesk:
         """The groups of the calls that wait for an environment."""
         return {call.group for call in self.pool.waiting(environment)}
 
-    def assign(self, begin: Callable[[Call, Worker, bool], None]) -> None:
-        """Let calls begin as far as there are workers for them: `begin(call, worker, whether more calls wait)`.
-
-        What is only forked for later comes after that.
-        """
+    def assign(self) -> None:
+        """Let calls begin as far as there are workers for them. What is only forked for later comes after that."""
         made = self.pool.assign(self.now)
         if made.forks_first:
             self._fork(made)
         for call, worker in made.calls:
-            call.started_at = self.now
-            self._deadlines.set(call, self.now + call.limits.timeout_s)
-            self._running[call.id] = call
-            begin(call, worker, made.in_hurry)
+            self._begin(call, worker, in_hurry=made.in_hurry)
         if not made.forks_first:
             self._fork(made)
 
@@ -198,6 +200,12 @@ class CallDesk:
             self._interrupt(call)
         elif call.worker is not None:
             self.kill(call.worker)
+
+    def _begin(self, call: Call, worker: Worker, *, in_hurry: bool) -> None:
+        call.started_at = self.now
+        self._deadlines.set(call, self.now + call.limits.timeout_s)
+        self._running[call.id] = call
+        self.on_begin(call, worker, in_hurry)
 
     def _fork(self, made: Assignments) -> None:
         for zygote, workers in made.forks.items():

@@ -90,6 +90,7 @@ class ExecutionController:
         self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._deadlines = Deadlines()
         self._desk = CallDesk(self.pool, self._deadlines, policy.graces, self._emit)
+        self._desk.on_begin = self._begin
         self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
         self._results = self._conductor.results = ResultDesk(self._herald, self._emit, is_on=policy.keeps_results)
         self.learnt = LearntImports(learnt, self._keep_learnt, learns=policy.learns)
@@ -172,7 +173,7 @@ class ExecutionController:
         while self._doomed:
             environment, _ = self._doomed.popitem()
             self._lose_environment(environment, self.pool.book.refusal(environment) or "")
-        self._desk.assign(self._begin)
+        self._desk.assign()
         self._consider_leaving()
         garbage = self.last_values.holdings.collect()
         if garbage:

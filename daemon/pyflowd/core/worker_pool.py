@@ -94,6 +94,16 @@ class WorkerPool:
             (self._urgent_turns if call.place.is_urgent else self._turns).append(call.group)
         queue.append(call)
 
+    def claim(self, call: Call, now: float) -> Worker | None:
+        """The worker that is held for an urgent call, which is busy with it from now on, if nothing goes before it."""
+        worker = None if call.place.on is None else self.workers.get(call.place.on)
+        if worker is None or worker.state is not WorkerState.HELD or not call.place.is_urgent:
+            return None
+        if self._urgent_turns or self.running_urgent >= self.limits.urgent or not self.book.is_warm(call.environment):
+            return None
+        self._engage(self._unhold(worker, now), call)
+        return worker
+
     def drop(self, group: Hashable) -> list[Call]:
         """Take all waiting calls of a group out."""
         queue = self._queues.pop(group, None)
@@ -125,11 +135,14 @@ class WorkerPool:
         if call is None:
             return False
         worker = self._take_worker(call, made, now)
+        self._engage(worker, call)
+        made.calls.append((call, worker))
+        return True
+
+    def _engage(self, worker: Worker, call: Call) -> None:
         worker.to(WorkerState.BUSY)
         worker.call, call.worker = call, worker.id
         self._count(call, 1)
-        made.calls.append((call, worker))
-        return True
 
     def _count(self, call: Call, change: int) -> None:
         self.running += change
@@ -153,9 +166,7 @@ class WorkerPool:
     def _take_worker(self, call: Call, made: Assignments, now: float) -> Worker:
         held = None if call.place.on is None else self.workers.get(call.place.on)
         if held is not None and held.state is WorkerState.HELD:
-            held.zygote.used_at = now
-            del self.held[held.id]
-            return held
+            return self._unhold(held, now)
         zygote = self.zygotes[call.environment]
         zygote.is_in_use = True
         zygote.used_at = now
@@ -163,6 +174,11 @@ class WorkerPool:
             return self.workers[zygote.spares.pop()]
         made.forks_first = True
         return self._new_worker(zygote, made)
+
+    def _unhold(self, worker: Worker, now: float) -> Worker:
+        worker.zygote.used_at = now
+        del self.held[worker.id]
+        return worker
 
     def _new_worker(self, zygote: Zygote, made: Assignments) -> Worker:
         self._last_id += 1
