@@ -135,7 +135,9 @@ def test_what_was_looked_up_in_advance_is_not_asked_for_and_still_must_be_what_i
             document=requiring(), name="g.json", key=f"{requiring()}\0{PYTHON}", inputs={}, at_hand=found
         )
         asked = stimuli.RunSubmitted(session=SESSION, request=9, submission=submission, options=RunOptions())
-        done = [type(effect) for effect in world.controller.handle(asked, world.now)]
+        told: list[effects.Effect] = []
+        world.controller.handle(asked, world.now, told.append)
+        done = [type(effect) for effect in told]
         assert effects.ProvideEnvironment not in done
         assert (effects.SendCall in done) is (fingerprint == "1")
         assert (effects.ReadGraph in done) is (fingerprint == "2")  # what was found before does not count any more

@@ -1,6 +1,7 @@
 """The order in which effects are performed."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from pyflowd.core.effects import CloseRun, Effect, KillWorker
@@ -19,8 +20,9 @@ class Script:
     def __init__(self, *effects: list[Effect]) -> None:
         self._effects = list(effects)
 
-    def handle(self, stimulus: Stimulus, now: float) -> list[Effect]:
-        return self._effects.pop(0)
+    def handle(self, stimulus: Stimulus, now: float, take: Callable[[Effect], None]) -> None:
+        for effect in self._effects.pop(0):
+            take(effect)
 
     def next_deadline(self) -> None:
         return None

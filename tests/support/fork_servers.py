@@ -35,12 +35,11 @@ class Listener:
     heard: list[stimuli.Stimulus] = field(default_factory=list)
     waiting: list[tuple[Callable[[], bool], asyncio.Event]] = field(default_factory=list)
 
-    def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
+    def handle(self, stimulus: stimuli.Stimulus, now: float, take: Callable[[effects.Effect], None]) -> None:
         self.heard.append(stimulus)
         for condition, event in self.waiting:
             if condition():
                 event.set()
-        return []
 
     def next_deadline(self) -> None:
         return None

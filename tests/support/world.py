@@ -135,8 +135,7 @@ class World:
             return
         try:
             while self._queue:
-                for effect in self.controller.handle(self._queue[0], self.now):
-                    self._perform(effect)
+                self.controller.handle(self._queue[0], self.now, self._perform)
                 self._queue.pop(0)
         except BaseException:
             self._queue.clear()  # or nothing would ever be handled again

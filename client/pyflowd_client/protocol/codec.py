@@ -233,9 +233,10 @@ def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
             arguments[name] = value if type(value) is entry.plain else entry.read(value, strict)
         except ProtocolError as error:
             raise ProtocolError(f"field `{name}`: {error}") from None
-    if not arguments.keys() >= kind.REQUIRED:
-        raise ProtocolError(f"field `{min(kind.REQUIRED - arguments.keys())}` is missing")
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except TypeError:
+        raise ProtocolError(f"field `{min(kind.REQUIRED - arguments.keys())}` is missing") from None
 
 
 def _schema(kind: type[Message]) -> dict[str, FieldSchema]:

@@ -52,7 +52,7 @@ class CallDesk:
     def enqueue(
         self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits, place: Place = ANYWHERE
     ) -> None:
-        """Let a piece of work wait for its turn; it begins at once if a worker is held for it and nothing goes before."""
+        """Let work wait for its turn; it begins at once where a worker is held for it and nothing goes before."""
         self._made += 1
         call_id = CallId(self._made)
         call = Call(id=call_id, environment=environment, group=group, work=work, limits=limits, place=place)

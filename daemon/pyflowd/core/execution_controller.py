@@ -1,5 +1,7 @@
 """ExecutionController: the only mutator. A stimulus goes in, effects come out; `now` is monotonic seconds.
 
+Each effect comes out when it is decided, not when all are: a worker begins while its followers' news are being made.
+
 It owns the runs, the preparations, the calls and the pool, and is the one place where they meet. It performs
 nothing itself: no clock, no descriptor, no thread. Two calls of `handle` with the same history give the same effects.
 """
@@ -107,7 +109,7 @@ class ExecutionController:
         )
         self._debug = DebugDesk(self.pool, self._desk, self._deadlines, self._herald, self._emit)
         self._now = 0.0
-        self._out: list[effects.Effect] = []
+        self._take: Callable[[effects.Effect], None]
         self._sessions = 0
         self._left = False
         self._doomed: dict[EnvironmentId, None] = {}
@@ -164,8 +166,9 @@ class ExecutionController:
         """The runs under way and the last that are over, by id."""
         return self._book.runs
 
-    def handle(self, stimulus: stimuli.Stimulus, now: float) -> list[effects.Effect]:
-        """What to do about what has happened, in this order."""
+    def handle(self, stimulus: stimuli.Stimulus, now: float, take: Callable[[effects.Effect], None]) -> None:
+        """Decide what to do about what has happened; `take` is given each effect, in order. It must not call back."""
+        self._take = take
         self._now = self._herald.now = self._desk.now = self._conductor.now = now
         self._keeper.now = self._environments.now = self._losses.now = self._live.now = self._live_desk.now = now
         self._debug.now = self._results.now = now
@@ -178,8 +181,6 @@ class ExecutionController:
         garbage = self.last_values.holdings.collect()
         if garbage:
             self._emit(effects.Release(payloads=garbage))
-        out, self._out = self._out, []
-        return out
 
     def next_deadline(self) -> float | None:
         """When `DeadlinePassed` is due, monotonic seconds."""
@@ -405,4 +406,4 @@ class ExecutionController:
             self._deadlines.set(Occasion.IDLE, self._now + leave_after_s)
 
     def _emit(self, effect: effects.Effect) -> None:
-        self._out.append(effect)
+        self._take(effect)

@@ -116,13 +116,13 @@ class LiveDesk:
             self._herald.refuse(asked.session, asked.request, refused.error)
             return
         change = live.name_of_next_change(asked.update.change)
-        self._herald.answer(asked.session, asked.request, replies.LiveUpdated(run=run.id, change=change))
         self._tell(run, asked, node, change)
         if node is None:
             self._apply(run, session, asked.update.action, change)
         else:
             self._apply_to_node(run, session, asked.update, node, change)
         self._conductor.go_on(run)
+        self._herald.answer(asked.session, asked.request, replies.LiveUpdated(run=run.id, change=change))
 
     def prepared(self, waiter: UpdateWaiter, prepared: Prepared) -> None:
         """Another graph of a session was planned; a later one may have been before."""

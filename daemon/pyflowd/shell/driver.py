@@ -28,6 +28,7 @@ class Driver:
         self._controller = controller
         self._loop = loop
         self._queue: deque[Stimulus] = deque()
+        self._telling: list[Effect] = []
         self._performers: Mapping[type[Effect], Perform] = {}
         self._tellers: Mapping[type[Effect], Perform] = {}
         self._after_turn: Callable[[], None] = lambda: None
@@ -69,14 +70,9 @@ class Driver:
     def _run(self) -> None:
         self._is_running = True
         try:
-            telling: list[Effect] = []
             while self._queue:
-                for effect in self._controller.handle(self._queue.popleft(), time.monotonic()):
-                    perform = self._performers.get(type(effect))
-                    if perform is None:
-                        telling.append(effect)
-                    else:
-                        perform(effect)
+                self._controller.handle(self._queue.popleft(), time.monotonic(), self._take)
+            telling, self._telling = self._telling, []
             for effect in telling:
                 self._tellers[type(effect)](effect)
         except Exception:
@@ -88,6 +84,13 @@ class Driver:
         if not self._is_turn_marked:
             self._is_turn_marked = True
             self._loop.call_soon(self.end_turn)
+
+    def _take(self, effect: Effect) -> None:
+        perform = self._performers.get(type(effect))
+        if perform is None:
+            self._telling.append(effect)
+        else:
+            perform(effect)
 
     def begin_turn(self) -> None:
         """Stimuli come, and `end_turn` is called after the last: the loop need not."""
