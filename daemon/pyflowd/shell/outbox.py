@@ -209,8 +209,9 @@ def _lost(run: RunId, first_seq: int, last_seq: int) -> bytes:
 
 
 def encode_event(kind: type[Event], content: dict[str, Any], max_value_bytes: int | None) -> bytes:
-    """An event as JSON, from the fields that it would be made with. Values are spliced in as they came from the worker, or replaced by what they are like.
+    """An event as JSON, from the fields that it would be made with.
 
+    Values are spliced in as they came from the worker, or replaced by what they are like.
     Those that came in the frame were looked at with it. A large one is looked at only here, where it matters.
     """
     wire = content_to_wire(kind, content)
