@@ -94,7 +94,7 @@ class LiveChanges:
     def caught_up(self, seq: int) -> None:
         """The session was told as it is after event `seq`: with all changes that were lost and are answered."""
         for change in self.lost.difference(self.unanswered.values()):
-            del self._unheard[change]
+            self._unheard.pop(change, None)  # it may have been told of after all
         self.lost.clear()
         self.heard_seq = max(self.heard_seq, seq)
 
@@ -109,6 +109,8 @@ class LiveChanges:
         return len(self.unanswered) >= MOST_UNANSWERED
 
     def _hear(self, change: str) -> None:
-        self._unheard[change] -= 1
-        if not self._unheard[change]:
-            del self._unheard[change]
+        left = self._unheard.get(change, 0) - 1
+        if left > 0:
+            self._unheard[change] = left
+        else:
+            self._unheard.pop(change, None)

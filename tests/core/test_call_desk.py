@@ -2,14 +2,14 @@
 
 from pyflowd.core import effects
 from pyflowd.core.call_desk import CallDesk
-from pyflowd.core.calls import Call, InspectionWork
+from pyflowd.core.calls import Call, InspectionWork, Place
 from pyflowd.core.deadlines import Deadlines
-from pyflowd.core.ids import EnvironmentId, ZygoteId
+from pyflowd.core.ids import EnvironmentId, WorkerId, ZygoteId
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.worker_pool import Worker, WorkerPool
 
 HERE = EnvironmentId("/usr/bin/python3")
-LIMITS = PoolLimits(running=4, spares=2, reserve=1, first_spares_s=0.1)
+LIMITS = PoolLimits(running=4, urgent=4, spares=2, reserve=1, first_spares_s=0.1)
 
 
 class Office:
@@ -53,3 +53,37 @@ def test_a_call_that_has_its_worker_need_not_wait_until_spares_are_forked() -> N
     assert office.assign(now=0.2) == [forks(1, 2, rehearse=True)]
     office.enqueue()
     assert office.assign(now=0.3) == [(1, 1), forks(3, rehearse=True)]
+
+
+def held(office: Office) -> WorkerId:
+    """A worker that has answered, and stays for the next call of its node."""
+    stays = Place(stays=True, is_urgent=True)
+    office.desk.enqueue(HERE, "node", InspectionWork(codes=()), Limits(), stays)
+    office.assign(now=0.0)
+    [worker] = [worker for worker in office.desk.pool.workers.values() if worker.call is not None]
+    assert worker.call is not None
+    office.desk.settle(worker.id, worker.call.id, InspectionWork)
+    office.asked.clear()
+    return worker.id
+
+
+def test_a_call_begins_at_once_on_the_worker_that_is_held_for_it() -> None:
+    office = Office()
+    on = Place(stays=True, on=held(office), is_urgent=True)
+    office.desk.enqueue(HERE, "node", InspectionWork(codes=()), Limits(), on)
+    assert office.asked == [(2, on.on)]
+    office.desk.pool.check()
+
+
+def test_it_waits_for_its_turn_where_others_go_before_or_the_worker_is_gone() -> None:
+    office = Office()
+    on = Place(stays=True, on=held(office), is_urgent=True)
+    office.desk.enqueue(HERE, "other", InspectionWork(codes=()), Limits(), Place(is_urgent=True))
+    office.desk.enqueue(HERE, "node", InspectionWork(codes=()), Limits(), on)
+    assert office.asked == []
+    [*begun] = [asked for asked in office.assign(now=0.1) if isinstance(asked, tuple)]
+    assert [call for call, _ in begun] == [2, 3]
+    assert begun[1][1] == on.on
+    office.desk.enqueue(HERE, "another", InspectionWork(codes=()), Limits(), on)
+    assert len([asked for asked in office.asked if isinstance(asked, tuple)]) == 2, "the worker is busy"
+    office.desk.pool.check()

@@ -187,3 +187,25 @@ def test_a_client_that_does_not_acknowledge_gets_a_window_and_no_more(
     assert seqs == list(range(1, 1001))
     dealer.send(json.dumps({"request": "ack", "id": 3, "run": run, "seq": 1000}).encode())
     assert json.loads(dealer.recv())["events"][0]["seq"] == 1001
+
+
+def test_a_live_change_is_told_before_its_node_is_over(dealer: zmq.Socket[bytes]) -> None:
+    """However short the node is: its client reads the one while it waits for the other."""
+    ask(dealer, json.dumps(HELLO).encode())
+    opened = ask(dealer, json.dumps({"request": "open_live", "id": 2, "graph": {"document": graph(ADD)}}).encode())
+    while "live_settled" not in names(told := dealer.recv_multipart()):
+        assert told
+    for number in range(3):
+        change = {"request": "update_live", "id": 3 + number, "run": opened["run"], "action": "set_input"}
+        dealer.send(json.dumps({**change, "node": "n0", "pin": "x", "value": str(number)}).encode())
+        assert names(dealer.recv_multipart()) == ["live_updated", "live_changed", "node_started"]
+        assert names(dealer.recv_multipart()) == ["node_finished", "live_settled"]
+    assert ask(dealer, json.dumps({"request": "close_live", "id": 9, "run": opened["run"]}).encode())["reply"] == "done"
+
+
+def names(frames: list[bytes]) -> list[str]:
+    """What replies and events are in a message."""
+    told: list[str] = []
+    for frame in map(json.loads, frames):
+        told += [frame["reply"]] if "reply" in frame else [event["event"] for event in frame["events"]]
+    return told

@@ -55,6 +55,21 @@ def test_what_workers_wait_for_goes_before_what_clients_are_told() -> None:
     assert log[4:] == ["turn"]
 
 
+def test_a_worker_begins_before_the_controller_has_decided_the_rest() -> None:
+    log: list[str] = []
+
+    class Slow(Script):
+        def handle(self, stimulus: Stimulus, now: float, take: Callable[[Effect], None]) -> None:
+            super().handle(stimulus, now, take)
+            log.append("decided")
+
+    async def run() -> None:
+        await drive(Slow([TELL, DO]), log)
+
+    asyncio.run(run())
+    assert log[:3] == ["do", "decided", "tell"]
+
+
 def test_a_turn_that_was_begun_is_ended_once_by_who_began_it() -> None:
     log: list[str] = []
 
