@@ -8,7 +8,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, TypeVar, Unpack
 
 import zmq
@@ -156,7 +156,7 @@ class Client:
             if not self._pump(wake_fds=wake_fds):
                 return None
 
-    def wait(self, *, give_up_at: float | None = None, wake_fds: Iterable[int] = ()) -> bool:
+    def wait(self, *, give_up_at: float | None = None, wake_fds: Collection[int] = ()) -> bool:
         """Send what is to be sent and wait for something to come; whether it did before the others.
 
         The others are the time `give_up_at`, of the monotonic clock, and a descriptor that becomes readable.
@@ -195,7 +195,7 @@ class Client:
                 raise silent(self._location)
         return expect(reply, expected)
 
-    def _pump(self, *, give_up_at: float | None = None, wake_fds: Iterable[int] = ()) -> bool:
+    def _pump(self, *, give_up_at: float | None = None, wake_fds: Collection[int] = ()) -> bool:
         """Take in what has come, waiting if there is nothing; False when the time or a descriptor ended the wait.
 
         DaemonLost when nothing can come any more: what the daemon sent before it went is taken in first.

@@ -12,7 +12,7 @@ next call that waits (`settle`, an iteration, `close`, and whatever else changes
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Self
 
 from pyflowd_client.conversation import Conversation
@@ -90,7 +90,7 @@ class Live(LiveHandle):
             if event is not None:
                 yield event
 
-    def next_event(self, *, timeout_s: float | None = None, wake_fds: Iterable[int] = ()) -> EventRecord | None:
+    def next_event(self, *, timeout_s: float | None = None, wake_fds: Collection[int] = ()) -> EventRecord | None:
         """The next event as it came; None at the end, when the time is over or a descriptor became readable.
 
         ChangeRefused for a change that was refused.

@@ -261,6 +261,17 @@ def test_a_name_that_is_given_twice_means_two_changes() -> None:
     assert (changes.are_heard, changes.heard_seq) == (True, 9)
 
 
+def test_of_a_change_that_was_lost_an_event_may_tell_after_all() -> None:
+    changes = LiveChanges(RUN)
+    for request_id, name in ((1, "a"), (2, "b")):
+        changes.sent(request_id, changes.request(LiveAction.TRIGGER, name, None, node="A"))
+        changes.accepted(request_id)
+    changes.lose_events()
+    changes.heard("a", 5)
+    changes.caught_up(7)
+    assert (changes.are_heard, changes.heard_seq, changes.lost) == (True, 7, set())
+
+
 def test_changes_wait_until_the_session_has_begun_and_are_sent_in_their_order() -> None:
     conversation = Conversation()
     live = LiveHandle(conversation, RUN, is_own=True)

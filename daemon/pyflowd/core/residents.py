@@ -15,7 +15,6 @@ from pyflowd_client.protocol.ids import NodeId, RunId
 
 Key = tuple[RunId, NodeId]
 
-
 ON_A_NEW_ONE = Place(stays=True, is_urgent=True)
 
 
