@@ -3,7 +3,12 @@
 from attacks.attack import Attack
 
 MEMORY = {"memory_bytes": 200_000_000}
-LEAVE = "def stay(): os.execv('/bin/sleep', ['attacked', '600'])\n"
+# `left` waits until who stays has become somebody whom one can recognize: what execs, or ends, closes its end.
+LEAVE = (
+    "ends = os.pipe()\n"
+    "def stay(): os.execv('/bin/sleep', ['attacked', '600'])\n"
+    "def left(): os.close(ends[1]); os.read(ends[0], 1)\n"
+)
 
 ATTACKS = (
     Attack(
@@ -100,24 +105,24 @@ ATTACKS = (
     ),
     Attack(
         title="After its end: a process of a session of its own, twice forked",
-        code=LEAVE + "if not os.fork():\n    os.setsid()\n    if not os.fork(): stay()\n    os._exit(0)",
+        code=LEAVE + "if not os.fork():\n    os.setsid()\n    if not os.fork(): stay()\n    os._exit(0)\nleft()",
         control=True,
     ),
     Attack(
         title="After its end: a child of the fork server (CLONE_PARENT)",
-        code=LEAVE + "if not call((56, 220), 0x8000 | 17, 0, 0, 0, 0): stay()",
+        code=LEAVE + "if not call((56, 220), 0x8000 | 17, 0, 0, 0, 0): stay()\nleft()",
         control=True,
     ),
     Attack(
         title="After its end: a process that adopts no orphans and does not die with its parent",
         code=LEAVE + "for option in (1, 36): call('prctl', option, 0, 0, 0, 0)\n"
         "if not os.fork():\n    os.setsid()\n    if not os.fork(): stay()\n    os._exit(0)\n"
-        "os._exit(0)",
+        "left()\nos._exit(0)",
         control=True,
     ),
     Attack(
         title="After its end: a process that is stopped",
-        code=LEAVE + "child = os.fork()\nif not child: stay()\ntime.sleep(0.05)\nos.kill(child, 19)",
+        code=LEAVE + "child = os.fork()\nif not child: stay()\nleft()\nos.kill(child, 19)",
         control=True,
     ),
 )
