@@ -3,8 +3,8 @@
 from pyflowd.core import effects
 from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.calls import Call, InspectionWork, Place
-from pyflowd.core.deadlines import Deadlines
-from pyflowd.core.ids import EnvironmentId, WorkerId, ZygoteId
+from pyflowd.core.deadlines import Deadlines, Occasion
+from pyflowd.core.ids import CallId, EnvironmentId, WorkerId, ZygoteId
 from pyflowd.core.limits import Graces, Limits, PoolLimits
 from pyflowd.core.worker_pool import Worker, WorkerPool
 
@@ -22,7 +22,8 @@ class Office:
         assert zygote is not None
         pool.book.warmed(zygote)
         pool.warmed(zygote, 1, "3.11", 0.0)
-        self.desk = CallDesk(pool, Deadlines(), Graces(), self.asked.append)
+        self.deadlines = Deadlines()
+        self.desk = CallDesk(pool, self.deadlines, Graces(), self.asked.append)
         self.desk.on_begin = self.begin
 
     def assign(self, now: float) -> list[object]:
@@ -65,6 +66,17 @@ def held(office: Office) -> WorkerId:
     office.desk.settle(worker.id, worker.call.id, InspectionWork)
     office.asked.clear()
     return worker.id
+
+
+def test_nothing_is_to_be_done_after_a_held_worker_has_answered_when_all_spares_are_there() -> None:
+    office = Office()
+    on = Place(stays=True, on=held(office), is_urgent=True)
+    assert office.desk.pool.lacks_spares, "its worker was one"
+    office.assign(now=1.0)
+    office.deadlines.clear(Occasion.QUIET)
+    office.desk.enqueue(HERE, "node", InspectionWork(codes=()), Limits(), on)
+    office.desk.settle(on.on, CallId(2), InspectionWork)  # type: ignore[arg-type]
+    assert office.deadlines.next_at() is None
 
 
 def test_a_call_begins_at_once_on_the_worker_that_is_held_for_it() -> None:

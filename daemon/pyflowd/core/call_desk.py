@@ -155,7 +155,8 @@ class CallDesk:
         call = self.pool.answered(worker, self.now)
         if worker.state is WorkerState.LEAVING:
             self._deadlines.set(worker, self.now + self._graces.leave_s)
-        self._deadlines.set(Occasion.QUIET, self.pool.quiet_at)
+        if self.pool.lacks_spares:
+            self._deadlines.set(Occasion.QUIET, self.pool.quiet_at)
         return call
 
     def lose(self, worker_id: WorkerId) -> Call | None:

@@ -84,6 +84,14 @@ class WorkerPool:
         """The current zygote of each environment."""
         return self.book.current
 
+    @property
+    def lacks_spares(self) -> bool:
+        """Whether there is something to fork as soon as nobody is at work."""
+        for zygote in self.book.current.values():  # noqa: SIM110 - `any` takes twice as long
+            if len(zygote.spares) < self.limits.spares:
+                return True
+        return False
+
     # -- calls
 
     def enqueue(self, call: Call) -> None:
