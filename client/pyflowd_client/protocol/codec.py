@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 from pyflowd_client.protocol.events import EVENTS, Event
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.json_text import writer
 from pyflowd_client.protocol.message import Message
 from pyflowd_client.protocol.replies import REPLIES, Reply
 from pyflowd_client.protocol.requests import REQUESTS, Request
@@ -65,7 +66,7 @@ class EventRecord(NamedTuple):
         return from_wire(kind, {name: value for name, value in self.wire.items() if name != "event"}, strict=False)
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode = writer(item_separator=",", key_separator=":", ensure_ascii=False, allow_nan=False)
 _SCHEMAS: dict[type[Any], dict[str, FieldSchema]] = {}
 
 
@@ -118,8 +119,10 @@ def event_to_wire(event: Event) -> Json:
 
 
 def content_to_wire(kind: type[Event], content: Json) -> Json:
-    """The same for an event that nobody has made yet, from the fields that it would be made with; unchecked."""
-    return _fill({"event": kind.NAME}, kind.complete(content))
+    """The same for `dump`, of an event that nobody has made, from the fields that it would be made with; unchecked."""
+    wire: Json = {"event": kind.NAME}
+    wire.update({name: value for name, value in kind.complete(content).items() if value is not None})
+    return wire
 
 
 def encode_events(encoded: list[bytes]) -> bytes:
@@ -136,7 +139,10 @@ def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventReco
         head = _EVENTS_HEAD.match(text)
         if head is not None:
             return _cut_events(text, head.end())
-        message = _object(json.loads(text))
+        message, end = _decode(text, 0)
+        if end != len(text):
+            message = json.loads(text)
+        message = _object(message)
     except (LookupError, ValueError, RecursionError) as error:
         raise ProtocolError(f"the daemon sent neither a reply nor events: {error}") from None
     kind = REPLIES.get(str(message.pop("reply", "")))
@@ -197,12 +203,18 @@ def _value_to_wire(value: Any) -> Any:
     return value
 
 
+def _message_to_wire(value: Any) -> Json:
+    if not isinstance(value, Message):
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    return to_wire(value)
+
+
 def dump(wire: Json) -> bytes:
-    """JSON text; lone surrogates, which UTF-8 cannot carry, are written as `\\udxxx` in words."""
+    """JSON text, messages included; lone surrogates, which UTF-8 cannot carry, are written as `\\udxxx` in words."""
     import orjson
 
     try:
-        return orjson.dumps(wire)
+        return orjson.dumps(wire, default=_message_to_wire)
     except TypeError:
         return orjson.dumps(_printable(wire))
 

@@ -193,10 +193,14 @@ class Server:
         self._loop.call_soon(self.drain)
 
     def _take_in(self) -> None:
+        if not _can_read(self._router):
+            return
         self._driver.begin_turn()
-        while _can_read(self._router):
+        while True:
             session = SessionId(self._router.recv(NOBLOCK))
             self._receive(session, _receive_parts(self._router))
+            if not _can_read(self._router):
+                break
         self._driver.end_turn()
 
     def _drain_monitor(self) -> None:
