@@ -139,10 +139,7 @@ def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventReco
         head = _EVENTS_HEAD.match(text)
         if head is not None:
             return _cut_events(text, head.end())
-        message, end = _decode(text, 0)
-        if end != len(text):
-            message = json.loads(text)
-        message = _object(message)
+        message = _object(json.loads(text))
     except (LookupError, ValueError, RecursionError) as error:
         raise ProtocolError(f"the daemon sent neither a reply nor events: {error}") from None
     kind = REPLIES.get(str(message.pop("reply", "")))
