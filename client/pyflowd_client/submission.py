@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from pyflowd_client.errors import GraphFileError, RequestUnsendable
-from pyflowd_client.protocol.json_text import writer
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
 from pyflowd_client.protocol.options import (
     NO_CHOICE,
@@ -24,9 +23,6 @@ from pyflowd_client.protocol.options import (
     Selection,
 )
 from pyflowd_client.protocol.requests import CheckGraph, OpenLive, SubmitRun
-
-
-_encode = writer(item_separator=", ", key_separator=": ", ensure_ascii=True, allow_nan=True)
 
 
 class RunArguments(TypedDict, total=False):
@@ -256,20 +252,13 @@ def encode_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
     return {pin: encode_value(pin, value) for pin, value in inputs.items()}
 
 
-def _text_of(value: Any) -> str:
-    try:
-        return _encode(value)
-    except RecursionError:
-        return json.dumps(value)  # which says what is wrong
-
-
 def encode_value(pin: str, value: Any) -> str:
     """A value as JSON text. TypeError or ValueError when it cannot be written, RequestUnsendable when it is too large.
 
     All name the input that it is for.
     """
     try:
-        text = _text_of(value)
+        text = json.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"input {pin}: {error}") from None

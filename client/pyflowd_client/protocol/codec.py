@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 from pyflowd_client.protocol.events import EVENTS, Event
 from pyflowd_client.protocol.ids import RunId
-from pyflowd_client.protocol.json_text import writer
 from pyflowd_client.protocol.message import Message
 from pyflowd_client.protocol.replies import REPLIES, Reply
 from pyflowd_client.protocol.requests import REQUESTS, Request
@@ -66,7 +65,7 @@ class EventRecord(NamedTuple):
         return from_wire(kind, {name: value for name, value in self.wire.items() if name != "event"}, strict=False)
 
 
-_encode = writer(item_separator=",", key_separator=":", ensure_ascii=False, allow_nan=False)
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _SCHEMAS: dict[type[Any], dict[str, FieldSchema]] = {}
 
 
