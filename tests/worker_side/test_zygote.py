@@ -97,10 +97,10 @@ def test_nodes_heed_signals_that_whoever_started_us_ignores() -> None:
 import signal
 @node_entry
 def f() -> bool:
-    defaults = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD)]
+    defaults = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)]
     return signal.getsignal(signal.SIGINT) is signal.default_int_handler and set(defaults) == {signal.SIG_DFL}
 """
-    ignoring = ["/bin/sh", "-c", "trap '' INT TERM QUIT CHLD; exec \"$@\"", "sh"]
+    ignoring = ["/bin/sh", "-c", "trap '' INT TERM QUIT HUP CHLD; exec \"$@\"", "sh"]
     with Zygote(OWN, prefix=ignoring) as zygote:
         assert run_node(zygote, source).outputs == {"output_1": "true"}
 

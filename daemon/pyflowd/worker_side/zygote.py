@@ -269,7 +269,7 @@ def _settle() -> None:
 def _heed_signals() -> None:
     """A shell ignores signals for what it puts in the background; nodes would inherit that, and heed no cancel."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
 
 
