@@ -58,8 +58,7 @@ def test_events_are_read_and_written_as_ever(frame: dict[str, Any]) -> None:
     assert event is not None
     assert codec.event_to_wire(event) == frame
     given = {name: value for name, value in vars(event).items() if value != event.DEFAULTS.get(name)}
-    values = {"outputs": {}} if "outputs" in frame else {}  # the daemon has its own, which are no JSON yet
-    assert json.loads(codec.dump(codec.content_to_wire(type(event), given) | values)) == frame | values
+    assert list(codec.content_to_wire(type(event), given).items()) == list(codec.event_to_wire(event).items())
     assert list(codec.event_to_wire(event).get("outputs", {})) == list(frame.get("outputs", {}))
 
 

@@ -118,10 +118,8 @@ def event_to_wire(event: Event) -> Json:
 
 
 def content_to_wire(kind: type[Event], content: Json) -> Json:
-    """The same for `dump`, of an event that nobody has made, from the fields that it would be made with; unchecked."""
-    wire: Json = {"event": kind.NAME}
-    wire.update({name: value for name, value in kind.complete(content).items() if value is not None})
-    return wire
+    """The same for an event that nobody has made yet, from the fields that it would be made with; unchecked."""
+    return _fill({"event": kind.NAME}, kind.complete(content))
 
 
 def encode_events(encoded: list[bytes]) -> bytes:
@@ -199,18 +197,12 @@ def _value_to_wire(value: Any) -> Any:
     return value
 
 
-def _message_to_wire(value: Any) -> Json:
-    if not isinstance(value, Message):
-        raise TypeError(f"{type(value).__name__} is not JSON")
-    return to_wire(value)
-
-
 def dump(wire: Json) -> bytes:
-    """JSON text, messages included; lone surrogates, which UTF-8 cannot carry, are written as `\\udxxx` in words."""
+    """JSON text; lone surrogates, which UTF-8 cannot carry, are written as `\\udxxx` in words."""
     import orjson
 
     try:
-        return orjson.dumps(wire, default=_message_to_wire)
+        return orjson.dumps(wire)
     except TypeError:
         return orjson.dumps(_printable(wire))
 
