@@ -87,7 +87,7 @@ def test_a_call_begins_at_once_on_the_worker_that_is_held_for_it() -> None:
     office.desk.pool.check()
 
 
-def test_it_waits_for_its_turn_where_others_go_before_or_the_worker_is_gone() -> None:
+def test_it_waits_for_its_turn_where_others_go_before_or_the_worker_is_busy_or_gone() -> None:
     office = Office()
     on = Place(stays=True, on=held(office), is_urgent=True)
     office.desk.enqueue(HERE, "other", InspectionWork(codes=()), Limits(), Place(is_urgent=True))
@@ -96,6 +96,8 @@ def test_it_waits_for_its_turn_where_others_go_before_or_the_worker_is_gone() ->
     [*begun] = [asked for asked in office.assign(now=0.1) if isinstance(asked, tuple)]
     assert [call for call, _ in begun] == [2, 3]
     assert begun[1][1] == on.on
-    office.desk.enqueue(HERE, "another", InspectionWork(codes=()), Limits(), on)
-    assert len([asked for asked in office.asked if isinstance(asked, tuple)]) == 2, "the worker is busy"
+    office.asked.clear()
+    for place in (on, Place(stays=True, on=WorkerId(99), is_urgent=True)):
+        office.desk.enqueue(HERE, place, InspectionWork(codes=()), Limits(), place)
+    assert office.asked == []
     office.desk.pool.check()

@@ -193,8 +193,8 @@ def test_a_live_change_is_told_before_its_node_is_over(dealer: zmq.Socket[bytes]
     """However short the node is: its client reads the one while it waits for the other."""
     ask(dealer, json.dumps(HELLO).encode())
     opened = ask(dealer, json.dumps({"request": "open_live", "id": 2, "graph": {"document": graph(ADD)}}).encode())
-    while "live_settled" not in names(told := dealer.recv_multipart()):
-        assert told
+    while "live_settled" not in names(dealer.recv_multipart()):
+        pass
     for number in range(3):
         change = {"request": "update_live", "id": 3 + number, "run": opened["run"], "action": "set_input"}
         dealer.send(json.dumps({**change, "node": "n0", "pin": "x", "value": str(number)}).encode())

@@ -454,7 +454,7 @@ class World:
             case effects.Answer():
                 self.replies.setdefault(effect.request, []).append(effect.reply)
             case effects.Publish():
-                event = effect.event
+                event = effect.kind(**effect.content)  # which looks whether the fields are those of the event
                 self.events.setdefault(event.run, []).append(event)
             case effects.ReadGraph():
                 reading = read_document(effect.document, effect.name)

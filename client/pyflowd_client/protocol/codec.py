@@ -26,7 +26,6 @@ M = TypeVar("M", bound=Message)
 
 _PLAIN = frozenset({str, int, float, bool, dict, ChangeKind, NodeState, RunState})
 
-_EVENTS_START = '{"events":[{'  # as our daemon writes it
 _EVENTS_HEAD = re.compile(r'\s*\{\s*"events"\s*:\s*\[\s*')
 _BETWEEN_EVENTS = re.compile(r"\s*,?\s*")
 
@@ -131,8 +130,6 @@ def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventReco
     """A reply with the id of its request, or the events of one message."""
     try:
         text = data.decode()
-        if text.startswith(_EVENTS_START):
-            return _cut_events(text, len(_EVENTS_START) - 1)
         head = _EVENTS_HEAD.match(text)
         if head is not None:
             return _cut_events(text, head.end())
@@ -149,22 +146,22 @@ def _cut_events(text: str, start: int) -> list[EventRecord]:
     """Each event keeps its own text: encoding its values again could change them."""
     records: list[EventRecord] = []
     while text[start] != "]":
-        try:
-            wire, end = _decode(text, start)
-        except json.JSONDecodeError:
-            raise
-        except ValueError:  # an integer with more digits than int() reads
-            wire, end = _PATIENT_DECODER.raw_decode(text, start)
+        wire, end = _decode_at(text, start)
         if type(wire) is not dict or type(wire.get("run")) is not str or type(wire.get("seq")) is not int:
             raise ProtocolError("an event needs `run` and `seq`")
         records.append(EventRecord(RunId(wire["run"]), wire["seq"], text[start:end], wire))
-        if text.startswith(",{", end):  # as our daemon writes it
-            start = end + 1
-        elif text[end] == "]":
-            return records
-        else:
-            start = cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
+        is_next = text.startswith(",{", end)  # as our daemon writes it
+        start = end + 1 if is_next else cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
     return records
+
+
+def _decode_at(text: str, start: int) -> tuple[Any, int]:
+    try:
+        return _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer with more digits than int() reads
+        return _PATIENT_DECODER.raw_decode(text, start)
 
 
 def _long_integer(digits: str) -> int:
@@ -173,7 +170,7 @@ def _long_integer(digits: str) -> int:
     return int(Decimal(digits))
 
 
-_decode = json.JSONDecoder().raw_decode
+_DECODER = json.JSONDecoder()
 _PATIENT_DECODER = json.JSONDecoder(parse_int=_long_integer)
 
 
@@ -233,10 +230,9 @@ def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
             arguments[name] = value if type(value) is entry.plain else entry.read(value, strict)
         except ProtocolError as error:
             raise ProtocolError(f"field `{name}`: {error}") from None
-    try:
-        return kind(**arguments)
-    except TypeError:
-        raise ProtocolError(f"field `{min(kind.REQUIRED - arguments.keys())}` is missing") from None
+    if not arguments.keys() >= kind.REQUIRED:
+        raise ProtocolError(f"field `{min(kind.REQUIRED - arguments.keys())}` is missing")
+    return kind(**arguments)
 
 
 def _schema(kind: type[Message]) -> dict[str, FieldSchema]:
@@ -330,5 +326,4 @@ def _load_strict(data: bytes) -> Any:
 def _object(value: Any) -> Json:
     if type(value) is not dict:
         raise ProtocolError(f"must be an object, not {type(value).__name__}")
-    found: Json = value
-    return found
+    return cast(Json, value)

@@ -59,11 +59,6 @@ class Publish:
     kind: type[Event]
     content: dict[str, Any]
 
-    @property
-    def event(self) -> Event:
-        """What they are told."""
-        return self.kind(**self.content)
-
 
 @record
 class CloseRun:

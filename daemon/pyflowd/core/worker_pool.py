@@ -87,10 +87,7 @@ class WorkerPool:
     @property
     def lacks_spares(self) -> bool:
         """Whether there is something to fork as soon as nobody is at work."""
-        for zygote in self.book.current.values():  # noqa: SIM110 - `any` takes twice as long
-            if len(zygote.spares) < self.limits.spares:
-                return True
-        return False
+        return any(len(zygote.spares) < self.limits.spares for zygote in self.zygotes.values())
 
     # -- calls
 
@@ -104,12 +101,11 @@ class WorkerPool:
 
     def claim(self, call: Call, now: float) -> Worker | None:
         """The worker that is held for an urgent call, which is busy with it from now on, if nothing goes before it."""
-        worker = None if call.place.on is None else self.workers.get(call.place.on)
-        if worker is None or worker.state is not WorkerState.HELD or not call.place.is_urgent:
+        if not call.place.is_urgent or self._urgent_turns or self.running_urgent >= self.limits.urgent:
             return None
-        if self._urgent_turns or self.running_urgent >= self.limits.urgent or not self.book.is_warm(call.environment):
-            return None
-        self._engage(self._unhold(worker, now), call)
+        worker = self._take_held(call, now) if self.book.is_warm(call.environment) else None
+        if worker is not None:
+            self._engage(worker, call)
         return worker
 
     def drop(self, group: Hashable) -> list[Call]:
@@ -172,9 +168,9 @@ class WorkerPool:
         return None
 
     def _take_worker(self, call: Call, made: Assignments, now: float) -> Worker:
-        held = None if call.place.on is None else self.workers.get(call.place.on)
-        if held is not None and held.state is WorkerState.HELD:
-            return self._unhold(held, now)
+        held = self._take_held(call, now)
+        if held is not None:
+            return held
         zygote = self.zygotes[call.environment]
         zygote.is_in_use = True
         zygote.used_at = now
@@ -183,7 +179,11 @@ class WorkerPool:
         made.forks_first = True
         return self._new_worker(zygote, made)
 
-    def _unhold(self, worker: Worker, now: float) -> Worker:
+    def _take_held(self, call: Call, now: float) -> Worker | None:
+        """The worker that is held for a call, if it still is; from now on it is not."""
+        worker = None if call.place.on is None else self.workers.get(call.place.on)
+        if worker is None or worker.state is not WorkerState.HELD:
+            return None
         worker.zygote.used_at = now
         del self.held[worker.id]
         return worker

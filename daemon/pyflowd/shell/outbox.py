@@ -36,7 +36,7 @@ from pyflowd_client.protocol.states import RunState
 
 RUN_BYTES = 32_000_000
 TOTAL_BYTES = 256_000_000
-WAITED_FOR = (RunFinished, LiveSettled)
+WAITED_FOR = (RunFinished, LiveSettled)  # by clients, which have nothing else to do
 MANY_EVENTS = 16  # worth a message of their own: their follower reads them while the next ones come
 
 Send = Callable[[SessionId, bytes], None]
@@ -183,16 +183,13 @@ class Outbox:
             batch.append(_lost(run, follower.next_seq, log.first_seq - 1))
             follower.next_seq = log.first_seq
         index = follower.next_seq - log.first_seq
-        sent = follower.sent
-        while index < len(log.events):
-            if sent and (follower.sent_bytes >= WINDOW_BYTES or len(sent) >= WINDOW_EVENTS):
-                break
+        while index < len(log.events) and _has_room(follower):
             data = log.events[index]
-            index += 1
             batch.append(data)
-            sent.append((follower.next_seq, len(data)))
+            follower.sent.append((follower.next_seq, len(data)))
             follower.sent_bytes += len(data)
             follower.next_seq += 1
+            index += 1
         return batch
 
     def _shrink(self) -> None:
@@ -200,6 +197,10 @@ class Outbox:
         for log in self._logs.values():
             while self._size_bytes > TOTAL_BYTES and len(log.events) > 1:
                 self._size_bytes -= log.drop_first()
+
+
+def _has_room(follower: Follower) -> bool:
+    return not follower.sent or (follower.sent_bytes < WINDOW_BYTES and len(follower.sent) < WINDOW_EVENTS)
 
 
 def _lost(run: RunId, first_seq: int, last_seq: int) -> bytes:
