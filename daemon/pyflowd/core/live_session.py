@@ -274,7 +274,10 @@ class LiveSession:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to do."""
-        return not any(node.under_way or node.state in UNDECIDED for node in self.nodes.values())
+        for node in self.nodes.values():  # noqa: SIM110 - `any` takes twice as long for a few nodes
+            if node.under_way or node.state in UNDECIDED:
+                return False
+        return True
 
     def are_done(self, indexes: Iterable[int]) -> bool:
         """Whether the nodes at these places of the plan are done."""
