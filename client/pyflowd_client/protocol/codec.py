@@ -26,6 +26,7 @@ M = TypeVar("M", bound=Message)
 
 _PLAIN = frozenset({str, int, float, bool, dict, ChangeKind, NodeState, RunState})
 
+_EVENTS_START = '{"events":[{'  # as our daemon writes it
 _EVENTS_HEAD = re.compile(r'\s*\{\s*"events"\s*:\s*\[\s*')
 _BETWEEN_EVENTS = re.compile(r"\s*,?\s*")
 
@@ -130,6 +131,8 @@ def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventReco
     """A reply with the id of its request, or the events of one message."""
     try:
         text = data.decode()
+        if text.startswith(_EVENTS_START):
+            return _cut_events(text, len(_EVENTS_START) - 1)
         head = _EVENTS_HEAD.match(text)
         if head is not None:
             return _cut_events(text, head.end())
@@ -146,22 +149,22 @@ def _cut_events(text: str, start: int) -> list[EventRecord]:
     """Each event keeps its own text: encoding its values again could change them."""
     records: list[EventRecord] = []
     while text[start] != "]":
-        wire, end = _decode_at(text, start)
+        try:
+            wire, end = _decode(text, start)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # an integer with more digits than int() reads
+            wire, end = _PATIENT_DECODER.raw_decode(text, start)
         if type(wire) is not dict or type(wire.get("run")) is not str or type(wire.get("seq")) is not int:
             raise ProtocolError("an event needs `run` and `seq`")
         records.append(EventRecord(RunId(wire["run"]), wire["seq"], text[start:end], wire))
-        is_next = text.startswith(",{", end)  # as our daemon writes it
-        start = end + 1 if is_next else cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
+        if text.startswith(",{", end):  # as our daemon writes it
+            start = end + 1
+        elif text[end] == "]":
+            return records
+        else:
+            start = cast("re.Match[str]", _BETWEEN_EVENTS.match(text, end)).end()
     return records
-
-
-def _decode_at(text: str, start: int) -> tuple[Any, int]:
-    try:
-        return _DECODER.raw_decode(text, start)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # an integer with more digits than int() reads
-        return _PATIENT_DECODER.raw_decode(text, start)
 
 
 def _long_integer(digits: str) -> int:
@@ -170,7 +173,7 @@ def _long_integer(digits: str) -> int:
     return int(Decimal(digits))
 
 
-_DECODER = json.JSONDecoder()
+_decode = json.JSONDecoder().raw_decode
 _PATIENT_DECODER = json.JSONDecoder(parse_int=_long_integer)
 
 
@@ -230,9 +233,10 @@ def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
             arguments[name] = value if type(value) is entry.plain else entry.read(value, strict)
         except ProtocolError as error:
             raise ProtocolError(f"field `{name}`: {error}") from None
-    if not arguments.keys() >= kind.REQUIRED:
-        raise ProtocolError(f"field `{min(kind.REQUIRED - arguments.keys())}` is missing")
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except TypeError:
+        raise ProtocolError(f"field `{min(kind.REQUIRED - arguments.keys())}` is missing") from None
 
 
 def _schema(kind: type[Message]) -> dict[str, FieldSchema]:
@@ -326,4 +330,5 @@ def _load_strict(data: bytes) -> Any:
 def _object(value: Any) -> Json:
     if type(value) is not dict:
         raise ProtocolError(f"must be an object, not {type(value).__name__}")
-    return cast(Json, value)
+    found: Json = value
+    return found

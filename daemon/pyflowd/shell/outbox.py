@@ -183,13 +183,16 @@ class Outbox:
             batch.append(_lost(run, follower.next_seq, log.first_seq - 1))
             follower.next_seq = log.first_seq
         index = follower.next_seq - log.first_seq
-        while index < len(log.events) and _has_room(follower):
+        sent = follower.sent
+        while index < len(log.events):
+            if sent and (follower.sent_bytes >= WINDOW_BYTES or len(sent) >= WINDOW_EVENTS):
+                break
             data = log.events[index]
+            index += 1
             batch.append(data)
-            follower.sent.append((follower.next_seq, len(data)))
+            sent.append((follower.next_seq, len(data)))
             follower.sent_bytes += len(data)
             follower.next_seq += 1
-            index += 1
         return batch
 
     def _shrink(self) -> None:
@@ -197,10 +200,6 @@ class Outbox:
         for log in self._logs.values():
             while self._size_bytes > TOTAL_BYTES and len(log.events) > 1:
                 self._size_bytes -= log.drop_first()
-
-
-def _has_room(follower: Follower) -> bool:
-    return not follower.sent or (follower.sent_bytes < WINDOW_BYTES and len(follower.sent) < WINDOW_EVENTS)
 
 
 def _lost(run: RunId, first_seq: int, last_seq: int) -> bytes:
