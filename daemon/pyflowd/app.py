@@ -30,6 +30,7 @@ from pyflowd.sandbox.cgroups import take_over
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.sandboxes import Sandboxes
 from pyflowd.settings import Settings
+from pyflowd.shell import event_loop
 from pyflowd.shell.driver import Driver
 from pyflowd.shell.lock import InstanceLock
 from pyflowd.shell.poller import Poller
@@ -64,7 +65,7 @@ def serve(settings: Settings, location: Location, *, leaves_when_idle: bool, rea
     try:
         location.clear_socket()
         _raise_descriptor_limit()
-        asyncio.run(_serve(settings, location, leaves_when_idle=leaves_when_idle, ready_fd=ready_fd))
+        event_loop.run(_serve(settings, location, leaves_when_idle=leaves_when_idle, ready_fd=ready_fd))
     finally:
         lock.close()
 
@@ -97,7 +98,7 @@ class _Daemon:
         self._settings = settings
         self._location = location
         self._parts = parts
-        self._loop = asyncio.get_running_loop()
+        self._loop = event_loop.running_loop()
         self._python = find_interpreter(settings.python) if settings.python else default_interpreter()
         folder = settings.environments.folder
         self._store = EnvironmentStore(Path(folder) if folder else location.environments, self._python)
@@ -110,7 +111,7 @@ class _Daemon:
         self._groups = take_over()
         scratch = _fresh_scratch(location)
         parts.callback(shutil.rmtree, scratch, ignore_errors=True)
-        poller = Poller(self._loop, self._driver)
+        self._poller = poller = Poller(self._loop, self._driver)
         parts.callback(poller.shut)
         self._memory = TierMemory(location.tiers)
         sandboxes = Sandboxes(
@@ -198,7 +199,7 @@ class _Daemon:
         status = StatusReport(self._controller, self._zygotes.pid_of, address, self._wall_offset_s)
         server = Server(
             socket_path=address,
-            loop=self._loop,
+            poller=self._poller,
             driver=self._driver,
             planner=planner,
             reports=Reports(status, self._examine),

@@ -1,6 +1,5 @@
 """Workers that stay, as the daemon's shell has them, in every sandbox."""
 
-import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -8,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from pyflowd.core import effects, stimuli
+from pyflowd.shell import event_loop
 from pyflowd.worker_side import frames
 from pyflowd_client.protocol.errors import ErrorCode
 from support.fork_servers import Resident, fork_servers
@@ -46,7 +46,7 @@ def within(tier: str, source: str, scenario: Callable[[Resident], Awaitable[None
             await servers.start(OWN)
             await scenario(await servers.resident(OWN, source))
 
-    asyncio.run(play())
+    event_loop.run(play())
 
 
 def mode(name: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from pyflowd.core import stimuli
 from pyflowd.core.effects import Ref
 from pyflowd.core.limits import Limits
 from pyflowd.core.values import Kept
+from pyflowd.shell import event_loop
 from pyflowd.worker_side import frames
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from support.fork_servers import Shared, fork_servers, outcomes, shown
@@ -71,7 +72,7 @@ def within(tier: str, scenario: Callable[[Shared], Awaitable[None]], python: str
             await servers.start(python)
             await scenario(servers.shared(python))
 
-    asyncio.run(play())
+    event_loop.run(play())
 
 
 every_python = pytest.mark.parametrize("python", PYTHONS, ids=[path.split("/")[-3] for path in PYTHONS])

@@ -1,6 +1,5 @@
 """A fork server in the hands of a package: whatever it says, the daemon lives, and nobody else comes to harm."""
 
-import asyncio
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 
 from pyflowd.core import effects, stimuli
 from pyflowd.core.ids import WorkerId
+from pyflowd.shell import event_loop
 from pyflowd.shell.zygote_frames import births_in, exits_in, workers_in
 from pyflowd.worker_side.frames import FrameError
 from support.environments import make_environment
@@ -75,7 +75,7 @@ def test_nonsense_ends_the_fork_server_and_nothing_else(tmp_path: Path, header: 
             others = [one for one in servers.listener.heard if not isinstance(one, stimuli.ZygoteLost)]
             assert others == []
 
-    asyncio.run(play())
+    event_loop.run(play())
 
 
 def test_workers_of_others_cannot_be_said_to_have_ended(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_workers_of_others_cannot_be_said_to_have_ended(tmp_path: Path) -> None:
             assert isinstance(one, stimuli.ForkFailed)
             assert one.workers == workers
 
-    asyncio.run(play())
+    event_loop.run(play())
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_the_daemon_signals_nobody_on_the_word_of_a_fork_server(tmp_path: Path, 
             servers.zygotes.kill(effects.KillWorker(zygote=zygote, worker=worker))
             assert is_alive(bystander)
 
-    asyncio.run(play())
+    event_loop.run(play())
     assert is_alive(bystander)
 
 

@@ -1,6 +1,5 @@
 """Fork servers that import packages: started again without those that keep them from coming up, and never let out."""
 
-import asyncio
 import importlib.util
 import os
 import signal
@@ -13,7 +12,7 @@ import pytest
 
 from pyflowd.core import effects, stimuli
 from pyflowd.core.ids import EnvironmentId, WorkerId, ZygoteId
-from pyflowd.shell import zygote_process
+from pyflowd.shell import event_loop, zygote_process
 from support.environments import make_environment, write_files
 from support.fork_servers import ForkServers, fork_servers
 from support.stand_in_python import make_script
@@ -98,7 +97,7 @@ def within(tier: str, scenario: Callable[[ForkServers], Awaitable[None]]) -> Non
         async with fork_servers(tier) as servers:
             await scenario(servers)
 
-    asyncio.run(play())
+    event_loop.run(play())
 
 
 @pytest.mark.parametrize("tier", ALL)

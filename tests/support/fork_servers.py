@@ -19,6 +19,7 @@ from pyflowd.core.values import Kept, Value
 from pyflowd.environments.fingerprint import Fingerprints
 from pyflowd.sandbox.memory import TierMemory
 from pyflowd.sandbox.sandboxes import Sandboxes, SandboxSettings
+from pyflowd.shell import event_loop
 from pyflowd.shell.driver import Driver
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.zygotes import Zygotes
@@ -322,7 +323,7 @@ async def fork_servers(tier: str) -> AsyncIterator[ForkServers]:
         parts.callback(join_threads, set(threading.enumerate()))
         scratch = folder / "scratch"
         scratch.mkdir(mode=0o711)
-        loop = asyncio.get_running_loop()
+        loop = event_loop.running_loop()
         listener = Listener()
         driver = Driver(cast(ExecutionController, listener), loop)
         driver.connect({}, {}, lambda: None, lambda: None)

@@ -34,7 +34,7 @@ class Driver:
         self._after_turn: Callable[[], None] = lambda: None
         self._on_bug: Callable[[], None] = lambda: None
         self._is_running = False
-        self._is_turn_marked = False
+        self._is_turn_open = self._is_turn_marked = False
         self._is_closed = False
         self._alarm = Alarm(loop, self._ring)
 
@@ -83,7 +83,8 @@ class Driver:
             self._is_running = False
         if not self._is_turn_marked:
             self._is_turn_marked = True
-            self._loop.call_soon(self.end_turn)
+            if not self._is_turn_open:
+                self._loop.call_soon(self.end_turn)
 
     def _take(self, effect: Effect) -> None:
         perform = self._performers.get(type(effect))
@@ -93,11 +94,12 @@ class Driver:
             perform(effect)
 
     def begin_turn(self) -> None:
-        """Stimuli come, and `end_turn` is called after the last: the loop need not."""
-        self._is_turn_marked = True
+        """Stimuli may come, and `end_turn` is called after the last: the loop need not."""
+        self._is_turn_open = True
 
     def end_turn(self) -> None:
         """What a turn gathered goes out now: called by whoever knows that its batch is done, else by the loop."""
+        self._is_turn_open = False
         if self._is_turn_marked and not self._is_closed and not self._is_running:
             self._is_turn_marked = False
             self._after_turn()

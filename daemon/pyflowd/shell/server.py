@@ -5,7 +5,6 @@ nothing is left, and again after every send, which may have swallowed the edge. 
 hello; what it says next is read as a request. `ROUTER_MANDATORY` makes a vanished client an error, not a silence.
 """
 
-import asyncio
 import logging
 import os
 import threading
@@ -42,6 +41,7 @@ from pyflowd.shell.environment_answers import EnvironmentAnswers, EnvironmentReq
 from pyflowd.shell.grants import granted
 from pyflowd.shell.outbox import Outbox
 from pyflowd.shell.planner import Conversion, Planner
+from pyflowd.shell.poller import Poller
 from pyflowd.shell.refusals import Refusal
 from pyflowd.shell.reports import Reports
 from pyflowd.shell.sessions import Session, Sessions, descends_from_us, peer_of
@@ -79,7 +79,7 @@ class Server:
         self,
         *,
         socket_path: str,
-        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
         driver: Driver,
         planner: Planner,
         reports: Reports,
@@ -89,10 +89,11 @@ class Server:
         self._pending: dict[SessionId, list[bytes]] = {}
         self._is_urgent = False
         self._is_draining = self._is_to_look_again = False
-        self._pause = Alarm(loop, self.flush)
-        self._loop = loop
+        self._loop = poller.loop
+        self._pause = Alarm(self._loop, self.flush)
         self._driver = driver
         self._planner = planner
+        self._poller = poller
         self._feed = driver.feed
         self._reports = reports
         self._environments = environments
@@ -106,13 +107,13 @@ class Server:
         self._router.set(zmq.BACKLOG, CONNECTIONS_WAITING_MOST)
         self._monitor = self._router.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._router.bind(f"ipc://{socket_path}")
-        loop.add_reader(self._router.fileno(), self.drain)
-        loop.add_reader(self._monitor.fileno(), self._drain_monitor)
+        poller.watch(self._router.fileno(), self.drain)
+        poller.watch(self._monitor.fileno(), self._drain_monitor)
 
     def close(self) -> None:
         """Send what is still queued, for a second at most, and be gone."""
-        self._loop.remove_reader(self._router.fileno())
-        self._loop.remove_reader(self._monitor.fileno())
+        self._poller.forget(self._router.fileno())
+        self._poller.forget(self._monitor.fileno())
         self._pause.close()
         self._router.disable_monitor()
         self._monitor.close(linger=0)
