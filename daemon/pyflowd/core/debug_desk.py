@@ -20,7 +20,7 @@ from pyflowd.core.calls import Call, NodeWork
 from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.herald import Herald, Subject, node_of
 from pyflowd.core.ids import CallId, SessionId, WorkerId
-from pyflowd.core.machines import HALT_MOVES, HaltState, move
+from pyflowd.core.machines import HALT_MOVES, HaltState, mover
 from pyflowd.core.runs import Run
 from pyflowd.core.worker_pool import Worker, WorkerPool
 from pyflowd_client.protocol import events, replies
@@ -51,9 +51,7 @@ class Halt:
     is_told: bool = False
     text: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
 
-    def to(self, target: HaltState) -> None:
-        """Move to another state."""
-        self.state = move(HALT_MOVES, "halt", self.call, self.state, target)
+    to = mover(HALT_MOVES, "halt", lambda halt: halt.call)
 
 
 class DebugDesk:

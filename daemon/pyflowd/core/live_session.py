@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pyflowd.core.effects import Ref
 from pyflowd.core.graph_executor import skip_reason
 from pyflowd.core.holdings import Holdings
-from pyflowd.core.machines import LIVE_NODE_MOVES, move
+from pyflowd.core.machines import LIVE_NODE_MOVES, mover
 from pyflowd.core.values import Kept, Payload, Value
 from pyflowd.graph.plan import Plan, PlanNode, Source, missing_input
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
@@ -28,6 +28,7 @@ from pyflowd_client.protocol.states import NodeState
 UNDECIDED = frozenset({NodeState.WAITING, NodeState.READY, NodeState.RUNNING})
 UNDECIDED_TOGETHER = UNDECIDED - {NodeState.READY}
 GOOD = frozenset({NodeState.DONE, NodeState.READY})  # of a node above: its values are there, or will be
+NOTHING_ABOVE: frozenset[NodeState] = frozenset()
 
 Outputs = Sequence[tuple[str, Value | Kept]]
 Given = Mapping[tuple[NodeId, str], bytes]
@@ -49,9 +50,7 @@ class LiveNode:
     outputs: Outputs = ()
     error: ErrorInfo | None = None
 
-    def to(self, target: NodeState) -> None:
-        """Move to another state."""
-        self.state = move(LIVE_NODE_MOVES, "live node", self.plan.title, self.state, target)
+    to = mover(LIVE_NODE_MOVES, "live node", lambda node: node.plan.title)
 
 
 @dataclass(slots=True)
@@ -182,7 +181,8 @@ class LiveSession:
             if index == last or node.state is not NodeState.WAITING or node.under_way:
                 continue
             last = index
-            states = {self._in_order[before].state for before in node.plan.predecessors}
+            above = node.plan.predecessors
+            states = {self._in_order[before].state for before in above} if above else NOTHING_ABOVE
             if not states.isdisjoint(undecided):
                 continue
             error = self._obstacle(node, is_cut_off=not states <= GOOD)
@@ -297,7 +297,8 @@ class LiveSession:
         seen = set(roots)
         while stack:
             node = stack.pop()
-            self._overtake(node)
+            if node.under_way or node.state is NodeState.READY:
+                self._overtake(node)
             node.change = change
             if node.state is not NodeState.WAITING:
                 node.to(NodeState.WAITING)

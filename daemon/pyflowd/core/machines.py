@@ -1,8 +1,8 @@
-"""The state tables of a run, a node, a worker and a zygote, and the one function that moves.
+"""The state tables of a run, a node, a worker and a zygote, and the only functions that move.
 
 Rule 1: every state is an enum member, and every legal move stands in a table below.
-Rule 2: nobody assigns a state; `move` returns the new one, or raises with the name of the thing and the
-move it refused. How a worker died is an outcome, not a state.
+Rule 2: nobody assigns a state; `move` returns the new one, `mover` makes the method that does for things that have
+one. Both raise with the name of the thing and the move that they refused. How a worker died is an outcome, not a state.
 
     run      queued > running > succeeded | failed | cancelled      (interrupted: told after a crash)
     node     waiting > ready > running > done | failed | cancelled ; waiting | ready > skipped | cancelled
@@ -13,8 +13,8 @@ move it refused. How a worker died is an outcome, not a state.
     halt     waiting > open > closing ; waiting > closing           (of a node that wants a debugger)
 """
 
-from collections.abc import Mapping
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 from pyflowd_client.protocol.states import NodeState, RunState, State
 
@@ -104,3 +104,15 @@ def move(table: Table[S], kind: str, name: object, current: S, target: S) -> S:
     if target not in table.get(current, ()):
         raise IllegalMoveError(f"{kind} {name}: {current} > {target} is not a legal move")
     return target
+
+
+def mover(table: Table[S], kind: str, name_of: Callable[[Any], object]) -> Callable[[Any, S], None]:
+    """The method of a class of things with a `state` by which they move to another; `name_of` says which one it was."""
+
+    def to(self: Any, target: S) -> None:
+        """Move to another state."""
+        if target not in table.get(self.state, ()):
+            move(table, kind, name_of(self), self.state, target)
+        self.state = target
+
+    return to

@@ -7,7 +7,7 @@ from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.limits import Limits
 from pyflowd.core.live_state import LiveState
-from pyflowd.core.machines import RUN_MOVES, move
+from pyflowd.core.machines import RUN_MOVES, mover
 from pyflowd.core.permissions import Variables
 from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
@@ -60,9 +60,7 @@ class Run:
         """True once the terminal event is out."""
         return self.state in FINAL_RUN_STATES
 
-    def to(self, target: RunState) -> None:
-        """Move to another state."""
-        self.state = move(RUN_MOVES, "run", self.id, self.state, target)
+    to = mover(RUN_MOVES, "run", lambda run: run.id)
 
     def next_seq(self) -> int:
         """The number of the next event."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pyflowd.core.ids import EnvironmentId, WorkerId, ZygoteId
 from pyflowd.core.limits import Graces
-from pyflowd.core.machines import ZYGOTE_MOVES, ZygoteState, move
+from pyflowd.core.machines import ZYGOTE_MOVES, ZygoteState, mover
 from pyflowd.core.profiles import profile_of
 
 NO_PROCESS = ZygoteId(0)
@@ -58,9 +58,7 @@ class Zygote:
         """The interpreter."""
         return profile_of(self.environment).python
 
-    def to(self, target: ZygoteState) -> None:
-        """Move to another state."""
-        self.state = move(ZYGOTE_MOVES, "zygote", self.environment, self.state, target)
+    to = mover(ZYGOTE_MOVES, "zygote", lambda zygote: zygote.environment)
 
 
 class ZygoteBook:
