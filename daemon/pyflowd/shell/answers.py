@@ -72,7 +72,7 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         if segment.size <= INLINE_BYTES and not is_value(segment.read()):
             return _no_value(worker, call, name, header, segments)
     values = [
-        Value(payload=segment, type=kind, preview=optional_text(preview))
+        Value(payload=segment, type=kind, preview=None if preview is None else optional_text(preview))
         for segment, kind, preview in zip(segments, types, previews, strict=True)
     ]
     return CallDone(
@@ -81,7 +81,7 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         outputs=tuple(zip(outputs, values, strict=True)),
         warnings=tuple(texts_in(header, "warnings")) if "warnings" in header else (),
         usage=read_usage(header),
-        imports=imports_in(header),
+        imports=imports_in(header) if "imports" in header else (),
     )
 
 

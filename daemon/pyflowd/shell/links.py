@@ -5,15 +5,15 @@ Each worker has a channel of its own, so that one killed in the middle of a word
 is no proof of death: the zygote's report is. Bytes written before an answer are passed on before the answer.
 """
 
-import fcntl
 import os
 import select
 import signal
 import socket
-import termios
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from fcntl import ioctl
 from functools import partial
+from termios import FIONREAD
 
 from pyflowd.core.ids import CallId, WorkerId
 from pyflowd.core.stimuli import (
@@ -40,6 +40,7 @@ PIPE_DRAIN_READS = 32
 FRAMES_A_TURN = 16
 FRAMES_LEFT = 1000  # more than there is room for in the channel of a worker that is dead
 NOTHING = bytes(4)
+Ended = CallDone | CallFailed
 
 
 class WorkerLink:
@@ -263,7 +264,7 @@ class WorkerLink:
         if is_answer:
             self._program = None
             self._signal = None  # it was for this call
-            if self._stays and isinstance(stimulus, CallDone | CallFailed):
+            if self._stays and isinstance(stimulus, Ended):
                 self._told_cpu_s += max(0.0, stimulus.usage.cpu_s)
             if self._last:
                 self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
@@ -277,15 +278,15 @@ class WorkerLink:
     def _drain_pipes(self) -> None:
         if self.terminal is not None:
             self.terminal.drain()
-        for stream in tuple(self._pipes):
+        for stream, descriptor in tuple(self._pipes.items()):
             for _ in range(PIPE_DRAIN_READS):
-                if not self._has_written(stream) or not self._read_pipe(stream):
+                if ioctl(descriptor, FIONREAD, NOTHING) == NOTHING or not self._read_pipe(stream):
                     break
 
     def _has_written(self, stream: str) -> bool:
         """Cheaper than an exception, which is what reading from an empty pipe costs."""
         descriptor = self._pipes.get(stream)
-        return descriptor is not None and fcntl.ioctl(descriptor, termios.FIONREAD, NOTHING) != NOTHING
+        return descriptor is not None and ioctl(descriptor, FIONREAD, NOTHING) != NOTHING
 
     def _hear(self, stream: str) -> None:
         if self._program is not None and not self._is_of_present_step(stream):

@@ -22,7 +22,8 @@ def is_value(text: bytes) -> bool:
     levels = SPARE_LEVELS if len(text) > FLAT_BYTES else 0
     wrapped = b"[" * levels + text + b"]" * levels
     try:
-        return _is_single(orjson.loads(wrapped), levels)
+        value = orjson.loads(wrapped)
+        return not levels or _is_single(value, levels)
     except orjson.JSONDecodeError:  # perhaps Python's dialect
         pass
     try:
