@@ -105,8 +105,11 @@ class _Daemon:
         self._wall_offset_s = time.time() - time.monotonic()
         policy = settings.policy(leaves_when_idle=leaves_when_idle)
         self._learnt = LearntFile(location.learnt)
-        self._controller = ExecutionController(policy, _run_prefix(), self._wall_offset_s, self._learnt.read())
-        self._driver = Driver(self._controller, self._loop)
+        self._driver = Driver(self._loop)
+        self._controller = ExecutionController(
+            policy, self._driver.take, _run_prefix(), self._wall_offset_s, self._learnt.read()
+        )
+        self._driver.attend(self._controller)
         parts.callback(log.info, "left")
         self._groups = take_over()
         scratch = _fresh_scratch(location)
@@ -162,6 +165,10 @@ class _Daemon:
         watch = Watch(self._controller, self._zygotes.pid_of, self._loop, self._driver.feed, wards)
         self._parts.callback(watch.close)
 
+        def send_now(_: effects.Flush) -> None:
+            self._driver.tell()
+            server.send()
+
         def after_turn() -> None:
             server.end_turn()
             watch.arm()
@@ -169,6 +176,7 @@ class _Daemon:
 
         performers = _performers(self._zygotes, planner, environments)
         performers[effects.KeepLearnt] = self._learnt.keep
+        performers[effects.Flush] = send_now
         performers[effects.LookUpResult] = self._look_up
         performers[effects.KeepResult] = self._keep
         tellers = _tellers(server, self.leave)

@@ -1,5 +1,7 @@
 """Environments that have to be made: told to those who wait, made once, given up when nobody waits any more."""
 
+import pytest
+
 from pyflowd.core import effects, stimuli
 from pyflowd.graph.environment_specs import DEFAULT
 from pyflowd_client.protocol import events, replies
@@ -125,7 +127,9 @@ def test_a_daemon_that_stops_changes_nothing_any_more() -> None:
     assert refused.error.code is ErrorCode.STOPPING
 
 
-def test_what_was_looked_up_in_advance_is_not_asked_for_and_still_must_be_what_it_was() -> None:
+def test_what_was_looked_up_in_advance_is_not_asked_for_and_still_must_be_what_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World()
     world.submit(requiring())
     world.settle()
@@ -136,7 +140,8 @@ def test_what_was_looked_up_in_advance_is_not_asked_for_and_still_must_be_what_i
         )
         asked = stimuli.RunSubmitted(session=SESSION, request=9, submission=submission, options=RunOptions())
         told: list[effects.Effect] = []
-        world.controller.handle(asked, world.now, told.append)
+        monkeypatch.setattr(world, "perform", told.append)
+        world.controller.handle(asked, world.now)
         done = [type(effect) for effect in told]
         assert effects.ProvideEnvironment not in done
         assert (effects.SendCall in done) is (fingerprint == "1")

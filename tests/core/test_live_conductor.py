@@ -104,6 +104,26 @@ def test_fresh_sessions_hold_no_process(world: World) -> None:
     assert len({effect.worker for effect in world.sent}) == 6
 
 
+def test_the_last_value_is_sent_before_anything_else_is_decided(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = opened(world, shape(4, {(0, 1), (0, 2)}))
+    emitted: list[object] = []
+    perform = world.perform
+
+    def note(effect: effects.Effect) -> None:
+        emitted.append(
+            (effect.kind.NAME, effect.content.get("node")) if isinstance(effect, effects.Publish) else effect
+        )
+        perform(effect)
+
+    monkeypatch.setattr(world, "perform", note)
+    set_input(world, run, "5")
+    world.settle()
+    assert len([one for one in emitted if isinstance(one, effects.Flush)]) == 1  # of three nodes, two with nobody below
+    at = emitted.index(effects.Flush())
+    assert emitted[at - 1] in (("node_finished", "n1"), ("node_finished", "n2"))
+    assert emitted[at + 1] == ("live_settled", None)
+
+
 def test_of_a_thousand_changes_the_last_counts_and_few_are_executed(world: World) -> None:
     run = opened(world, shape(1, set()))
     for value in range(1000):

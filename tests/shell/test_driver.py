@@ -19,17 +19,25 @@ class Script:
 
     def __init__(self, *effects: list[Effect]) -> None:
         self._effects = list(effects)
+        self.emit: Callable[[Effect], None]
 
-    def handle(self, stimulus: Stimulus, now: float, take: Callable[[Effect], None]) -> None:
+    def handle(self, stimulus: Stimulus, now: float) -> None:
         for effect in self._effects.pop(0):
-            take(effect)
+            self.emit(effect)
 
     def next_deadline(self) -> None:
         return None
 
 
+def driver_of(script: Script) -> Driver:
+    driver = Driver(asyncio.get_running_loop())
+    script.emit = driver.take
+    driver.attend(cast(ExecutionController, script))
+    return driver
+
+
 async def drive(script: Script, log: list[str], *, feeds_again: bool = False) -> Driver:
-    driver = Driver(cast(ExecutionController, script), asyncio.get_running_loop())
+    driver = driver_of(script)
 
     def do(_: Any) -> None:
         log.append("do")
@@ -59,8 +67,8 @@ def test_a_worker_begins_before_the_controller_has_decided_the_rest() -> None:
     log: list[str] = []
 
     class Slow(Script):
-        def handle(self, stimulus: Stimulus, now: float, take: Callable[[Effect], None]) -> None:
-            super().handle(stimulus, now, take)
+        def handle(self, stimulus: Stimulus, now: float) -> None:
+            super().handle(stimulus, now)
             log.append("decided")
 
     async def run() -> None:
@@ -68,6 +76,23 @@ def test_a_worker_begins_before_the_controller_has_decided_the_rest() -> None:
 
     asyncio.run(run())
     assert log[:3] == ["do", "decided", "tell"]
+
+
+def test_what_has_gathered_can_be_told_before_the_rest_is_decided() -> None:
+    log: list[str] = []
+
+    async def run() -> None:
+        driver = driver_of(Script([TELL, DO, TELL]))
+
+        def send(_: Any) -> None:
+            driver.tell()
+            log.append("sent")
+
+        driver.connect({KillWorker: send}, {CloseRun: lambda _: log.append("tell")}, lambda: None, lambda: None)
+        driver.feed(SessionsCounted(sessions=1))
+
+    asyncio.run(run())
+    assert log == ["tell", "sent", "tell"]
 
 
 def test_a_turn_that_was_begun_is_ended_once_by_who_began_it() -> None:
@@ -91,7 +116,7 @@ def test_an_exception_in_a_performer_is_a_bug_that_ends_everything() -> None:
     log: list[str] = []
 
     async def run() -> None:
-        driver = Driver(cast(ExecutionController, Script([DO], [DO])), asyncio.get_running_loop())
+        driver = driver_of(Script([DO], [DO]))
         driver.connect({KillWorker: lambda _: 1 / 0}, {}, lambda: log.append("turn"), lambda: log.append("bug"))
         driver.feed(SessionsCounted(sessions=1))
         driver.feed(SessionsCounted(sessions=1))

@@ -36,7 +36,7 @@ class Listener:
     heard: list[stimuli.Stimulus] = field(default_factory=list)
     waiting: list[tuple[Callable[[], bool], asyncio.Event]] = field(default_factory=list)
 
-    def handle(self, stimulus: stimuli.Stimulus, now: float, take: Callable[[effects.Effect], None]) -> None:
+    def handle(self, stimulus: stimuli.Stimulus, now: float) -> None:
         self.heard.append(stimulus)
         for condition, event in self.waiting:
             if condition():
@@ -325,7 +325,8 @@ async def fork_servers(tier: str) -> AsyncIterator[ForkServers]:
         scratch.mkdir(mode=0o711)
         loop = event_loop.running_loop()
         listener = Listener()
-        driver = Driver(cast(ExecutionController, listener), loop)
+        driver = Driver(loop)
+        driver.attend(cast(ExecutionController, listener))
         driver.connect({}, {}, lambda: None, lambda: None)
         poller = Poller(loop, driver)
         parts.callback(poller.shut)

@@ -99,7 +99,9 @@ class World:
             leave_after_s=leave_after_s,
             keeps_results=keeps_results,
         )
-        self.controller = ExecutionController(policy, run_prefix="r", learnt=learnt)
+        self.controller = ExecutionController(
+            policy, lambda effect: self.perform(effect), run_prefix="r", learnt=learnt
+        )
         self.now = 0.0
         self._queue: list[stimuli.Stimulus] = []
         self.requests = 0
@@ -135,7 +137,7 @@ class World:
             return
         try:
             while self._queue:
-                self.controller.handle(self._queue[0], self.now, self._perform)
+                self.controller.handle(self._queue[0], self.now)
                 self._queue.pop(0)
         except BaseException:
             self._queue.clear()  # or nothing would ever be handled again
@@ -449,7 +451,7 @@ class World:
         self.payloads.append(payload)
         return Value(payload=payload, type="int")
 
-    def _perform(self, effect: effects.Effect) -> None:  # noqa: C901 - one case for each effect
+    def perform(self, effect: effects.Effect) -> None:  # noqa: C901 - one case for each effect
         match effect:
             case effects.Answer():
                 self.replies.setdefault(effect.request, []).append(effect.reply)

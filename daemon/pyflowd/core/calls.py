@@ -1,7 +1,7 @@
 """A call: one attempt of one piece of work on one worker. Its id is in every frame about it."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pyflowd.core.call_output import CallOutput
@@ -40,7 +40,8 @@ class LiveWork(NamedTuple):
     execution: int = 0
 
 
-Work = NodeWork | InspectionWork | LiveWork
+OfNodes = NodeWork | LiveWork
+Work = OfNodes | InspectionWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Call:
     """`group` is what fairness is between: a run, or a preparation. `verdict` is set when we end it ourselves.
 
     `is_interrupted`: it was told to end, and is killed at its next deadline. `transcript`: what it wrote, as
-    (stream, text), where its result shall be kept.
+    (stream, text), where its result shall be kept. `output`: what it has written, once it has written something.
     """
 
     id: CallId
@@ -79,7 +80,4 @@ class Call:
     is_interrupted: bool = False
     peaks: Observation = NOTHING
     transcript: list[tuple[str, str]] | None = None
-    output: CallOutput = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.output = CallOutput(self.limits.output_bytes)
+    output: CallOutput | None = None

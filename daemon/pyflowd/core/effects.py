@@ -61,6 +61,11 @@ class Publish:
 
 
 @record
+class Flush:
+    """Send what was told until now before anything else is decided: somebody waits for it, and nothing is to begin."""
+
+
+@record
 class CloseRun:
     """Forget the events of this run."""
 
@@ -330,6 +335,7 @@ Effect = (
     | OpenRun
     | Join
     | Publish
+    | Flush
     | CloseRun
     | ReadGraph
     | ProvideEnvironment

@@ -75,41 +75,42 @@ class Policy:
 
 
 class ExecutionController:
-    """Everything the daemon has decided, and what it does next."""
+    """Everything the daemon has decided, and what it does next. `emit` is given each effect; it must not call back."""
 
     def __init__(
         self,
         policy: Policy,
+        emit: Callable[[effects.Effect], None],
         run_prefix: str,
         wall_offset_s: float = 0.0,
         learnt: Mapping[str, Learnt] = NOTHING_LEARNT,
     ) -> None:
         self.pool = WorkerPool(policy.pool, policy.graces)
         self._policy = policy
+        self._emit = emit
         self.last_values = LastValues(Holdings(), policy.last_values_bytes)
         self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions, self.last_values)
-        self._herald = Herald(self._emit, wall_offset_s)
-        self._preparer: Preparer[Waiter] = Preparer(self._emit, self._enqueue_inspection, self._prepared, self._give_up)
+        self._herald = Herald(emit, wall_offset_s)
+        self._preparer: Preparer[Waiter] = Preparer(emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._deadlines = Deadlines()
-        self._desk = CallDesk(self.pool, self._deadlines, policy.graces, self._emit)
+        self._desk = CallDesk(self.pool, self._deadlines, policy.graces, emit)
         self._desk.on_begin = self._begin
-        self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
-        self._results = self._conductor.results = ResultDesk(self._herald, self._emit, is_on=policy.keeps_results)
+        self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, emit)
+        self._results = self._conductor.results = ResultDesk(self._herald, emit, is_on=policy.keeps_results)
         self.learnt = LearntImports(learnt, self._keep_learnt, learns=policy.learns)
-        self._keeper = ZygoteKeeper(self.pool, self._desk, self._deadlines, self.learnt, self._emit)
+        self._keeper = ZygoteKeeper(self.pool, self._desk, self._deadlines, self.learnt, emit)
         self._keeper.on_changed, self._keeper.on_lost = self._environment_changed, self._call_lost
         self._keeper.on_doomed = self._doom
-        self._live = LiveConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, self._emit)
-        self._live_desk = LiveDesk(self._book, self._live, self._deadlines, self._herald, self._prepare, self._emit)
+        self._live = LiveConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, emit)
+        self._live_desk = LiveDesk(self._book, self._live, self._deadlines, self._herald, self._prepare, emit)
         self._live.on_over = lambda run: self._preparer.leave(run.id)
         self._listener = Listener(self._book.runs, self._desk, self._herald)
         self._losses = Losses(self._desk, self._deadlines, self._keeper, policy.call, self._fail)
         self._environments = EnvironmentDesk(
-            self._book, self._herald, self._preparer, self._keeper, self._conductor, self._emit
+            self._book, self._herald, self._preparer, self._keeper, self._conductor, emit
         )
-        self._debug = DebugDesk(self.pool, self._desk, self._deadlines, self._herald, self._emit)
+        self._debug = DebugDesk(self.pool, self._desk, self._deadlines, self._herald, emit)
         self._now = 0.0
-        self._take: Callable[[effects.Effect], None]
         self._sessions = 0
         self._left = False
         self._doomed: dict[EnvironmentId, None] = {}
@@ -166,9 +167,8 @@ class ExecutionController:
         """The runs under way and the last that are over, by id."""
         return self._book.runs
 
-    def handle(self, stimulus: stimuli.Stimulus, now: float, take: Callable[[effects.Effect], None]) -> None:
-        """Decide what to do about what has happened; `take` is given each effect, in order. It must not call back."""
-        self._take = take
+    def handle(self, stimulus: stimuli.Stimulus, now: float) -> None:
+        """Decide what to do about what has happened."""
         self._now = self._herald.now = self._desk.now = self._conductor.now = now
         self._keeper.now = self._environments.now = self._losses.now = self._live.now = self._live_desk.now = now
         self._debug.now = self._results.now = now
@@ -404,6 +404,3 @@ class ExecutionController:
         elif not self._is_idle:
             self._is_idle = True
             self._deadlines.set(Occasion.IDLE, self._now + leave_after_s)
-
-    def _emit(self, effect: effects.Effect) -> None:
-        self._take(effect)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pyflowd.core import effects
-from pyflowd.core.calls import Call, LiveWork, NodeWork
+from pyflowd.core.calls import Call, LiveWork, OfNodes
 from pyflowd.core.graph_executor import Skipped
 from pyflowd.core.ids import SessionId
 from pyflowd.core.kept_results import KeptResult
@@ -98,6 +98,11 @@ class Herald:
             node = node_of(run, call)
             self.publish(run, events.NodeOutput, node=node.id, stream=stream, text=text, change=_change(call))
 
+    def rest_of_output(self, run: Run, call: Call) -> None:
+        """What a node had not ended with a line when it ended itself, and the end of what was too much."""
+        if call.output is not None:
+            self.output(run, call, call.output.finish())
+
     def progressed(self, run: Run, call: Call, fraction: float, message: str) -> None:
         """How far a node says that it is."""
         node = node_of(run, call)
@@ -151,7 +156,7 @@ class Herald:
 
 def node_of(run: Run, call: Call) -> Subject:
     """The node that a call executes."""
-    assert isinstance(call.work, NodeWork | LiveWork)
+    assert isinstance(call.work, OfNodes)
     return call.work if isinstance(call.work, LiveWork) else node_at(run, call.work.node)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from pyflowd.core import stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
-from pyflowd.core.calls import Call, LiveWork, NodeWork
+from pyflowd.core.call_output import CallOutput
+from pyflowd.core.calls import Call, OfNodes
 from pyflowd.core.herald import Herald
 from pyflowd.core.ids import WorkerId
 from pyflowd.core.live_calls import RESIDENT
@@ -30,6 +31,8 @@ class Listener:
         """A node writes, perhaps by a thread between two of its calls."""
         run, call = self._writer(wrote.worker)
         if run is not None and call is not None:
+            if call.output is None:
+                call.output = CallOutput(call.limits.output_bytes)
             text = call.output.feed(wrote.stream, wrote.data)
             self._herald.output(run, call, [(wrote.stream, text)] if text else [])
 
@@ -39,7 +42,8 @@ class Listener:
             run, call = self._speaker(worker_id)
             if run is None or call is None:
                 continue
-            self._herald.output(run, call, call.output.flush())
+            if call.output is not None:
+                self._herald.output(run, call, call.output.flush())
             call.peaks = call.peaks.at_least(observation)
             breach = verdicts.observed(observation, call.limits)
             if breach is not None and call.verdict is None:
@@ -61,7 +65,7 @@ class Listener:
         return (run, call) if is_of_one else (None, None)
 
     def _of(self, call: Call | None) -> tuple[Run | None, Call | None]:
-        if call is None or not isinstance(call.work, NodeWork | LiveWork):
+        if call is None or not isinstance(call.work, OfNodes):
             return None, None
         run = self._runs.get(call.work.run)
         return (None, None) if run is None or run.is_over else (run, call)

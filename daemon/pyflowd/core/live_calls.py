@@ -82,22 +82,24 @@ class LiveTeller:
             self.not_done(run, session, call, call.verdict or verdicts.superseded(), outcome.usage)
             return False
         assert node is not None
-        self._herald.output(run, call, call.output.finish())
+        self._herald.rest_of_output(run, call)
         if outcome.warnings:
             self._herald.warnings(run, call, outcome.warnings)
-        plain = tuple([(name, value) for name, value in outcome.outputs if isinstance(value, Value)])
-        if len(plain) == len(outcome.outputs):
-            self._book.last_values.keep(run.origin, work.id, node.plan.code, plain)
         usage = outcome.usage.with_peaks(call.peaks)
         duration_s = outcome.duration_s if isinstance(outcome, stimuli.StepDone) else None
         ending = Ending(NodeState.DONE, None, call, usage, outcome.outputs, duration_s)
         self._herald.finished(run, work, ending, work.change)
+        if not node.plan.successors and session.is_settled:
+            self._emit(effects.Flush())
+        plain = tuple([(name, value) for name, value in outcome.outputs if isinstance(value, Value)])
+        if len(plain) == len(outcome.outputs):
+            self._book.last_values.keep(run.origin, work.id, node.plan.code, plain)
         return True
 
     def not_done(self, run: Run, session: LiveSession, call: Call, error: ErrorInfo, usage: Usage) -> None:
         """A node did not return. What was ended without having been overtaken waits again."""
         work = cast(LiveWork, call.work)
-        self._herald.output(run, call, call.output.finish())
+        self._herald.rest_of_output(run, call)
         if error.code is ErrorCode.SUPERSEDED:
             session.again(work.id, work.execution)
             counts = False
@@ -116,13 +118,6 @@ class LiveTeller:
     def release(self, outputs: Outputs) -> None:
         """Nobody takes these outputs."""
         self._emit(effects.Release(payloads=payloads_of(outputs)))
-
-
-def place_of(book: RunBook, run: Run, session: LiveSession, node_id: NodeId) -> tuple[EnvironmentId, Limits]:
-    """Where a node is executed, and with which limits."""
-    node = session.nodes[node_id].plan
-    limits = book.granted(run, node.limits)
-    return book.environment(run, node.environment, limits), limits
 
 
 class NodeCalls:
@@ -152,7 +147,7 @@ class NodeCalls:
         assert run.live is not None
         for node_id in ready:
             node = session.nodes[node_id]
-            environment, limits = place_of(self._book, run, session, node_id)
+            environment, limits = self._book.place(run, node.plan)
             key = (run.id, node_id)
             if run.live.options.isolation == RESIDENT:
                 place = self._residents.place(key, node.plan.code, environment)
@@ -228,7 +223,7 @@ class NodeCalls:
         lost = [
             node_id
             for node_id, node in session.nodes.items()
-            if node.state is NodeState.READY and place_of(self._book, run, session, node_id)[0] == environment
+            if node.state is NodeState.READY and self._book.place(run, node.plan)[0] == environment
         ]
         for node_id in lost:
             self._desk.drop((run.id, node_id))

@@ -60,6 +60,10 @@ class LiveConductor:
         self._calls = NodeCalls(book, desk, self.residents, self._teller, enqueue, emit)
         self._programs = Programs(book, desk, self._teller, enqueue, emit)
 
+    def execution(self, isolation: str) -> Execution:
+        """How the nodes of a session are executed that wants this."""
+        return self._programs if isolation == SHARED else self._calls
+
     def start(self, run: Run, prepared: Prepared) -> None:
         """The first plan stands, or the graph is refused."""
         findings = judge(prepared, run.inputs)
@@ -90,7 +94,7 @@ class LiveConductor:
 
     def replace(self, run: Run, prepared: Prepared, change: str) -> ErrorInfo | None:
         """Another plan stands; why it does not replace the present one, if it does not."""
-        session = self._session(run)
+        session, execution = self._open(run)
         findings = judge(prepared, {})
         self._herald.diagnostics(run, findings.diagnostics, change)
         refusal = findings.refusal(partial=True) or self._obstacle(run, prepared)
@@ -103,7 +107,7 @@ class LiveConductor:
         for node_id in before:
             node = session.nodes.get(node_id)
             if node is None or node.plan.code != before[node_id]:
-                self._execution(run).forget(run, node_id)
+                execution.forget(run, node_id)
         return None
 
     def end(self, run: Run, verdict: ErrorInfo) -> None:
@@ -115,8 +119,9 @@ class LiveConductor:
 
     def reset(self, run: Run, change: str) -> None:
         """Forget all values and all processes, and begin anew."""
-        self._session(run).reset(change)
-        self._execution(run).forget(run)
+        session, execution = self._open(run)
+        session.reset(change)
+        execution.forget(run)
 
     def finish(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
         """Tell the end of a session."""
@@ -126,7 +131,7 @@ class LiveConductor:
         run.to(state)
         duration_s = self.now - run.submitted_at
         self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
-        self._execution(run).forget(run)
+        run.live.execution.forget(run)
         for key in (*run.live.timers.values(), run.live.linger, run):
             self._deadlines.clear(key)
         run.live.session, run.codes = None, {}
@@ -139,7 +144,7 @@ class LiveConductor:
 
     def go_on(self, run: Run) -> None:
         """Something has changed: end what is pointless, begin what is ready, say when nothing is left."""
-        session, execution = self._session(run), self._execution(run)
+        session, execution = self._open(run)
         execution.end_overtaken(run, session, verdicts.superseded())
         execution.let_begin(run, session)
         self._tell_settled(run, session)
@@ -147,18 +152,21 @@ class LiveConductor:
     def begin(self, call: Call, work: LiveWork, worker: Worker) -> None:
         """A worker is there for a call of a session."""
         run = self._book.runs[work.run]
-        self._execution(run).begin(run, self._session(run), call, worker)
+        session, execution = self._open(run)
+        execution.begin(run, session, call, worker)
 
     def done(self, call: Call, work: LiveWork, done: stimuli.CallDone) -> None:
         """A call is over."""
         run = self._book.runs.get(work.run)
-        self._execution(run).done(run, call, done)
+        execution = self._calls if run is None or run.live is None else run.live.execution
+        execution.done(run, call, done)
         self._go_on_if_open(run)
 
     def fail(self, call: Call, work: LiveWork, error: ErrorInfo, usage: Usage) -> None:
         """A call is over, and not well."""
         run = self._book.runs.get(work.run)
-        self._execution(run).fail(run, call, error, usage)
+        execution = self._calls if run is None or run.live is None else run.live.execution
+        execution.fail(run, call, error, usage)
         self._go_on_if_open(run)
 
     def steps_over(self, over: stimuli.StepsOver) -> None:
@@ -180,8 +188,8 @@ class LiveConductor:
     def lose(self, environment: EnvironmentId, error: ErrorInfo) -> None:
         """An environment cannot be used: what waits for it fails. The session goes on, for it may come back."""
         for run in [run for run in self._book.active.values() if run.live is not None and run.live.session]:
-            session = self._session(run)
-            lost = self._execution(run).lose(run, session, environment)
+            session, execution = self._open(run)
+            lost = execution.lose(run, session, environment)
             for node_id in lost:
                 session.lose(node_id, error)
                 node = session.nodes[node_id]
@@ -191,10 +199,12 @@ class LiveConductor:
 
     # -- within
 
-    def _session(self, run: Run) -> LiveSession:
-        assert run.live is not None
-        assert run.live.session is not None
-        return run.live.session
+    def _open(self, run: Run) -> tuple[LiveSession, Execution]:
+        """A session that has a plan and is not over, and how its nodes are executed."""
+        live = run.live
+        assert live is not None
+        assert live.session is not None
+        return live.session, live.execution
 
     def _obstacle(self, run: Run, prepared: Prepared) -> ErrorInfo | None:
         assert run.live is not None
@@ -215,17 +225,13 @@ class LiveConductor:
     def _end_all(self, run: Run, session: LiveSession) -> None:
         """Of a run that is executed once, what has not begun is cancelled, too."""
         verdict = verdicts.cancelled()
-        is_once = run.live is not None and run.live.is_once
+        assert run.live is not None
+        is_once = run.live.is_once
         for node in session.nodes.values():
             if node.under_way or (is_once and node.state in UNDECIDED):
                 self._herald.finished(run, node.plan, Ending(NodeState.CANCELLED, verdict), node.change or None)
         session.close()
-        self._execution(run).end_overtaken(run, session, verdict)
-
-    def _execution(self, run: Run | None) -> Execution:
-        """How the nodes of a session are executed."""
-        is_shared = run is not None and run.live is not None and run.live.options.isolation == SHARED
-        return self._programs if is_shared else self._calls
+        run.live.execution.end_overtaken(run, session, verdict)
 
     def _go_on_if_open(self, run: Run | None) -> None:
         if run is not None and run.live is not None and run.live.session is not None:

@@ -76,7 +76,7 @@ class LiveDesk:
             return
         submission = replace(asked.submission, is_urgent=True)
         run = self._book.open(submission, asked.options, self.now)
-        run.live = LiveState(submission, asked.live)
+        run.live = LiveState(submission, asked.live, self._conductor.execution(asked.live.isolation))
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         most = asked.options.max_value_bytes
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=most, is_live=True))
@@ -96,7 +96,9 @@ class LiveDesk:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
         run = self._book.open(asked.submission, asked.options, self.now)
-        run.live = LiveState(asked.submission, LiveOptions(isolation=SHARED), is_once=True)
+        run.live = LiveState(
+            asked.submission, LiveOptions(isolation=SHARED), self._conductor.execution(SHARED), is_once=True
+        )
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         most = asked.options.max_value_bytes
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=most))

@@ -1,11 +1,15 @@
 """What a run has besides when it is a live session."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pyflowd.core.live_session import LiveSession
 from pyflowd.core.stimuli import Submission
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.options import LiveOptions
+
+if TYPE_CHECKING:
+    from pyflowd.core.live_calls import Execution
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +32,7 @@ class Linger:
 class LiveState:
     """`submission` is the graph that it was opened with, `session` is there once the first plan is.
 
+    execution: the way in which its nodes are executed.
     changes: how many there were. updates: how many of them brought another graph; latest_update: the one that counts.
     is_once: it is a run like any other, that ends when nothing is left to do: its nodes only share a process.
     is_settled_told: whether nothing has happened since everybody was told that nothing is left to do.
@@ -35,6 +40,7 @@ class LiveState:
 
     submission: Submission
     options: LiveOptions
+    execution: "Execution"
     session: LiveSession | None = None
     timers: dict[NodeId, Timer] = field(default_factory=dict)
     linger: Linger | None = None

@@ -118,7 +118,7 @@ class ResultDesk:
     def keep(self, call: Call, work: NodeWork, done: stimuli.CallDone) -> None:
         """A node has succeeded."""
         intent = self._intents.pop(work, None)
-        if intent is None or call.transcript is None or call.output.is_cut:
+        if intent is None or call.transcript is None or (call.output is not None and call.output.is_cut):
             return
         result = KeptResult(outputs=done.outputs, texts=tuple(call.transcript), warnings=done.warnings)
         self._emit(effects.KeepResult(key=intent.key, question=intent.question, result=result))

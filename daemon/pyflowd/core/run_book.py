@@ -15,6 +15,7 @@ from pyflowd.core.permissions import PermissionCaps
 from pyflowd.core.profiles import NOWHERE, bounded
 from pyflowd.core.runs import Run
 from pyflowd.core.stimuli import Submission
+from pyflowd.graph.plan import PlanNode
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.options import NO_PERMISSIONS, RunOptions
@@ -111,16 +112,17 @@ class RunBook:
         }
         return replace(run.limits, **given) if given else run.limits
 
-    def environment(self, run: Run, number: int, limits: Limits) -> EnvironmentId:
-        """Where a node of a run is executed: in one of its environments, with limits that may need another profile."""
-        usual = self._limits
+    def place(self, run: Run, node: PlanNode) -> tuple[EnvironmentId, Limits]:
+        """Where a node of a run is executed, and with which limits, which may need a profile of their own."""
+        limits = self.granted(run, node.limits) if node.limits else run.limits
+        usual, environment = self._limits, run.environments[node.environment]
         if (
             limits.scratch_bytes == usual.scratch_bytes
             and limits.scratch_files == usual.scratch_files
             and limits.processes == usual.processes
         ):
-            return run.environments[number]
-        return bounded(run.environments[number], limits)
+            return environment, limits
+        return bounded(environment, limits), limits
 
     def close(self, run: Run) -> RunId | None:
         """The run is over. Returns a run that is forgotten for its sake."""

@@ -132,7 +132,7 @@ class RunConductor:
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))
             self.fail(call, call.work, call.verdict, usage)
             return
-        self._herald.output(run, call, call.output.finish())
+        self._herald.rest_of_output(run, call)
         self._herald.warnings(run, call, done.warnings)
         if call.transcript is not None:
             self.results.keep(call, call.work, done)
@@ -146,7 +146,7 @@ class RunConductor:
         """A node did not return, and takes with it what depends on it."""
         run = self._book.runs[work.run]
         assert run.executor is not None
-        self._herald.output(run, call, call.output.finish())
+        self._herald.rest_of_output(run, call)
         self.results.forget(work)
         if error.code is ErrorCode.CANCELLED and run.verdict is not None:
             run.executor.cancelled(work.node)
@@ -242,8 +242,7 @@ class RunConductor:
     def _enqueue_node(self, run: Run, index: int) -> None:
         assert run.executor is not None
         node = run.executor.plan.nodes[index]
-        limits = self._book.granted(run, node.limits)
-        environment = self._book.environment(run, node.environment, limits)
+        environment, limits = self._book.place(run, node)
         self._enqueue(environment, run.id, NodeWork(run.id, index), limits)
 
     def _settle(self, run: Run) -> None:

@@ -24,8 +24,8 @@ Perform = Callable[[Any], None]
 class Driver:
     """Owns the queue of stimuli and the alarm of deadlines. `after_turn` is called once per turn of the event loop."""
 
-    def __init__(self, controller: ExecutionController, loop: asyncio.AbstractEventLoop) -> None:
-        self._controller = controller
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._controller: ExecutionController
         self._loop = loop
         self._queue: deque[Stimulus] = deque()
         self._telling: list[Effect] = []
@@ -37,6 +37,10 @@ class Driver:
         self._is_turn_open = self._is_turn_marked = False
         self._is_closed = False
         self._alarm = Alarm(loop, self._ring)
+
+    def attend(self, controller: ExecutionController) -> None:
+        """Feed this one, which gives its effects to `take`."""
+        self._controller = controller
 
     def connect(
         self,
@@ -71,10 +75,8 @@ class Driver:
         self._is_running = True
         try:
             while self._queue:
-                self._controller.handle(self._queue.popleft(), time.monotonic(), self._take)
-            telling, self._telling = self._telling, []
-            for effect in telling:
-                self._tellers[type(effect)](effect)
+                self._controller.handle(self._queue.popleft(), time.monotonic())
+            self.tell()
         except Exception:
             log.critical("a bug in pyflowd: the daemon ends, its runs with it", exc_info=True)
             self._is_closed = True
@@ -86,7 +88,14 @@ class Driver:
             if not self._is_turn_open:
                 self._loop.call_soon(self.end_turn)
 
-    def _take(self, effect: Effect) -> None:
+    def tell(self) -> None:
+        """Tell what has gathered, in order."""
+        telling, self._telling = self._telling, []
+        for effect in telling:
+            self._tellers[type(effect)](effect)
+
+    def take(self, effect: Effect) -> None:
+        """Perform an effect, or tell it later."""
         perform = self._performers.get(type(effect))
         if perform is None:
             self._telling.append(effect)
