@@ -70,7 +70,7 @@ class Message(metaclass=MessageType):
     _MADE: ClassVar[tuple[str, ...]]
 
     def __init__(self, **values: Any) -> None:
-        fields = self.complete(values)
+        fields = self.complete(values) if self._MADE else {**self._TEMPLATE, **values}
         if len(fields) != len(self._TEMPLATE) or not values.keys() >= self.REQUIRED:
             raise self._misfit(values)
         _set_fields(self, fields)

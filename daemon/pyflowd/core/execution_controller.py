@@ -294,7 +294,8 @@ class ExecutionController:
             self._preparer.send(call, call.work, worker)
 
     def _done(self, done: stimuli.CallDone) -> None:
-        self._keeper.learn(self.pool.workers.get(done.worker), done.imports)
+        if done.imports:
+            self._keeper.learn(self.pool.workers.get(done.worker), done.imports)
         call = self._desk.settle(done.worker, done.call, NodeWork, LiveWork)
         if call is None:
             self._emit(effects.Release(payloads=tuple(value.payload for _, value in done.outputs)))

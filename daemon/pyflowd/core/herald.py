@@ -69,7 +69,8 @@ class Herald:
 
     def publish(self, run: Run, kind: type[events.Event], /, **content: Any) -> None:
         """The next event of a run."""
-        content["run"], content["seq"], content["time"] = run.id, run.next_seq(), self.now + self._wall_offset_s
+        run.last_seq += 1
+        content["run"], content["seq"], content["time"] = run.id, run.last_seq, self.now + self._wall_offset_s
         self._emit(effects.Publish(kind=kind, content=content))
 
     def diagnostics(self, run: Run, items: Iterable[Diagnostic], change: str | None = None) -> None:

@@ -72,7 +72,8 @@ class LiveTeller:
 
     def done(self, run: Run, session: LiveSession, call: Call, outcome: Outcome) -> bool:
         """A node returned; whether that counts."""
-        work = cast(LiveWork, call.work)
+        work = call.work
+        assert isinstance(work, LiveWork)
         node = session.nodes.get(work.id)
         names = tuple([name for name, _ in outcome.outputs])
         if call.verdict is None and node is not None and names != node.plan.outputs:
@@ -234,4 +235,4 @@ class NodeCalls:
         assert isinstance(call.work, LiveWork)
         if call.place.stays and call.worker is not None:
             self._residents.settle((call.work.run, call.work.id), call.worker)
-        return None if run is None or run.is_over or run.live is None else run.live.session
+        return None if run is None or run.live is None else run.live.session

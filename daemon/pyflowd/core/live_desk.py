@@ -220,11 +220,11 @@ class LiveDesk:
 
     def _find(self, run_id: RunId) -> tuple[Run, LiveState, LiveSession]:
         run = self._known(run_id)
-        if run is None or run.live is None or run.is_over:
+        if run is not None and run.live is not None and run.live.session is not None:
+            return run, run.live, run.live.session
+        if run is None or run.is_over:
             raise _RefusedError(_unknown(run_id).message, ErrorCode.UNKNOWN_RUN)
-        if run.live.session is None:
-            raise _RefusedError("The session has no plan yet: wait for its run_started.", ErrorCode.BUSY)
-        return run, run.live, run.live.session
+        raise _RefusedError("The session has no plan yet: wait for its run_started.", ErrorCode.BUSY)
 
     def _prepare_graph(self, asked: stimuli.LiveUpdateAsked, live: LiveState) -> None:
         if asked.update.document is None:
@@ -237,7 +237,8 @@ class LiveDesk:
         """The node that a change is about, if it is about one."""
         if update.action not in ABOUT_NODES:
             return None
-        node = session.nodes[_node_of(update, session)].plan
+        found = session.nodes.get(NodeId(update.node or ""))
+        node = (found or session.nodes[_node_called(update, session)]).plan
         period_s = update.every_s if update.action is LiveAction.EVERY else None
         if period_s is not None and not LEAST_PERIOD_S <= period_s < float("inf"):
             raise _RefusedError(f"`every_s` must be a number of seconds, {LEAST_PERIOD_S:g} at least.")
@@ -319,12 +320,10 @@ def _unknown(run: RunId) -> ErrorInfo:
     return ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message=f"No live session '{run}' is open here.")
 
 
-def _node_of(update: requests.UpdateLive, session: LiveSession) -> NodeId:
-    """The node that a change is about."""
+def _node_called(update: requests.UpdateLive, session: LiveSession) -> NodeId:
+    """The node that a change is about, by its title."""
     if not update.node:
         raise _RefusedError(f"`{update.action}` needs a `node`.")
-    if update.node in session.nodes:
-        return NodeId(update.node)
     found = nodes_by_name(session.plan).get(update.node, [])
     if not found:
         raise _RefusedError(f'The graph has no node "{update.node}". Use the id or title of a node with code.')

@@ -39,7 +39,8 @@ class LiveNode:
     """A node as it stands.
 
     change: which change made it stale last. execution: the number of the one that counts, 0 while there is none.
-    under_way: that of the one that has not ended, whether it counts or not, else 0. outputs: the last ones.
+    under_way: that of the one that has not ended, whether it counts or not, else 0. outputs: the last ones, with what
+    the shell holds of them.
     """
 
     plan: PlanNode
@@ -48,6 +49,7 @@ class LiveNode:
     execution: int = 0
     under_way: int = 0
     outputs: Outputs = ()
+    payloads: tuple[Payload, ...] = ()
     error: ErrorInfo | None = None
 
     to = mover(LIVE_NODE_MOVES, "live node", lambda node: node.plan.title)
@@ -210,7 +212,7 @@ class LiveSession:
         """The inputs of a node, by pin: JSON texts; by reference what comes from nodes whose objects are held."""
         node = self.nodes[node_id]
         inputs: list[tuple[str, Payload | bytes | Ref]] = []
-        linked = {item.pin: item for item in node.plan.inputs}
+        linked = {item.pin: item for item in node.plan.inputs} if node.plan.inputs else {}
         for pin in node.plan.parameters:
             given, item = self.given.get((node_id, pin)), linked.get(pin)
             if given is not None:
@@ -246,10 +248,11 @@ class LiveSession:
         if node is None:
             return False
         node.to(NodeState.DONE)
-        self._drop_outputs(node)
-        node.outputs = tuple(outputs)
-        self._holdings.hold(payloads_of(outputs))
-        self._look_below(node)
+        self._holdings.let_go(node.payloads)
+        node.outputs, node.payloads = tuple(outputs), payloads_of(outputs)
+        self._holdings.hold(node.payloads)
+        if node.plan.successors:
+            self._look_below(node)
         return True
 
     def failed(self, node_id: NodeId, execution: int, error: ErrorInfo) -> bool:
@@ -367,9 +370,8 @@ class LiveSession:
         return Ref(node=node.plan.id, output=source.output)
 
     def _drop_outputs(self, node: LiveNode) -> None:
-        if node.outputs:
-            self._holdings.let_go(payloads_of(node.outputs))
-            node.outputs = ()
+        self._holdings.let_go(node.payloads)
+        node.outputs = node.payloads = ()
 
 
 def payloads_of(outputs: Outputs) -> tuple[Payload, ...]:

@@ -72,7 +72,8 @@ class Residents:
 
     def settle(self, key: Key, worker: WorkerId) -> None:
         """A call is over: its worker stays only if it is still the one that is kept for the node."""
-        if not self.is_loaded(key, worker):
+        resident = self._by_node.get(key)
+        if resident is None or resident.worker != worker:
             self._desk.dismiss(worker)
         while len(self._pool.held) > self._pool.limits.held:
             self._let_go(next(iter(self._pool.held)))

@@ -61,8 +61,3 @@ class Run:
         return self.state in FINAL_RUN_STATES
 
     to = mover(RUN_MOVES, "run", lambda run: run.id)
-
-    def next_seq(self) -> int:
-        """The number of the next event."""
-        self.last_seq += 1
-        return self.last_seq

@@ -148,11 +148,8 @@ class WorkerPool:
     def _engage(self, worker: Worker, call: Call) -> None:
         worker.to(WorkerState.BUSY)
         worker.call, call.worker = call, worker.id
-        self._count(call, 1)
-
-    def _count(self, call: Call, change: int) -> None:
-        self.running += change
-        self.running_urgent += change * call.place.is_urgent
+        self.running += 1
+        self.running_urgent += call.place.is_urgent
 
     def _next_call(self, turns: deque[Hashable]) -> Call | None:
         """The next call that there can be a worker for; its group goes to the end of the turns."""
@@ -233,14 +230,16 @@ class WorkerPool:
     def park(self, worker: Worker) -> None:
         """Its call waits for a person: others may run meanwhile."""
         assert worker.call is not None
+        self._leave_off(worker, worker.call)
         self.parked.add(worker.id)
-        self._count(worker.call, -1)
 
     def _leave_off(self, worker: Worker, call: Call) -> None:
+        """The call does not run any more."""
         if worker.id in self.parked:
             self.parked.remove(worker.id)
         else:
-            self._count(call, -1)
+            self.running -= 1
+            self.running_urgent -= call.place.is_urgent
 
     def answered(self, worker: Worker, now: float) -> Call:
         """The worker has answered its call, and leaves unless it shall stay."""

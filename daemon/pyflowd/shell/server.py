@@ -9,48 +9,29 @@ import logging
 import os
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from pyflowd import __version__
 from pyflowd.core.effects import Answer, Join
-from pyflowd.core.ids import EnvironmentId, SessionId
-from pyflowd.core.stimuli import (
-    CancelAsked,
-    ChangeAsked,
-    CheckAsked,
-    CoolAsked,
-    LiveAsked,
-    LiveCloseAsked,
-    LiveFollowAsked,
-    LiveUpdateAsked,
-    RunSubmitted,
-    SessionEnded,
-    SessionsCounted,
-    StopAsked,
-    Submission,
-    TerminalResized,
-    TerminalTyped,
-    WarmAsked,
-)
+from pyflowd.core.ids import SessionId
+from pyflowd.core.stimuli import SessionEnded, SessionsCounted
 from pyflowd.shell.alarm import Alarm
 from pyflowd.shell.driver import Driver
-from pyflowd.shell.environment_answers import EnvironmentAnswers, EnvironmentRequest
-from pyflowd.shell.grants import granted
+from pyflowd.shell.environment_answers import EnvironmentAnswers
+from pyflowd.shell.intake import Intake, Take
 from pyflowd.shell.outbox import Outbox
-from pyflowd.shell.planner import Conversion, Planner
+from pyflowd.shell.planner import Planner
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.refusals import Refusal
 from pyflowd.shell.reports import Reports
 from pyflowd.shell.sessions import Session, Sessions, descends_from_us, peer_of
-from pyflowd.shell.submissions import submission_of
 from pyflowd_client.protocol import replies, requests
 from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
-from pyflowd_client.protocol.options import NO_DEBUGGING, NO_PERMISSIONS, WHOLE_GRAPH
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 
 QUEUED_MESSAGES_MOST = 20_000
@@ -63,8 +44,6 @@ POLLIN = int(zmq.POLLIN)
 GATHER_S = 0.005
 TURNS_IN_A_ROW = 100
 SOON_FOLLOWED = replies.RunAccepted  # by events that say more
-CHANGES = ("create", "install", "uninstall")
-LIVE = (requests.OpenLive, requests.UpdateLive, requests.FollowLive, requests.CloseLive)
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +52,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """One socket, its sessions, and what each request means."""
+    """One socket, its sessions, and what comes and goes between them and the core."""
 
     def __init__(
         self,
@@ -92,12 +71,16 @@ class Server:
         self._loop = poller.loop
         self._pause = Alarm(self._loop, self.flush)
         self._driver = driver
-        self._planner = planner
         self._poller = poller
         self._feed = driver.feed
-        self._reports = reports
-        self._environments = environments
         self._sessions = Sessions()
+        self._takers: dict[type[requests.Request], Take] = {
+            **Intake(driver.feed, self._reply, planner, reports, environments).table,
+            requests.Ack: self._ack,
+            requests.FollowRun: self._follow,
+            requests.Goodbye: self._goodbye,
+        }
+        assert self._takers.keys() | {requests.Hello} == set(get_args(requests.Request))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.set(zmq.ROUTER_MANDATORY, 1)
@@ -246,120 +229,33 @@ class Server:
 
     # -- requests
 
-    def _take(self, session: SessionId, request_id: int, request: requests.Request, frame: zmq.Frame) -> None:
-        if isinstance(request, requests.Hello):
-            self._hello(session, request_id, request, frame)
+    def _take(self, sender: SessionId, request_id: int, request: requests.Request, frame: zmq.Frame) -> None:
+        if type(request) is requests.Hello:
+            self._hello(sender, request_id, request, frame)
             return
-        if session not in self._sessions:
+        session = self._sessions.get(sender)
+        if session is None:
             raise Refusal(ErrorCode.NO_SESSION, "This connection has not said hello.")
-        match request:
-            case requests.SubmitRun():
-                submission = self._submission(request)
-                self._feed(
-                    RunSubmitted(
-                        session=session,
-                        request=request_id,
-                        submission=submission,
-                        options=request.options,
-                        debugging=request.debugging,
-                    )
-                )
-            case requests.CheckGraph():
-                submission = submission_of(request, self._environments.at_hand)
-                self._feed(CheckAsked(session=session, request=request_id, submission=submission))
-            case requests.ConvertGraph():
-                self._convert(session, request_id, request)
-            case requests.Examine():
-                self._reports.examine(partial(self._reply, session, request_id))
-            case requests.CancelRun():
-                self._feed(CancelAsked(session=session, request=request_id, run=request.run))
-            case requests.StopDaemon():
-                self._feed(StopAsked(session=session, request=request_id, drain=request.drain))
-            case requests.Ack():
-                self.outbox.ack(session, request.run, request.seq)
-                self._loop.call_soon(self.end_turn)
-            case _ if isinstance(request, LIVE):
-                self._take_of_live(session, request_id, request)
-            case _ if not self._take_of_environments(session, request_id, request):
-                self._reply(session, request_id, self._answer_at_once(session, request))
+        self._takers[type(request)](session, request_id, request)
 
-    def _submission(self, request: requests.SubmitRun) -> Submission:
-        submission = submission_of(request, self._environments.at_hand)
-        if request.permissions is not NO_PERMISSIONS or request.workdir is not None:
-            submission = granted(submission, request.permissions, request.workdir)
-        return submission
+    def _ack(self, session: Session, request_id: int, request: requests.Ack) -> None:
+        self.outbox.ack(session.id, request.run, request.seq)
+        self._loop.call_soon(self.end_turn)
 
-    def _take_of_live(self, session: SessionId, request_id: int, request: requests.Request) -> None:
-        match request:
-            case requests.OpenLive():
-                if request.graph.selection is not WHOLE_GRAPH or request.graph.debugging is not NO_DEBUGGING:
-                    raise Refusal(ErrorCode.BAD_INPUT, "A live session is of a whole graph, and has no debuggers.")
-                self._feed(
-                    LiveAsked(
-                        session=session,
-                        request=request_id,
-                        author=self._sessions.name_of(session),
-                        submission=self._submission(request.graph),
-                        options=request.graph.options,
-                        live=request.live,
-                    )
-                )
-            case requests.UpdateLive():
-                self._feed(
-                    LiveUpdateAsked(
-                        session=session, request=request_id, author=self._sessions.name_of(session), update=request
-                    )
-                )
-            case requests.FollowLive():
-                self._feed(LiveFollowAsked(session=session, request=request_id, run=request.run))
-            case requests.CloseLive():
-                self._feed(LiveCloseAsked(session=session, request=request_id, run=request.run))
+    def _goodbye(self, session: Session, request_id: int, request: requests.Goodbye) -> None:
+        self._end_session(session.id)
+        self._reply(session.id, request_id, replies.Done())
 
-    def _take_of_terminals(self, session: SessionId, request_id: int, request: requests.Request) -> bool:
-        match request:
-            case requests.WriteTerminal(run=run, node=node, text=text):
-                self._feed(TerminalTyped(session=session, request=request_id, run=run, node=node, text=text))
-            case requests.ResizeTerminal(run=run, node=node, columns=columns, rows=rows):
-                self._feed(
-                    TerminalResized(session=session, request=request_id, run=run, node=node, columns=columns, rows=rows)
-                )
-            case _:
-                return False
-        return True
-
-    def _take_of_environments(self, session: SessionId, request_id: int, request: requests.Request) -> bool:
-        """Whether it is about environments, or terminals."""
-        match request:
-            case requests.WarmEnvironment():
-                environment = EnvironmentId(self._environments.python(request.environment))
-                self._feed(WarmAsked(session=session, request=request_id, environment=environment))
-            case requests.CoolEnvironment():
-                python = self._environments.python(request.environment)
-                self._feed(CoolAsked(session=session, request=request_id, python=python))
-            case requests.ChangeEnvironment():
-                if request.action not in CHANGES:
-                    raise Refusal(ErrorCode.BAD_INPUT, f"An environment can be changed by {', '.join(CHANGES)}.")
-                self._feed(ChangeAsked(session=session, request=request_id, change=request))
-            case _ if isinstance(request, EnvironmentRequest):
-                self._environments(request, partial(self._reply, session, request_id))
-            case _:
-                return self._take_of_terminals(session, request_id, request)
-        return True
+    def _follow(self, session: Session, request_id: int, request: requests.FollowRun) -> None:
+        following = self.outbox.follow(session.id, request.run, request.from_seq)
+        if following is None:
+            raise Refusal(ErrorCode.UNKNOWN_RUN, f"No run '{request.run}' is known here.")
+        self._reply(session.id, request_id, following)
 
     def _reply(self, session: SessionId, request_id: int | None, reply: replies.Reply) -> None:
         self._queue(session, encode_reply(request_id, reply))
         self._is_urgent = True
         self._loop.call_soon(self.end_turn)
-
-    def _answer_at_once(self, session: SessionId, request: requests.Request) -> replies.Reply:
-        match request:
-            case requests.FollowRun():
-                return self._follow(session, request)
-            case requests.GetStatus():
-                return self._reports.status()
-            case _:
-                self._end_session(session)
-                return replies.Done()
 
     def _hello(self, session: SessionId, request_id: int, hello: requests.Hello, frame: zmq.Frame) -> None:
         self._drain_monitor()  # first who has left: the numbers of their connections are used again
@@ -376,34 +272,16 @@ class Server:
                 f" ({__version__}) {OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION}: restart the older one.",
             )
         protocol = min(hello.protocol, PROTOCOL_VERSION)
-        self._sessions.open(Session(id=session, client=hello.client, protocol=protocol, descriptor=descriptor))
+        self._sessions[session] = Session(id=session, client=hello.client, protocol=protocol, descriptor=descriptor)
         self._feed(SessionsCounted(sessions=len(self._sessions)))
         welcome = replies.Welcome(protocol=protocol, version=__version__, pid=os.getpid())
         self._reply(session, request_id, welcome)
 
     def _end_session(self, session: SessionId) -> None:
         self.outbox.leave(session)
-        if self._sessions.close(session):
+        if self._sessions.pop(session, None) is not None:
             self._feed(SessionEnded(session=session))
             self._feed(SessionsCounted(sessions=len(self._sessions)))
-
-    def _follow(self, session: SessionId, request: requests.FollowRun) -> replies.Following:
-        following = self.outbox.follow(session, request.run, request.from_seq)
-        if following is None:
-            raise Refusal(ErrorCode.UNKNOWN_RUN, f"No run '{request.run}' is known here.")
-        return following
-
-    def _convert(self, session: SessionId, request_id: int, request: requests.ConvertGraph) -> None:
-        if request.to not in ("md", "json"):
-            raise Refusal(ErrorCode.BAD_INPUT, f"A graph can be written as md or json, not as '{request.to}'.")
-        self._planner.convert(request, partial(self._converted, session, request_id))
-
-    def _converted(self, session: SessionId, request_id: int, conversion: Conversion) -> None:
-        converted, reasons = conversion
-        if converted is None:
-            self._refuse(session, request_id, ErrorCode.BAD_GRAPH, reasons)
-        else:
-            self._reply(session, request_id, converted)
 
 
 def _can_read(socket: "zmq.Socket[bytes]") -> bool:

@@ -21,33 +21,12 @@ class Session:
     descriptor: int
 
 
-class Sessions:
-    """All sessions, by id and by connection."""
-
-    def __init__(self) -> None:
-        self._by_id: dict[SessionId, Session] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    def __contains__(self, session: SessionId) -> bool:
-        return session in self._by_id
-
-    def open(self, session: Session) -> None:
-        """A client said hello."""
-        self._by_id[session.id] = session
-
-    def close(self, session: SessionId) -> bool:
-        """A client is gone; False when it was not known."""
-        return self._by_id.pop(session, None) is not None
-
-    def name_of(self, session: SessionId) -> str:
-        """What a client calls itself."""
-        return self._by_id[session].client
+class Sessions(dict[SessionId, Session]):
+    """All sessions, by id."""
 
     def of_descriptor(self, descriptor: int) -> list[SessionId]:
         """The sessions of a connection that is gone."""
-        return [session.id for session in self._by_id.values() if session.descriptor == descriptor]
+        return [session.id for session in self.values() if session.descriptor == descriptor]
 
 
 def peer_of(descriptor: int) -> tuple[int, int] | None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from pyflowd.core.ids import WorkerId, ZygoteId
 from pyflowd.core.profiles import profile_of
-from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteLost, ZygoteWarmed
+from pyflowd.core.stimuli import ForkFailed, Stimulus, WorkerExited, WorkersForked, ZygoteWarmed
 from pyflowd.core.usage import Usage
 from pyflowd.sandbox.sandboxes import Sandbox
 from pyflowd.shell.denials import Denials
@@ -58,7 +58,8 @@ class Superior:
     judge: what is in the way of using it, given the attacks that succeeded, and the user that it is. unfit: why it was
     ended before it was warm, and whether that was for its weakness. uncompiled: its interpreter has not kept the code
     for workers.
-    spoilt: it is gone because of a module that it was to import ("": of all of them together), and why.
+    spoilt: it is gone because of a module that it was to import ("": of all of them together), and why. lost: it is
+    gone for another reason.
     call_later: of the loop.
     has_run_out_of_memory: whether the kernel has ended a worker for that.
     """
@@ -67,6 +68,7 @@ class Superior:
     unfit: Callable[[str, bool], None]
     uncompiled: Callable[[str], None]
     spoilt: Callable[[str, str], None]
+    lost: Callable[[str], None]
     call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle]
     has_run_out_of_memory: Callable[[WorkerId], bool]
 
@@ -170,7 +172,7 @@ class ZygoteProcess:
             self._superior.spoilt(module, f"the fork server {reason}")
         elif self.pid is not None:
             told = f": {words.splitlines()[-1]}" if words else ""
-            self._feed(ZygoteLost(zygote=self._start.zygote, reason=f"{self._sandbox.python} {reason}{told}"))
+            self._superior.lost(f"{self._sandbox.python} {reason}{told}")
         else:
             told = f": {words.splitlines()[-1]}" if words else " before it could run nodes: is it a Python interpreter?"
             self._superior.unfit(f"{self._sandbox.python} {reason}{told}", False)

@@ -75,16 +75,16 @@ class Zygotes:
         try:
             sandbox = choose()
         except SandboxRefused as refusal:
-            self._tell(ZygoteLost(zygote=effect.zygote, reason=str(refusal)))
+            self._lose(effect.zygote, str(refusal))
             return
         fingerprint = self._fingerprints.of(sandbox.python)
         superior = self._superior(effect, sandbox)
         try:
             start = Start(effect.zygote, fingerprint, self._preloads[effect.zygote])
-            process = ZygoteProcess(start, sandbox, self._poller, self._tell, superior)
+            process = ZygoteProcess(start, sandbox, self._poller, self._feed, superior)
         except OSError as error:
             reason = f"{sandbox.python} cannot be started as a Python interpreter: {error.strerror}"
-            self._tell(ZygoteLost(zygote=effect.zygote, reason=reason))
+            self._lose(effect.zygote, reason)
             return
         self._processes[effect.zygote] = process
         log.info("a zygote starts, %s: %s", sandbox.tier.name, effect.environment)
@@ -95,6 +95,7 @@ class Zygotes:
             unfit=partial(self._retreat, effect, sandbox),
             uncompiled=self._bytecode.compile_for,
             spoilt=partial(self._restart, effect),
+            lost=partial(self._lose, effect.zygote),
             call_later=self._loop.call_later,
             has_run_out_of_memory=lambda worker: self.has_run_out_of_memory(worker),
         )
@@ -111,12 +112,11 @@ class Zygotes:
         log.warning("%s cannot be preloaded for %s: %s", module or "what was asked for", effect.environment, reason)
         self._start(effect, partial(self._sandboxes.first, effect.environment))
 
-    def _tell(self, stimulus: Stimulus) -> None:
-        """What a fork server says; of one that is lost nothing is kept."""
-        if isinstance(stimulus, ZygoteLost):
-            self._processes.pop(stimulus.zygote, None)
-            del self._preloads[stimulus.zygote]
-        self._feed(stimulus)
+    def _lose(self, zygote: ZygoteId, reason: str) -> None:
+        """A fork server is gone, or could not be started; nothing is kept of it."""
+        self._processes.pop(zygote, None)
+        del self._preloads[zygote]
+        self._feed(ZygoteLost(zygote=zygote, reason=reason))
 
     def fork(self, effect: effects.ForkWorkers) -> None:
         """Fork workers."""
