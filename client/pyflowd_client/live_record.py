@@ -118,7 +118,7 @@ class LiveRecord:
         self.values = ByNode[dict[str, Any]](self.nodes, lambda node: node.outputs or None)
         self.errors = ByNode[ErrorInfo](self.nodes, _trouble)
         self.states = ByNode[NodeState](self.nodes, lambda node: node.state)
-        self._is_present_needed = False
+        self.needs_present = False  # events alone no longer tell what the session is like
         self._has_lost = False
         self._present: LiveFollowing | None = None  # ahead of the events seen
 
@@ -132,11 +132,6 @@ class LiveRecord:
         """Whether no node works, and none will without a change."""
         busy = {NodeState.RUNNING} if self.is_paused else _AT_WORK
         return not any(node.state in busy for node in self.nodes.values())
-
-    @property
-    def needs_present(self) -> bool:
-        """Whether events alone no longer tell what the session is like."""
-        return self._is_present_needed and not self.is_over
 
     def take(self, record: EventRecord) -> None:
         """The next event."""
@@ -166,15 +161,15 @@ class LiveRecord:
         self.timers = {node.node: node.every_s for node in told.nodes if node.every_s is not None}
         if has_lost and self.is_at_rest:
             self.settled_seq = self.seq
-        self._is_present_needed = self._has_lost = False
+        self.needs_present = self._has_lost = False
 
     def give_up_present(self) -> None:
         """Nobody tells."""
-        self._is_present_needed = False
+        self.needs_present = False
 
     def _take_run_started(self, wire: dict[str, Any]) -> None:
         self.state, self.graph = RunState.RUNNING, str(wire.get("graph", ""))
-        self._is_present_needed = True
+        self.needs_present = True
 
     def _take_node_started(self, wire: dict[str, Any]) -> None:
         node = self._node(wire)
@@ -205,9 +200,9 @@ class LiveRecord:
         elif kind == ChangeKind.RESUMED:
             self.is_paused = False
         elif kind == ChangeKind.GRAPH_UPDATED:
-            self._is_present_needed = True
+            self.needs_present = True
         elif kind == ChangeKind.GRAPH_RESET:
-            self._is_present_needed = True  # what the session was opened with stays given
+            self.needs_present = True  # what the session was opened with stays given
             for node in self.nodes.values():
                 node.forget()
         elif kind == ChangeKind.TIMER_SET and type(name) is str:
@@ -215,7 +210,7 @@ class LiveRecord:
         elif type(wire.get("pin")) is str and name in self.nodes:
             self._set_input(self.nodes[NodeId(str(name))], wire)
         elif name is None and kind not in _HARMLESS:
-            self._is_present_needed = True  # whoever changed the session has another word for it
+            self.needs_present = True  # whoever changed the session has another word for it
 
     def _set_timer(self, node: str, every_s: float | None) -> None:
         if every_s is None:
@@ -233,10 +228,11 @@ class LiveRecord:
         self.settled_seq, self.settled_change = self.seq, wire.get("change")
 
     def _take_events_lost(self, wire: dict[str, Any]) -> None:
-        self._is_present_needed = self._has_lost = True
+        self.needs_present = self._has_lost = True
 
     def _take_run_finished(self, wire: dict[str, Any]) -> None:
         self.state = _RUN_STATES.get(str(wire.get("state")), RunState.FAILED)
+        self.needs_present = False  # nor will anybody tell
         error = wire.get("error")
         self.error = None if error is None else from_wire(ErrorInfo, error, strict=False)
 
