@@ -21,6 +21,7 @@ class Memory(LastValues):
         payloads = [Payload(value) for value in values]
         outputs = tuple((f"p{index}", Value(payload=item, type="int")) for index, item in enumerate(payloads))
         self.keep(origin, NodeId(node), CodeHash(code), outputs)
+        self.put_away()
         return payloads
 
     def value(self, origin: str, node: str, pin: str | None = "p0") -> object:

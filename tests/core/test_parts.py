@@ -259,6 +259,7 @@ def executed(plan: Plan, binding: Binding, outer: Outer, last: LastValues) -> di
         outputs = (("output_1", Value(payload=Payload(text), type="str")),)
         ready += executor.done(index, outputs)
         last.keep("g", plan.nodes[index].id, plan.nodes[index].code, outputs)
+        last.put_away()
         given[plan.nodes[index].id] = text
         for payload in last.holdings.collect():
             payload.close()

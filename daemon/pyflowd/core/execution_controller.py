@@ -178,6 +178,8 @@ class ExecutionController:
             self._lose_environment(environment, self.pool.book.refusal(environment) or "")
         self._desk.assign()
         self._consider_leaving()
+        if self.last_values.news:
+            self.last_values.put_away()
         garbage = self.last_values.holdings.collect()
         if garbage:
             self._emit(effects.Release(payloads=garbage))

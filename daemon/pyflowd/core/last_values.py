@@ -1,7 +1,8 @@
 """LastValues: what each node of a graph gave when it was last done, as long as there is room for it.
 
 It is what a part of a graph gets from the nodes that are left out. A graph is known by its origin, over its changes; a
-node by its id, with the name of the code that gave the values. When there is no room the graph that was not used for
+node by its id, with the name of the code that gave the values. What is to be kept is put away when the daemon has
+decided everything that others wait for, or when somebody asks. When there is no room the graph that was not used for
 longest is forgotten; of a graph that is too large by itself, what its nodes gave first. A node whose values are larger
 than all the room has none: an older value in their place would be false.
 """
@@ -41,24 +42,34 @@ class LastOutputs(NamedTuple):
 class LastValues:
     """The graphs by origin, least recently used first. room_bytes: for all of them together; 0 remembers nothing.
 
-    `holdings`: where it holds the values, as do all others who need them.
+    `holdings`: where it holds the values, as do all others who need them. `news`: what is not put away yet.
     """
 
     def __init__(self, holdings: Holdings, room_bytes: int = ROOM_BYTES) -> None:
         self.holdings = holdings
         self._room_bytes = room_bytes
         self._used_bytes = 0
+        self.news: list[tuple[str, NodeId, CodeHash, Outputs]] = []
         self._graphs: OrderedDict[str, dict[NodeId, LastOutputs]] = OrderedDict()
 
     @property
     def origins(self) -> tuple[str, ...]:
         """The graphs of which something is remembered."""
+        self.put_away()
         return tuple(self._graphs)
 
     def keep(self, origin: str, node: NodeId, code: CodeHash, outputs: Outputs) -> None:
-        """A node is done: what it gave before is forgotten."""
-        if not self._room_bytes:
-            return
+        """A node is done: what it gave before is forgotten. To be put away before anything is collected."""
+        if self._room_bytes:
+            self.news.append((origin, node, code, outputs))
+
+    def put_away(self) -> None:
+        """Keep what is to be kept."""
+        news, self.news = self.news, []
+        for one in news:
+            self._put(*one)
+
+    def _put(self, origin: str, node: NodeId, code: CodeHash, outputs: Outputs) -> None:
         payloads = [value.payload for _, value in outputs]
         size_bytes = _size_bytes(payloads)
         self.holdings.hold(payloads)
@@ -73,6 +84,7 @@ class LastValues:
 
     def of(self, origin: str, node: NodeId) -> LastOutputs | None:
         """What a node gave when it was last done, if that is remembered."""
+        self.put_away()
         nodes = self._graphs.get(origin)
         if nodes is None:
             return None
@@ -81,6 +93,7 @@ class LastValues:
 
     def forget(self, origin: str) -> None:
         """Nothing is remembered of a graph any more."""
+        self.put_away()
         for entry in self._graphs.pop(origin, {}).values():
             self._drop(entry)
 

@@ -171,8 +171,8 @@ class NodeCalls:
         assert isinstance(call.work, LiveWork)
         work = self._teller.begun(run, session, call, call.work.id)
         node = session.nodes[work.id].plan
-        key, stays = (run.id, work.id), call.place.stays
-        is_loaded = stays and self._residents.is_loaded(key, worker.id)
+        stays, is_loaded = call.place.stays, call.place.on == worker.id
+        inputs: Any = session.inputs(work.id)  # no references, for nobody else's objects are held
         self._emit(
             effects.SendCall(
                 zygote=worker.zygote.id,
@@ -181,7 +181,7 @@ class NodeCalls:
                 title=node.title,
                 code=run.codes[node.code].code,
                 source=session.plan.sources[node.code],
-                inputs=cast(Any, session.inputs(work.id)),  # no references, for nobody else's objects are held
+                inputs=inputs,
                 outputs=node.outputs,
                 lingers=True,
                 seed=run.options.seed,
@@ -192,7 +192,7 @@ class NodeCalls:
             )
         )
         if stays and not is_loaded:
-            self._residents.begun(key, call, node.code)
+            self._residents.begun((run.id, work.id), call, node.code)
 
     def done(self, run: Run | None, call: Call, done: stimuli.CallDone) -> None:
         """A node returned."""

@@ -145,7 +145,8 @@ class LiveConductor:
     def go_on(self, run: Run) -> None:
         """Something has changed: end what is pointless, begin what is ready, say when nothing is left."""
         session, execution = self._open(run)
-        execution.end_overtaken(run, session, verdicts.superseded())
+        if session.has_overtaken:
+            execution.end_overtaken(run, session, verdicts.superseded())
         execution.let_begin(run, session)
         self._tell_settled(run, session)
 

@@ -82,6 +82,7 @@ class LiveSession:
         self._executions = 0
         self._candidates: set[NodeId] = set()
         self._overtaken = Overtaken()
+        self.has_overtaken = False
         self._holdings = holdings
         self.replace(plan, change)
 
@@ -187,7 +188,9 @@ class LiveSession:
             states = {self._in_order[before].state for before in above} if above else NOTHING_ABOVE
             if not states.isdisjoint(undecided):
                 continue
-            error = self._obstacle(node, is_cut_off=not states <= GOOD)
+            error = None
+            if node.plan.missing or node.plan.problem is not None or not states <= GOOD:
+                error = self._obstacle(node, is_cut_off=not states <= GOOD)
             if error is None:
                 node.to(NodeState.READY)
                 ready.append(node.plan.id)
@@ -288,9 +291,7 @@ class LiveSession:
 
     def overtaken(self) -> Overtaken:
         """What has become pointless, once."""
-        overtaken = self._overtaken
-        if overtaken.queued or overtaken.executions:
-            self._overtaken = Overtaken()
+        overtaken, self._overtaken, self.has_overtaken = self._overtaken, Overtaken(), False
         return overtaken
 
     # -- within
@@ -319,10 +320,12 @@ class LiveSession:
         elif node.under_way:
             key = (node.plan.id, node.under_way)
             self._overtaken.executions[key] = is_outdated or self._overtaken.executions.get(key, False)
+            self.has_overtaken = True
             node.execution = 0
 
     def _unqueue(self, node: LiveNode) -> None:
         self._overtaken.queued.append(node.plan.id)
+        self.has_overtaken = True
         node.to(NodeState.WAITING)
 
     def _ended(self, node_id: NodeId, execution: int) -> LiveNode | None:
@@ -355,8 +358,6 @@ class LiveSession:
             lost = next(one for one in above if one.state not in GOOD)
             message = f"'{node.plan.title}' was skipped: {skip_reason(lost.plan.title, lost.state)}"
             return ErrorInfo(code=ErrorCode.SKIPPED, message=message)
-        if not node.plan.missing and node.plan.problem is None:
-            return None
         lacking = [pin for pin in node.plan.missing if (node.plan.id, pin) not in self.given]
         problem = node.plan.problem or (missing_input(node.plan, lacking) if lacking else None)
         return None if problem is None else ErrorInfo(code=ErrorCode.SKIPPED, message=problem.message)

@@ -43,11 +43,6 @@ class Residents:
             return ON_A_NEW_ONE
         return resident.place
 
-    def is_loaded(self, key: Key, worker: WorkerId) -> bool:
-        """Whether this worker has carried out the node's last call."""
-        resident = self._by_node.get(key)
-        return resident is not None and resident.worker == worker
-
     def begun(self, key: Key, call: Call, code: CodeHash) -> None:
         """A worker has a node's call: it is the one that is kept for it."""
         assert call.worker is not None

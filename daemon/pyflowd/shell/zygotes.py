@@ -6,7 +6,7 @@ import resource
 import signal
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import Any
 
 from pyflowd.core import effects
 from pyflowd.core.ids import CallId, WorkerId, ZygoteId
@@ -23,7 +23,7 @@ from pyflowd.shell.preload import Preload
 from pyflowd.shell.programs import Program, program_steps
 from pyflowd.shell.terminals import Terminal
 from pyflowd.shell.zygote_process import Start, Superior, ZygoteProcess
-from pyflowd.worker_side import frames, orders
+from pyflowd.worker_side import orders
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.states import DebuggerKind
 
@@ -296,11 +296,13 @@ def _inputs(given: Sequence[tuple[str, Payload | bytes]]) -> tuple[list[tuple[st
     inputs: list[tuple[str, bytes | int]] = []
     descriptors: list[int] = []
     for pin, item in given:
-        value = item if isinstance(item, bytes) else cast(frames.Segment, item)
-        if isinstance(value, bytes):
+        value: Any = item  # if it is a payload, a segment of a frame
+        if type(value) is bytes:
             inputs.append((pin, value))
+        elif value.data is not None:
+            inputs.append((pin, value.data))
         elif value.descriptor is None:
-            inputs.append((pin, value.read()))
+            inputs.append((pin, b""))
         else:
             descriptors.append(value.descriptor)
             inputs.append((pin, len(descriptors)))  # the first is the order's own
