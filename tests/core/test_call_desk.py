@@ -24,7 +24,7 @@ class Office:
         pool.warmed(zygote, 1, "3.11", 0.0)
         self.deadlines = Deadlines()
         self.desk = CallDesk(pool, self.deadlines, Graces(), self.asked.append)
-        self.desk.on_begin = self.begin
+        self.desk.on_begin = {InspectionWork: self.begin}
 
     def assign(self, now: float) -> list[object]:
         self.desk.now = now

@@ -89,7 +89,14 @@ def _wishes(message: Message) -> Json:
 
 def decode_request(data: bytes) -> tuple[int, Request]:
     """The request and its id; ProtocolError on anything else, with the id if there is one."""
-    message = _object(_load_strict(data))
+    import orjson
+
+    try:
+        message = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"not JSON: {error}") from None
+    if type(message) is not dict:
+        raise _no_object(message)
     request_id = message.pop("id", None)
     if type(request_id) is not int or request_id < 0:
         raise ProtocolError("a request needs an `id`, an integer of 0 or more")
@@ -318,17 +325,12 @@ def _plain_reader(kind: type[Any]) -> Reader:
     return read
 
 
-def _load_strict(data: bytes) -> Any:
-    import orjson
-
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise ProtocolError(f"not JSON: {error}") from None
-
-
 def _object(value: Any) -> Json:
     if type(value) is not dict:
-        raise ProtocolError(f"must be an object, not {type(value).__name__}")
+        raise _no_object(value)
     found: Json = value
     return found
+
+
+def _no_object(value: Any) -> ProtocolError:
+    return ProtocolError(f"must be an object, not {type(value).__name__}")

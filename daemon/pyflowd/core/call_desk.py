@@ -4,7 +4,7 @@ A call ends by the answer of its worker or by the worker's death; before that it
 an end means for a run or a preparation is not decided here.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
 from pyflowd.core import effects, verdicts
@@ -33,14 +33,14 @@ class Suspender(Protocol):
 class CallDesk:
     """The calls of all runs and preparations. `now` is monotonic seconds.
 
-    on_begin: a call begins: it, its worker, and whether more calls wait.
+    on_begin: who lets a call begin, by its work, given the call, its worker, and whether more calls wait.
     """
 
     def __init__(
         self, pool: WorkerPool, deadlines: Deadlines, graces: Graces, emit: Callable[[effects.Effect], None]
     ) -> None:
         self.now = 0.0
-        self.on_begin: Callable[[Call, Worker, bool], None]
+        self.on_begin: Mapping[type[Work], Callable[[Call, Worker, bool], None]]
         self.pool = pool
         self._deadlines = deadlines
         self._graces = graces
@@ -151,7 +151,8 @@ class CallDesk:
         assert worker.call is not None
         if worker_id in self._suspended:
             self._suspended[worker_id].over(worker_id)
-        self._forget(worker.call)
+        self._deadlines.clear(worker.call)
+        del self._running[call_id]
         call = self.pool.answered(worker, self.now)
         if worker.state is WorkerState.LEAVING:
             self._deadlines.set(worker, self.now + self._graces.leave_s)
@@ -164,7 +165,8 @@ class CallDesk:
         worker, call = self.pool.died(worker_id)
         self._deadlines.clear(worker)
         if call is not None:
-            self._forget(call)
+            self._deadlines.clear(call)
+            del self._running[call.id]
         suspender = self._suspended.pop(worker_id, None)
         if suspender is not None:
             suspender.over(worker_id)
@@ -206,12 +208,8 @@ class CallDesk:
         call.started_at = self.now
         self._deadlines.set(call, self.now + call.limits.timeout_s)
         self._running[call.id] = call
-        self.on_begin(call, worker, in_hurry)
+        self.on_begin[type(call.work)](call, worker, in_hurry)
 
     def _fork(self, made: Assignments) -> None:
         for zygote, workers in made.forks.items():
             self._emit(effects.ForkWorkers(zygote=zygote, workers=tuple(workers), rehearse=not made.in_hurry))
-
-    def _forget(self, call: Call) -> None:
-        self._deadlines.clear(call)
-        del self._running[call.id]

@@ -8,6 +8,8 @@ import heapq
 from collections.abc import Hashable
 from enum import Enum
 
+MOST_STALE = 64
+
 
 class Occasion(Enum):
     """What is waited for that is no thing.
@@ -37,7 +39,10 @@ class Deadlines:
         earlier = self._live.get(key)
         self._live[key] = at
         if earlier is None or at < earlier:
-            self._push(key, at)
+            self._count += 1
+            heapq.heappush(self._heap, (at, self._count, key))
+            if len(self._heap) > MOST_STALE and len(self._heap) > 2 * len(self._live):
+                self._rebuild()
 
     def clear(self, key: Hashable) -> None:
         """Nobody waits for `key` any more; unknown keys are fine."""
@@ -57,12 +62,10 @@ class Deadlines:
         del self._live[key]
         return key
 
-    def _push(self, key: Hashable, at: float) -> None:
-        self._count += 1
-        heapq.heappush(self._heap, (at, self._count, key))
-        if len(self._heap) > 64 and len(self._heap) > 2 * len(self._live):
-            self._heap = [(time, number, item) for number, (item, time) in enumerate(self._live.items())]
-            heapq.heapify(self._heap)
+    def _rebuild(self) -> None:
+        """Most of what is in the heap was cleared or put off."""
+        self._heap = [(time, number, item) for number, (item, time) in enumerate(self._live.items())]
+        heapq.heapify(self._heap)
 
     def _repair(self) -> None:
         """Bring a live deadline to the top of the heap, if there is one."""
@@ -73,4 +76,5 @@ class Deadlines:
                 return
             heapq.heappop(self._heap)
             if live_at is not None and live_at > at:
-                self._push(key, live_at)
+                self._count += 1
+                heapq.heappush(self._heap, (live_at, self._count, key))

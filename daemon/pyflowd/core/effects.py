@@ -65,6 +65,9 @@ class Flush:
     """Send what was told until now before anything else is decided: somebody waits for it, and nothing is to begin."""
 
 
+FLUSH = Flush()
+
+
 @record
 class CloseRun:
     """Forget the events of this run."""

@@ -94,7 +94,6 @@ class ExecutionController:
         self._preparer: Preparer[Waiter] = Preparer(emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._deadlines = Deadlines()
         self._desk = CallDesk(self.pool, self._deadlines, policy.graces, emit)
-        self._desk.on_begin = self._begin
         self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, emit)
         self._results = self._conductor.results = ResultDesk(self._herald, emit, is_on=policy.keeps_results)
         self.learnt = LearntImports(learnt, self._keep_learnt, learns=policy.learns)
@@ -103,6 +102,11 @@ class ExecutionController:
         self._keeper.on_doomed = self._doom
         self._live = LiveConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, emit)
         self._live_desk = LiveDesk(self._book, self._live, self._deadlines, self._herald, self._prepare, emit)
+        self._desk.on_begin = {
+            NodeWork: self._conductor.begin,
+            LiveWork: self._live.begin,
+            InspectionWork: self._preparer.begin,
+        }
         self._live.on_over = lambda run: self._preparer.leave(run.id)
         self._listener = Listener(self._book.runs, self._desk, self._herald)
         self._losses = Losses(self._desk, self._deadlines, self._keeper, policy.call, self._fail)
@@ -286,14 +290,6 @@ class ExecutionController:
         self, environment: EnvironmentId, key: PreparationKey, work: InspectionWork, place: Place
     ) -> None:
         self._enqueue(environment, key, work, INSPECTION_LIMITS, place)
-
-    def _begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
-        if isinstance(call.work, NodeWork):
-            self._conductor.begin(call, call.work, worker, lingers=not in_hurry)
-        elif isinstance(call.work, LiveWork):
-            self._live.begin(call, call.work, worker)
-        else:
-            self._preparer.send(call, call.work, worker)
 
     def _done(self, done: stimuli.CallDone) -> None:
         if done.imports:

@@ -91,7 +91,7 @@ class LiveTeller:
         ending = Ending(NodeState.DONE, None, call, usage, outcome.outputs, duration_s)
         self._herald.finished(run, work, ending, work.change)
         if not node.plan.successors and session.is_settled:
-            self._emit(effects.Flush())
+            self._emit(effects.FLUSH)
         plain = tuple([(name, value) for name, value in outcome.outputs if isinstance(value, Value)])
         if len(plain) == len(outcome.outputs):
             self._book.last_values.keep(run.origin, work.id, node.plan.code, plain)

@@ -150,8 +150,10 @@ class LiveConductor:
         execution.let_begin(run, session)
         self._tell_settled(run, session)
 
-    def begin(self, call: Call, work: LiveWork, worker: Worker) -> None:
+    def begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         """A worker is there for a call of a session."""
+        work = call.work
+        assert isinstance(work, LiveWork)
         run = self._book.runs[work.run]
         session, execution = self._open(run)
         execution.begin(run, session, call, worker)

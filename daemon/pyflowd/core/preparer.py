@@ -130,8 +130,10 @@ class Preparer(Generic[W]):
             self._memory.keep_plan(preparation.submission.key, prepared)
         self._finish(preparation, prepared)
 
-    def send(self, call: Call, work: InspectionWork, worker: Worker) -> None:
+    def begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         """A worker is there for an inspection."""
+        work = call.work
+        assert isinstance(work, InspectionWork)
         preparation = self._of(call)
         sources = preparation.sources if preparation else {}
         titles = preparation.titles if preparation else {}

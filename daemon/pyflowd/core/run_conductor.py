@@ -92,8 +92,10 @@ class RunConductor:
         self._enqueue_nodes(run, ready)
         self._settle(run)
 
-    def begin(self, call: Call, work: NodeWork, worker: Worker, *, lingers: bool) -> None:
+    def begin(self, call: Call, worker: Worker, in_hurry: bool) -> None:
         """A worker is there for a node."""
+        work = call.work
+        assert isinstance(work, NodeWork)
         run = self._book.runs[work.run]
         assert run.executor is not None
         node = run.executor.plan.nodes[work.node]
@@ -110,7 +112,7 @@ class RunConductor:
                 source=run.executor.plan.sources[node.code],
                 inputs=run.executor.begin(work.node),
                 outputs=node.outputs,
-                lingers=lingers,
+                lingers=not in_hurry,
                 seed=run.options.seed,
                 limits=call.limits,
                 variables=run.variables,

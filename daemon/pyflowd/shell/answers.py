@@ -68,17 +68,16 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
     previews = header.get("previews") or [None] * len(types)  # none came: no value was too large to show
     if not isinstance(previews, list) or not len(outputs) == len(types) == len(previews) == len(segments):
         raise FrameError("other outputs than the node has")
-    for name, segment in zip(outputs, segments, strict=True):
+    values: list[tuple[str, Value]] = []
+    for name, segment, kind, preview in zip(outputs, segments, types, previews, strict=True):
         if segment.size <= INLINE_BYTES and not is_value(segment.read()):
             return _no_value(worker, call, name, header, segments)
-    values = [
-        Value(payload=segment, type=kind, preview=None if preview is None else optional_text(preview))
-        for segment, kind, preview in zip(segments, types, previews, strict=True)
-    ]
+        shown = None if preview is None else optional_text(preview)
+        values.append((name, Value(payload=segment, type=kind, preview=shown)))
     return CallDone(
         worker=worker,
         call=call,
-        outputs=tuple(zip(outputs, values, strict=True)),
+        outputs=tuple(values),
         warnings=tuple(texts_in(header, "warnings")) if "warnings" in header else (),
         usage=read_usage(header),
         imports=imports_in(header) if "imports" in header else (),

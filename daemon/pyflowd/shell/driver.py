@@ -63,15 +63,8 @@ class Driver:
         if self._is_closed:
             return
         self._queue.append(stimulus)
-        if not self._is_running:
-            self._run()
-
-    def close(self) -> None:
-        """Take no more stimuli, ring no more timers."""
-        self._is_closed = True
-        self._alarm.close()
-
-    def _run(self) -> None:
+        if self._is_running:
+            return
         self._is_running = True
         try:
             while self._queue:
@@ -87,6 +80,11 @@ class Driver:
             self._is_turn_marked = True
             if not self._is_turn_open:
                 self._loop.call_soon(self.end_turn)
+
+    def close(self) -> None:
+        """Take no more stimuli, ring no more timers."""
+        self._is_closed = True
+        self._alarm.close()
 
     def tell(self) -> None:
         """Tell what has gathered, in order."""

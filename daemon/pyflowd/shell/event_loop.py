@@ -57,10 +57,7 @@ class Selector(selectors.EpollSelector):
                 key = self.get_key(descriptor)
                 ready.append((key, _events(found) & key.events))
         if watched:
-            self.begin()
-            for descriptor in watched:
-                self._call(descriptor)
-            self.end()
+            self._call(watched)
         return ready
 
     def close(self) -> None:
@@ -68,15 +65,17 @@ class Selector(selectors.EpollSelector):
         self._epoll.close()
         super().close()
 
-    def _call(self, descriptor: int) -> None:
-        """Call back, unless a callback before this one has seen to it that nobody wants to hear any more."""
-        callback = self._callbacks.get(descriptor)
-        if callback is None:
-            return
-        try:
-            callback()
-        except Exception as error:
-            self.on_error(error, callback)
+    def _call(self, descriptors: list[int]) -> None:
+        """Call back for each, unless a callback before has seen to it that nobody wants to hear any more."""
+        self.begin()
+        for descriptor in descriptors:
+            callback = self._callbacks.get(descriptor)
+            if callback is not None:
+                try:
+                    callback()
+                except Exception as error:
+                    self.on_error(error, callback)
+        self.end()
 
 
 class EventLoop(asyncio.SelectorEventLoop):

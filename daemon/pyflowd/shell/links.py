@@ -121,7 +121,7 @@ class WorkerLink:
     def send(self, order: "orders.Order", descriptors: list[int]) -> bool:
         """Send an order; OSError when it cannot be. False when the worker is gone; its exit will be told as well."""
         self._last = order[2]
-        self._outputs = orders.outputs_of(order)
+        self._outputs = order[6] if order[0] == orders.CALL else orders.outputs_of(order)
         self._stays = self._stays or order[2] == orders.MORE or order[0] == orders.PROGRAM
         try:
             orders.send(self._channel, order, descriptors)
@@ -257,7 +257,8 @@ class WorkerLink:
             self._tell_steps()
             self._misbehaved(str(error))
             return True
-        self._tell_steps()
+        if self._steps:
+            self._tell_steps()
         is_answer = header["kind"] not in UNDER_WAY
         if header["kind"] != "progress":
             self._drain_pipes()

@@ -215,7 +215,9 @@ def encode_event(kind: type[Event], content: dict[str, Any], max_value_bytes: in
     """
     wire = content_to_wire(kind, content)
     if kind is NodeFinished:
-        wire["outputs"] = {pin: _value(value, max_value_bytes) for pin, value in content["outputs"].items()}
+        outputs = wire["outputs"] = {}
+        for pin, value in content["outputs"].items():
+            outputs[pin] = _value(value, max_value_bytes)
     elif kind is LiveChanged and content.get("value") is not None:
         wire["value"] = _given(content["value"].encode("utf-8", "backslashreplace"), max_value_bytes)
     return dump(wire)

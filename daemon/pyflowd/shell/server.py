@@ -188,7 +188,8 @@ class Server:
         sender = self._next_sender(is_announced)
         if sender is None:
             return
-        self._driver.begin_turn()
+        if not is_announced:  # else whoever has called us has begun it
+            self._driver.begin_turn()
         while sender is not None:
             self._receive(sender, _receive_parts(self._router))
             sender = self._next_sender()
