@@ -70,7 +70,7 @@ class Conversation:
         self._last_id += 1
         try:
             data = encode_request(self._last_id, request)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise RequestUnsendable(f"{request.NAME} cannot be sent: {error}.") from None
         if len(data) > MAX_REQUEST_BYTES:
             raise RequestUnsendable(f"{request.NAME} has {len(data)} bytes; a request may have {MAX_REQUEST_BYTES}.")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from pyflowd_client.errors import GraphFileError, RequestUnsendable
+from pyflowd_client.protocol.json_text import writer
 from pyflowd_client.protocol.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
 from pyflowd_client.protocol.options import (
     NO_CHOICE,
@@ -23,6 +24,8 @@ from pyflowd_client.protocol.options import (
     Selection,
 )
 from pyflowd_client.protocol.requests import CheckGraph, OpenLive, SubmitRun
+
+_pieces = writer(item_separator=", ", key_separator=": ", ensure_ascii=True, allow_nan=True)
 
 
 class RunArguments(TypedDict, total=False):
@@ -252,13 +255,20 @@ def encode_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
     return {pin: encode_value(pin, value) for pin, value in inputs.items()}
 
 
+def _json_of(value: Any) -> str:
+    try:
+        return "".join(_pieces(value, 0))
+    except RecursionError:
+        return json.dumps(value)  # which says what is wrong
+
+
 def encode_value(pin: str, value: Any) -> str:
     """A value as JSON text. TypeError or ValueError when it cannot be written, RequestUnsendable when it is too large.
 
     All name the input that it is for.
     """
     try:
-        text = json.dumps(value)
+        text = _json_of(value)
     except (TypeError, ValueError, RecursionError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"input {pin}: {error}") from None

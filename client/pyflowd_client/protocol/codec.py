@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 from pyflowd_client.protocol.events import EVENTS, Event
 from pyflowd_client.protocol.ids import RunId
+from pyflowd_client.protocol.json_text import writer
 from pyflowd_client.protocol.message import Message
 from pyflowd_client.protocol.replies import REPLIES, Reply
 from pyflowd_client.protocol.requests import REQUESTS, Request
@@ -65,13 +66,13 @@ class EventRecord(NamedTuple):
         return from_wire(kind, {name: value for name, value in self.wire.items() if name != "event"}, strict=False)
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_pieces = writer(item_separator=",", key_separator=":", ensure_ascii=False, allow_nan=False)
 _SCHEMAS: dict[type[Any], dict[str, FieldSchema]] = {}
 
 
 def encode_request(request_id: int, request: Request) -> bytes:
     """`{"request": name, "id": n, ...}`; what has its default is left out: an older daemon may not know it yet."""
-    return _encode({"request": request.NAME, "id": request_id, **_wishes(request)}).encode()
+    return "".join(_pieces({"request": request.NAME, "id": request_id, **_wishes(request)}, 0)).encode()
 
 
 def _wishes(message: Message) -> Json:
