@@ -108,7 +108,12 @@ class Conversation:
             raise ProtocolMismatch(f"cannot understand the daemon: {error}.") from None
         if isinstance(message, list):
             for record in message:
-                self._place(record)
+                followed = self._followed.get(record.run)
+                if followed is not None and record.seq == followed.next_seq:
+                    followed.next_seq += 1
+                    followed.waiting.append(record)
+                elif followed is not None and record.seq > followed.next_seq:
+                    self._take_early(record, followed)
         else:
             self._pair(*message)
 
@@ -148,11 +153,9 @@ class Conversation:
         """Whether more events of the run can come."""
         return run in self._followed
 
-    def _place(self, record: EventRecord) -> None:
-        followed = self._followed.get(record.run)
-        if followed is None or record.seq < followed.next_seq:
-            return
-        if record.seq > followed.next_seq and not _explains_gap(record, followed.next_seq):
+    def _take_early(self, record: EventRecord, followed: _Followed) -> None:
+        """An event that comes too early, unless it says that those before it are lost."""
+        if not _explains_gap(record, followed.next_seq):
             self._repair(record.run, followed)
             return
         followed.next_seq = record.seq + 1

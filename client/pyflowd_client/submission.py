@@ -3,7 +3,6 @@
 It reads the graph's file as text and nothing more: what the text means is the daemon's business.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -255,21 +254,16 @@ def encode_inputs(inputs: Mapping[str, Any]) -> dict[str, str]:
     return {pin: encode_value(pin, value) for pin, value in inputs.items()}
 
 
-def _json_of(value: Any) -> str:
-    try:
-        return "".join(_pieces(value, 0))
-    except RecursionError:
-        return json.dumps(value)  # which says what is wrong
-
-
 def encode_value(pin: str, value: Any) -> str:
     """A value as JSON text. TypeError or ValueError when it cannot be written, RequestUnsendable when it is too large.
 
     All name the input that it is for.
     """
     try:
-        text = _json_of(value)
-    except (TypeError, ValueError, RecursionError) as error:
+        text = "".join(_pieces(value, 0))
+    except RecursionError:
+        raise ValueError(f"input {pin}: it contains itself, or is nested too deeply") from None
+    except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"input {pin}: {error}") from None
     if len(text) > MAX_REQUEST_BYTES:

@@ -68,7 +68,7 @@ def test_an_input_that_is_not_json_is_named() -> None:
         encode_inputs({"Loader.when": {1}})
     circle: list[object] = []
     circle.append(circle)
-    with pytest.raises(ValueError, match=r"input Loader\.when: Circular"):
+    with pytest.raises(ValueError, match=r"input Loader\.when: it contains itself"):
         encode_inputs({"Loader.when": circle})
 
 

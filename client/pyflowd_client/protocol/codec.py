@@ -41,9 +41,13 @@ class ProtocolError(ValueError):
 
 
 class FieldSchema(NamedTuple):
-    """One field of a message class. plain: the type whose values are taken as they are, if there is one."""
+    """One field of a message class. plain: the type whose values are taken as they are, if there is one.
+
+    members: by what is on the wire, if it is one of a few.
+    """
 
     plain: type[Any] | None
+    members: dict[Any, Any]
     read: Reader
 
 
@@ -237,19 +241,38 @@ def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
         entry = schema.get(name)
         if entry is None:
             continue
-        try:
-            arguments[name] = value if type(value) is entry.plain else entry.read(value, strict)
-        except ProtocolError as error:
-            raise ProtocolError(f"field `{name}`: {error}") from None
+        kind_of_value = type(value)
+        if kind_of_value is entry.plain:
+            arguments[name] = value
+        elif kind_of_value is str and value in entry.members:
+            arguments[name] = entry.members[value]
+        else:
+            arguments[name] = _read(name, entry, value, strict)
     try:
         return kind(**arguments)
     except TypeError:
         raise ProtocolError(f"field `{min(kind.REQUIRED - arguments.keys())}` is missing") from None
 
 
+def _read(name: str, entry: FieldSchema, value: Any, strict: bool) -> Any:
+    try:
+        return entry.read(value, strict)
+    except ProtocolError as error:
+        raise ProtocolError(f"field `{name}`: {error}") from None
+
+
 def _schema(kind: type[Message]) -> dict[str, FieldSchema]:
     hints = kind.__annotations__
-    return {name: FieldSchema(_plain_type(hints[name]), _reader(hints[name])) for name in kind.FIELDS}
+    return {
+        name: FieldSchema(_plain_type(hints[name]), _members(hints[name]), _reader(hints[name])) for name in kind.FIELDS
+    }
+
+
+def _members(hint: Any) -> dict[Any, Any]:
+    """The members of an annotated enum, by value."""
+    bare = _bare(hint)
+    is_enum = isinstance(bare, type) and issubclass(bare, Enum)
+    return {member.value: member for member in bare} if is_enum else {}
 
 
 def _plain_type(hint: Any) -> type[Any] | None:

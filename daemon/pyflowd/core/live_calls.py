@@ -1,6 +1,7 @@
 """How nodes of live sessions are executed: one call each, in a process of its own, which may be kept for the next."""
 
 from collections.abc import Callable, Hashable
+from operator import itemgetter
 from typing import Any, Protocol, cast
 
 from pyflowd.core import effects, stimuli, verdicts
@@ -24,6 +25,7 @@ from pyflowd_client.protocol.states import NodeState
 RESIDENT, SHARED = "resident", "shared"
 # Most nodes take less: then the next execution begins sooner than an interrupt could end this one.
 OVERTAKEN_PATIENCE_S = 0.05
+NAME_OF = itemgetter(0)  # an output
 Outcome = stimuli.CallDone | stimuli.StepDone
 Enqueue = Callable[[EnvironmentId, Hashable, Work, Limits, Place], None]
 
@@ -61,21 +63,16 @@ class LiveTeller:
         self._herald = herald
         self._emit = emit
 
-    def begun(self, run: Run, session: LiveSession, call: Call, node_id: NodeId, *, is_told: bool = True) -> LiveWork:
-        """A node's code begins: what the call does from now on."""
-        execution = session.begin(node_id)
-        node = session.nodes[node_id]
-        work = call.work = LiveWork(run.id, node_id, node.plan.title, node.change or None, execution)
-        if is_told:
-            self._herald.publish(run, events.NodeStarted, node=work.id, title=work.title, change=work.change)
-        return work
+    def begun(self, run: Run, work: LiveWork) -> None:
+        """A node's code begins."""
+        self._herald.publish(run, events.NodeStarted, node=work.id, title=work.title, change=work.change)
 
     def done(self, run: Run, session: LiveSession, call: Call, outcome: Outcome) -> bool:
         """A node returned; whether that counts."""
         work = call.work
         assert isinstance(work, LiveWork)
         node = session.nodes.get(work.id)
-        names = tuple([name for name, _ in outcome.outputs])
+        names = tuple(map(NAME_OF, outcome.outputs))
         if call.verdict is None and node is not None and names != node.plan.outputs:
             call.verdict = verdicts.bad_frame("other outputs than the node has")
         if call.verdict is not None or not session.done(work.id, work.execution, outcome.outputs):
@@ -119,6 +116,14 @@ class LiveTeller:
     def release(self, outputs: Outputs) -> None:
         """Nobody takes these outputs."""
         self._emit(effects.Release(payloads=payloads_of(outputs)))
+
+
+def begin_node(run: Run, session: LiveSession, call: Call, node_id: NodeId) -> LiveWork:
+    """A node's code is to begin: what the call does from now on."""
+    execution = session.begin(node_id)
+    node = session.nodes[node_id]
+    work = call.work = LiveWork(run.id, node_id, node.plan.title, node.change or None, execution)
+    return work
 
 
 class NodeCalls:
@@ -169,7 +174,7 @@ class NodeCalls:
     def begin(self, run: Run, session: LiveSession, call: Call, worker: Worker) -> None:
         """A worker is there for a node: it gets the latest values."""
         assert isinstance(call.work, LiveWork)
-        work = self._teller.begun(run, session, call, call.work.id)
+        work = begin_node(run, session, call, call.work.id)
         node = session.nodes[work.id].plan
         stays, is_loaded = call.place.stays, call.place.on == worker.id
         inputs: Any = session.inputs(work.id)  # no references, for nobody else's objects are held
@@ -191,6 +196,7 @@ class NodeCalls:
                 is_loaded=is_loaded,
             )
         )
+        self._teller.begun(run, work)
         if stays and not is_loaded:
             self._residents.begun((run.id, work.id), call, node.code)
 

@@ -16,7 +16,7 @@ from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.call_output import CallOutput
 from pyflowd.core.calls import Call, LiveWork, Place
 from pyflowd.core.ids import EnvironmentId, WorkerId
-from pyflowd.core.live_calls import OVERTAKEN_PATIENCE_S, Enqueue, LiveTeller
+from pyflowd.core.live_calls import OVERTAKEN_PATIENCE_S, Enqueue, LiveTeller, begin_node
 from pyflowd.core.live_session import LiveSession
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.runs import Run
@@ -220,9 +220,10 @@ class Programs:
             return
         call, limits = process.call, self._book.granted(run, node.plan.limits)
         call.output = CallOutput(limits.output_bytes)
-        self._teller.begun(run, session, call, node.plan.id, is_told=not is_over)
+        work = begin_node(run, session, call, node.plan.id)
         process.is_at_work = True
         if not is_over:
+            self._teller.begun(run, work)
             self._desk.extend(call, limits.timeout_s)
 
     def _take(

@@ -70,7 +70,7 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         raise FrameError("other outputs than the node has")
     values: list[tuple[str, Value]] = []
     for name, segment, kind, preview in zip(outputs, segments, types, previews, strict=True):
-        if segment.size <= INLINE_BYTES and not is_value(segment.read()):
+        if segment.size <= INLINE_BYTES and not is_value(segment.data or segment.read()):
             return _no_value(worker, call, name, header, segments)
         shown = None if preview is None else optional_text(preview)
         values.append((name, Value(payload=segment, type=kind, preview=shown)))
