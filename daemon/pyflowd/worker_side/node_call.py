@@ -184,19 +184,14 @@ def finish_process() -> None:
 def flush_output() -> None:
     """Hand everything written so far to the pipes."""
     stdout, stderr = sys.stdout, sys.stderr
-    _flush(stdout)
-    _flush(stderr)
-    if stdout is not sys.__stdout__ or stderr is not sys.__stderr__:
-        _flush(sys.__stdout__)
-        _flush(sys.__stderr__)
+    are_ours = stdout is sys.__stdout__ and stderr is sys.__stderr__
+    streams: tuple[Any, ...] = (stdout, stderr) if are_ours else (stdout, stderr, sys.__stdout__, sys.__stderr__)
+    for stream in streams:
+        try:
+            stream.flush()
+        except Exception:  # noqa: PERF203 - the node may have closed or replaced it
+            continue
     _flush_stdio(None)
-
-
-def _flush(stream: Any) -> None:
-    try:
-        stream.flush()
-    except Exception:  # the node may have closed or replaced it
-        return
 
 
 def plant(seed: int) -> None:

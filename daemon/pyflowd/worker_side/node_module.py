@@ -87,8 +87,9 @@ def recall(title: str) -> tuple[Entry, list[str], Any]:
         raise CallError("environment", "the node's code was not kept from its last call")
     entry, positional_names, code = _loaded[-1]
     name, former = _registered[-1]
-    filename = retitle(code, title)
+    filename = FILENAME % title
     if filename != former:
+        retitle(code, title)
         lines = cache.pop(former, None)
         if lines is not None:
             cache[filename] = (*lines[:3], filename)
