@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pyflowd_client.conversation import ACK_EVENTS, Conversation
 from pyflowd_client.errors import ProtocolMismatch, Refused, RequestUnsendable
-from pyflowd_client.protocol import codec, events, replies, requests
+from pyflowd_client.protocol import daemon_codec, events, replies, requests
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES, WINDOW_BYTES
@@ -21,23 +21,23 @@ RUN = RunId("r1")
 
 def output(seq: int, text: str = "x", run: RunId = RUN) -> bytes:
     event = events.NodeOutput(run=run, seq=seq, time=0.0, node=NodeId("n"), stream="stdout", text=text)
-    return orjson.dumps(codec.event_to_wire(event))
+    return orjson.dumps(daemon_codec.event_to_wire(event))
 
 
 def finished(seq: int, run: RunId = RUN) -> bytes:
     event = events.RunFinished(run=run, seq=seq, time=0.0, state=RunState.SUCCEEDED, duration_s=0.0)
-    return orjson.dumps(codec.event_to_wire(event))
+    return orjson.dumps(daemon_codec.event_to_wire(event))
 
 
 def told(*encoded: bytes) -> bytes:
-    return codec.encode_events(list(encoded))
+    return daemon_codec.encode_events(list(encoded))
 
 
 def submitted() -> Conversation:
     """A conversation that follows RUN, with nothing left to send."""
     conversation = Conversation()
     request_id = conversation.ask(requests.SubmitRun(document="d"))
-    conversation.receive(codec.encode_reply(request_id, replies.RunAccepted(run=RUN)))
+    conversation.receive(daemon_codec.encode_reply(request_id, replies.RunAccepted(run=RUN)))
     assert conversation.reply(request_id) == replies.RunAccepted(run=RUN)
     conversation.outgoing.clear()
     return conversation
@@ -51,7 +51,7 @@ def sent(conversation: Conversation) -> list[bytes]:
 
 
 def asked(conversation: Conversation) -> list[requests.Request]:
-    return [codec.decode_request(message)[1] for message in sent(conversation)]
+    return [daemon_codec.decode_request(message)[1] for message in sent(conversation)]
 
 
 def taken(conversation: Conversation, run: RunId = RUN) -> list[int]:
@@ -64,7 +64,7 @@ def taken(conversation: Conversation, run: RunId = RUN) -> list[int]:
 def test_replies_find_their_requests_in_any_order() -> None:
     conversation = Conversation()
     first, second = conversation.ask(requests.GetStatus()), conversation.ask(requests.Goodbye())
-    conversation.receive(codec.encode_reply(second, replies.Done()))
+    conversation.receive(daemon_codec.encode_reply(second, replies.Done()))
     assert conversation.reply(first) is None
     assert conversation.reply(second) == replies.Done()
     assert conversation.reply(second) is None
@@ -74,7 +74,7 @@ def test_a_refusal_is_raised_with_its_code() -> None:
     conversation = Conversation()
     request_id = conversation.ask(requests.CancelRun(run=RUN))
     error = ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message="no such run")
-    conversation.receive(codec.encode_reply(request_id, replies.Refused(error=error)))
+    conversation.receive(daemon_codec.encode_reply(request_id, replies.Refused(error=error)))
     with pytest.raises(Refused, match="no such run") as caught:
         conversation.reply(request_id)
     assert caught.value.code is ErrorCode.UNKNOWN_RUN
@@ -91,7 +91,7 @@ def test_a_daemon_without_a_common_version_is_a_mismatch(reply: replies.Reply) -
     conversation = Conversation()
     request_id = conversation.greet("test")
     with pytest.raises(ProtocolMismatch):  # noqa: PT012 - whichever of the two notices
-        conversation.receive(codec.encode_reply(request_id, reply))
+        conversation.receive(daemon_codec.encode_reply(request_id, reply))
         conversation.reply(request_id)
 
 
@@ -106,7 +106,7 @@ def test_nonsense_is_a_mismatch(data: bytes) -> None:
 def test_an_answer_to_nothing_is_a_mismatch_that_says_why() -> None:
     error = ErrorInfo(code=ErrorCode.BAD_MESSAGE, message="not JSON at all")
     with pytest.raises(ProtocolMismatch, match="not JSON at all"):
-        Conversation().receive(codec.encode_reply(None, replies.Refused(error=error)))
+        Conversation().receive(daemon_codec.encode_reply(None, replies.Refused(error=error)))
 
 
 def test_a_request_that_is_too_large_is_not_sent() -> None:
@@ -135,7 +135,7 @@ def test_a_gap_is_asked_for_once_and_what_comes_twice_is_dropped() -> None:
     conversation.receive(told(output(5)))
     assert asked(conversation) == [requests.FollowRun(run=RUN, from_seq=2)]
     conversation.receive(
-        codec.encode_reply(2, replies.Following(run=RUN, state=RunState.RUNNING, first_seq=1, last_seq=6))
+        daemon_codec.encode_reply(2, replies.Following(run=RUN, state=RunState.RUNNING, first_seq=1, last_seq=6))
     )
     conversation.receive(told(output(1), output(2), output(3), output(3), output(4)))
     conversation.receive(told(output(5), finished(6)))
@@ -146,7 +146,7 @@ def test_a_gap_is_asked_for_once_and_what_comes_twice_is_dropped() -> None:
 def test_lost_events_close_the_gap_they_explain() -> None:
     conversation = submitted()
     lost = events.EventsLost(run=RUN, seq=9, time=0.0, first_seq=2, last_seq=9)
-    conversation.receive(told(output(1), orjson.dumps(codec.event_to_wire(lost)), output(10), finished(11)))
+    conversation.receive(told(output(1), orjson.dumps(daemon_codec.event_to_wire(lost)), output(10), finished(11)))
     assert taken(conversation) == [1, 9, 10, 11]
     assert asked(conversation) == []
 
@@ -155,7 +155,7 @@ def test_a_gap_that_cannot_be_filled_is_an_error_after_what_came_before_it() -> 
     conversation = submitted()
     conversation.receive(told(output(1), output(3)))
     error = ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message="forgotten")
-    conversation.receive(codec.encode_reply(2, replies.Refused(error=error)))
+    conversation.receive(daemon_codec.encode_reply(2, replies.Refused(error=error)))
     first = conversation.next_event(RUN)
     assert first is not None
     assert first.seq == 1
@@ -204,10 +204,10 @@ class Network:
     def answer(self, conversation: Conversation, sizes: list[int]) -> None:
         """Carry out what the conversation asks."""
         for message in sent(conversation):
-            request_id, request = codec.decode_request(message)
+            request_id, request = daemon_codec.decode_request(message)
             if isinstance(request, requests.FollowRun):
                 following = replies.Following(run=RUN, state=RunState.RUNNING, first_seq=1, last_seq=len(self.told))
-                self.on_the_way.append(codec.encode_reply(request_id, following))
+                self.on_the_way.append(daemon_codec.encode_reply(request_id, following))
                 self.send_from(request.from_seq, sizes)
 
 
@@ -259,7 +259,7 @@ def present(request_id: int, last_seq: int) -> bytes:
     reply = replies.LiveFollowing(
         run=RUN, state=RunState.RUNNING, last_seq=last_seq, graph="g", isolation="fresh", is_paused=False
     )
-    return codec.encode_reply(request_id, reply)
+    return daemon_codec.encode_reply(request_id, reply)
 
 
 def test_who_joins_a_live_session_has_the_events_after_the_present() -> None:
@@ -279,7 +279,9 @@ def test_who_follows_a_live_session_loses_nothing_by_asking_how_it_is() -> None:
     assert asked(conversation)[-1] == requests.FollowRun(run=RUN, from_seq=3)
     conversation.receive(told(output(5)))
     conversation.receive(
-        codec.encode_reply(request_id + 1, replies.Following(run=RUN, state=RunState.RUNNING, first_seq=1, last_seq=5))
+        daemon_codec.encode_reply(
+            request_id + 1, replies.Following(run=RUN, state=RunState.RUNNING, first_seq=1, last_seq=5)
+        )
     )
     conversation.receive(told(output(3), output(4), output(5)))
     assert taken(conversation) == [1, 2, 3, 4, 5]
@@ -291,5 +293,5 @@ def test_who_leaves_a_run_has_no_more_of_its_events_and_a_refused_one_is_not_fol
     conversation.receive(told(output(1)))
     assert not conversation.is_following(RUN)
     refusal = replies.Refused(error=ErrorInfo(code=ErrorCode.UNKNOWN_RUN, message="no"))
-    conversation.receive(codec.encode_reply(conversation.follow_live(RUN), refusal))
+    conversation.receive(daemon_codec.encode_reply(conversation.follow_live(RUN), refusal))
     assert not conversation.is_following(RUN)

@@ -12,7 +12,7 @@ from pyflowd_client.conversation import Conversation
 from pyflowd_client.errors import ChangeRefused, GraphFileError, Refused, RequestUnsendable
 from pyflowd_client.live_changes import MOST_UNANSWERED, LiveChanges
 from pyflowd_client.live_handle import LiveHandle
-from pyflowd_client.protocol import codec, events, replies, requests
+from pyflowd_client.protocol import daemon_codec, events, replies, requests
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
@@ -276,14 +276,14 @@ def test_changes_wait_until_the_session_has_begun_and_are_sent_in_their_order() 
     conversation = Conversation()
     live = LiveHandle(conversation, RUN, is_own=True)
     opened = conversation.ask(requests.OpenLive(graph=requests.SubmitRun(document="d")))
-    conversation.receive(codec.encode_reply(opened, replies.RunAccepted(run=RUN)))
+    conversation.receive(daemon_codec.encode_reply(opened, replies.RunAccepted(run=RUN)))
     conversation.outgoing.clear()
     names = [live._put(live.triggering(node, None, None)) for node in ("A", "B")]
     assert not conversation.outgoing
     assert not live.is_settled
     started = events.RunStarted(run=RUN, seq=1, time=0.0, graph="g", nodes=2)
-    conversation.receive(codec.encode_events([orjson.dumps(codec.event_to_wire(started))]))
+    conversation.receive(daemon_codec.encode_events([orjson.dumps(daemon_codec.event_to_wire(started))]))
     live._look()
     names.append(live._put(live.triggering("C", None, None)))
-    asked = [codec.decode_request(message)[1] for message in conversation.outgoing]
+    asked = [daemon_codec.decode_request(message)[1] for message in conversation.outgoing]
     assert [request.change for request in asked if isinstance(request, requests.UpdateLive)] == names

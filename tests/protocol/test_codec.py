@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyflowd_client.protocol import codec, events, replies, requests
+from pyflowd_client.protocol import codec, daemon_codec, events, replies, requests
 from pyflowd_client.protocol.codec import EventRecord, ProtocolError
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.options import NO_CHOICE, EnvironmentChoice
@@ -18,7 +18,7 @@ SUBMIT = {"request": "submit_run", "id": 3, "document": "d"}
 
 def refusal(message: object) -> ProtocolError:
     with pytest.raises(ProtocolError) as caught:
-        codec.decode_request(json.dumps(message).encode())
+        daemon_codec.decode_request(json.dumps(message).encode())
     return caught.value
 
 
@@ -52,14 +52,14 @@ def test_a_missing_field_is_named() -> None:
 
 
 def test_a_whole_number_is_good_where_a_fraction_may_be() -> None:
-    _, request = codec.decode_request(json.dumps(SUBMIT | {"options": {"timeout_s": 2}}).encode())
+    _, request = daemon_codec.decode_request(json.dumps(SUBMIT | {"options": {"timeout_s": 2}}).encode())
     assert isinstance(request, requests.SubmitRun)
     assert request.options.timeout_s == 2.0
 
 
 def test_null_means_no_limit_and_nothing_means_the_default() -> None:
-    _, limited = codec.decode_request(json.dumps(SUBMIT | {"options": {}}).encode())
-    _, unlimited = codec.decode_request(json.dumps(SUBMIT | {"options": {"max_value_bytes": None}}).encode())
+    _, limited = daemon_codec.decode_request(json.dumps(SUBMIT | {"options": {}}).encode())
+    _, unlimited = daemon_codec.decode_request(json.dumps(SUBMIT | {"options": {"max_value_bytes": None}}).encode())
     assert isinstance(limited, requests.SubmitRun)
     assert isinstance(unlimited, requests.SubmitRun)
     assert (limited.options.max_value_bytes, unlimited.options.max_value_bytes) == (1_000_000, None)
@@ -82,7 +82,7 @@ def test_of_a_choice_of_environment_only_what_was_chosen_travels(
         request = kind(document="d", environment=choice)
         written = codec.encode_request(3, request)
         assert json.loads(written).get("environment") == wire
-        assert codec.decode_request(written) == (3, request)
+        assert daemon_codec.decode_request(written) == (3, request)
 
 
 def test_messages_in_messages_come_back_as_what_they_were() -> None:
@@ -96,7 +96,7 @@ def test_messages_in_messages_come_back_as_what_they_were() -> None:
         packages=(replies.Package(name="numpy", version="2"),),
         fork_servers=(server, replies.ForkServer(state="cold")),
     )
-    assert codec.decode_from_daemon(codec.encode_reply(1, reply)) == (1, reply)
+    assert codec.decode_from_daemon(daemon_codec.encode_reply(1, reply)) == (1, reply)
 
 
 def read(text: str) -> list[EventRecord]:
@@ -131,7 +131,7 @@ def test_each_event_keeps_its_own_text_and_its_values_to_the_last_bit(values: li
                     "state": "done", "outputs": {"value": value}}, ensure_ascii=False)
         for seq, value in enumerate(values, 1)
     ]  # fmt: skip
-    records = read(codec.encode_events([text.encode() for text in texts]).decode())
+    records = read(daemon_codec.encode_events([text.encode() for text in texts]).decode())
     assert [record.text for record in records] == texts
     for record, value in zip(records, values, strict=True):
         event = record.decode()
@@ -141,4 +141,4 @@ def test_each_event_keeps_its_own_text_and_its_values_to_the_last_bit(values: li
 
 def test_fields_without_a_value_do_not_travel() -> None:
     event = events.NodeFinished(run=RunId("r"), seq=1, time=0.0, node=NodeId("n"), title="N", state=NodeState.DONE)
-    assert "error" not in codec.event_to_wire(event)
+    assert "error" not in daemon_codec.event_to_wire(event)

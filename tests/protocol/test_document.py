@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pyflowd_client.protocol.codec import decode_from_daemon, decode_request
+from pyflowd_client.protocol.codec import decode_from_daemon
+from pyflowd_client.protocol.daemon_codec import decode_request
 from pyflowd_client.protocol.errors import ErrorCode, exit_status
 from pyflowd_client.protocol.events import EVENTS
 from pyflowd_client.protocol.message import Message

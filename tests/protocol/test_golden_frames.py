@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyflowd_client.protocol import codec
+from pyflowd_client.protocol import codec, daemon_codec
 from pyflowd_client.protocol.errors import ErrorCode
 from pyflowd_client.protocol.events import EVENTS
 from pyflowd_client.protocol.replies import REPLIES
@@ -38,9 +38,9 @@ def encoded(frame: dict[str, Any]) -> bytes:
 
 @pytest.mark.parametrize("frame", frames("requests"), ids=lambda frame: frame["request"])
 def test_requests_are_read_as_ever_and_written_without_their_defaults(frame: dict[str, Any]) -> None:
-    request_id, request = codec.decode_request(encoded(frame))
+    request_id, request = daemon_codec.decode_request(encoded(frame))
     written = codec.encode_request(request_id, request)
-    assert codec.decode_request(written) == (request_id, request)
+    assert daemon_codec.decode_request(written) == (request_id, request)
     assert is_part_of(json.loads(written), frame)
 
 
@@ -48,7 +48,7 @@ def test_requests_are_read_as_ever_and_written_without_their_defaults(frame: dic
 def test_replies_are_read_and_written_as_ever(frame: dict[str, Any]) -> None:
     decoded = codec.decode_from_daemon(encoded(frame))
     assert isinstance(decoded, tuple)
-    assert json.loads(codec.encode_reply(*decoded)) == frame
+    assert json.loads(daemon_codec.encode_reply(*decoded)) == frame
 
 
 @pytest.mark.parametrize("frame", frames("events"), ids=lambda frame: frame["event"])
@@ -56,10 +56,12 @@ def test_events_are_read_and_written_as_ever(frame: dict[str, Any]) -> None:
     (record,) = codec.decode_from_daemon(encoded({"events": [frame]}))
     event = record.decode()
     assert event is not None
-    assert codec.event_to_wire(event) == frame
+    assert daemon_codec.event_to_wire(event) == frame
     given = {name: value for name, value in vars(event).items() if value != event.DEFAULTS.get(name)}
-    assert list(codec.content_to_wire(type(event), given).items()) == list(codec.event_to_wire(event).items())
-    assert list(codec.event_to_wire(event).get("outputs", {})) == list(frame.get("outputs", {}))
+    assert list(daemon_codec.content_to_wire(type(event), given).items()) == list(
+        daemon_codec.event_to_wire(event).items()
+    )
+    assert list(daemon_codec.event_to_wire(event).get("outputs", {})) == list(frame.get("outputs", {}))
 
 
 def test_every_message_is_recorded() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import zmq
 
-from pyflowd_client.protocol import codec, events, replies, requests
+from pyflowd_client.protocol import daemon_codec, events, replies, requests
 from pyflowd_client.protocol.errors import ErrorCode, ErrorFrame, ErrorInfo
 from pyflowd_client.protocol.ids import NodeId, RunId
 from pyflowd_client.protocol.limits import WINDOW_BYTES, WINDOW_EVENTS
@@ -45,7 +45,7 @@ class Teller:
     def tell(self, kind: type[Any], /, **fields: Any) -> None:
         """One event; fields that hold raw JSON bytes are spliced in as they are."""
         event = kind(run=self.run, seq=len(self.encoded) + 1, time=time.time(), **fields)
-        self.encoded.append(orjson.dumps(codec.event_to_wire(event)))
+        self.encoded.append(orjson.dumps(daemon_codec.event_to_wire(event)))
         self.is_over |= kind is events.RunFinished
 
     def tell_raw(self, fields: str) -> None:
@@ -250,11 +250,11 @@ class FakeDaemon:
         self._context.term()
 
     def _answer(self, client: bytes, data: bytes) -> None:
-        request_id, request = codec.decode_request(data)
+        request_id, request = daemon_codec.decode_request(data)
         self.asked.append(request)
         reply = self._reply(client, request)
         if reply is not None:
-            self._router.send_multipart([client, codec.encode_reply(request_id, reply)])
+            self._router.send_multipart([client, daemon_codec.encode_reply(request_id, reply)])
         self._tell_all()
 
     def _reply(self, client: bytes, request: requests.Request) -> replies.Reply | None:
@@ -387,7 +387,7 @@ class FakeDaemon:
     def _tell_all(self) -> None:
         for (client, run), follower in self._followers.items():
             for batch in self._batches(self._runs[run], follower):
-                self._router.send_multipart([client, codec.encode_events(batch)])
+                self._router.send_multipart([client, daemon_codec.encode_events(batch)])
 
     def _batches(self, teller: Teller, follower: Follower) -> Iterator[list[bytes]]:
         while follower.sent < len(teller.encoded) and follower.may_receive(teller.encoded):

@@ -1,9 +1,8 @@
-"""Messages <-> bytes. The only place that knows JSON; it refuses whatever does not fit the types.
+"""Messages <-> bytes, as a client needs it; what only the daemon does is in `daemon_codec`.
 
-Requests are read strictly: an unknown field may carry a wish (a permission, a limit) that must not be
-ignored in silence. Replies and events are read leniently: a newer daemon may say more.
-Values are decoded by the standard library, since orjson turns integers over 64 bits into floats. What only the daemon
-does uses orjson; it is imported there, as it brings 25 modules along that no command of pyflowctl needs.
+It refuses whatever does not fit the types. Requests are read strictly: an unknown field may carry a wish (a permission,
+a limit) that must not be ignored in silence. Replies and events are read leniently: a newer daemon may say more.
+Values are decoded by the standard library, since orjson turns integers over 64 bits into floats.
 """
 
 import json
@@ -18,7 +17,7 @@ from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.json_text import writer
 from pyflowd_client.protocol.message import Message
 from pyflowd_client.protocol.replies import REPLIES, Reply
-from pyflowd_client.protocol.requests import REQUESTS, Request
+from pyflowd_client.protocol.requests import Request
 from pyflowd_client.protocol.states import ChangeKind, NodeState, RunState
 
 Reader = Callable[[Any, bool], Any]
@@ -92,53 +91,6 @@ def _wishes(message: Message) -> Json:
     return wire
 
 
-def decode_request(data: bytes) -> tuple[int, Request]:
-    """The request and its id; ProtocolError on anything else, with the id if there is one."""
-    import orjson
-
-    try:
-        message = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise ProtocolError(f"not JSON: {error}") from None
-    if type(message) is not dict:
-        raise _no_object(message)
-    request_id = message.pop("id", None)
-    if type(request_id) is not int or request_id < 0:
-        raise ProtocolError("a request needs an `id`, an integer of 0 or more")
-    kind = REQUESTS.get(str(message.pop("request", "")))
-    if kind is None:
-        raise ProtocolError(f"unknown request; known are: {', '.join(REQUESTS)}", request_id)
-    try:
-        return request_id, from_wire(kind, message, strict=True)
-    except ProtocolError as error:
-        raise ProtocolError(f"{kind.NAME}: {error}", request_id) from None
-
-
-def encode_reply(request_id: int | None, reply: Reply) -> bytes:
-    """`{"reply": name, "id": n, ...}`; the id is null when the request's could not be read."""
-    return dump(reply_to_wire(request_id, reply))
-
-
-def reply_to_wire(request_id: int | None, reply: Reply) -> Json:
-    """`{"reply": name, "id": n, ...}`; fields that are None are left out."""
-    return _fill({"reply": reply.NAME, "id": request_id}, reply.__dict__)
-
-
-def event_to_wire(event: Event) -> Json:
-    """`{"event": name, ...}`; fields that are None are left out."""
-    return _fill({"event": event.NAME}, event.__dict__)
-
-
-def content_to_wire(kind: type[Event], content: Json) -> Json:
-    """The same for an event that nobody has made yet, from the fields that it would be made with; unchecked."""
-    return _fill({"event": kind.NAME}, kind.complete(content))
-
-
-def encode_events(encoded: list[bytes]) -> bytes:
-    """Several events, each already encoded, as one message `{"events": [...]}`."""
-    return b'{"events":[' + b",".join(encoded) + b"]}"
-
-
 def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventRecord]:
     """A reply with the id of its request, or the events of one message."""
     try:
@@ -191,10 +143,11 @@ _PATIENT_DECODER = json.JSONDecoder(parse_int=_long_integer)
 
 def to_wire(message: Message) -> Json:
     """A message's fields as JSON-able objects; None is left out."""
-    return _fill({}, message.__dict__)
+    return fill({}, message.__dict__)
 
 
-def _fill(wire: Json, fields: Json) -> Json:
+def fill(wire: Json, fields: Json) -> Json:
+    """Add fields that are not None, as JSON-able objects."""
     for name, value in fields.items():
         if value is not None:
             wire[name] = value if type(value) in _PLAIN else _value_to_wire(value)
@@ -207,26 +160,6 @@ def _value_to_wire(value: Any) -> Any:
     if type(value) is tuple:
         return [_value_to_wire(item) for item in value]
     return value
-
-
-def dump(wire: Json) -> bytes:
-    """JSON text; lone surrogates, which UTF-8 cannot carry, are written as `\\udxxx` in words."""
-    import orjson
-
-    try:
-        return orjson.dumps(wire)
-    except TypeError:
-        return orjson.dumps(_printable(wire))
-
-
-def _printable(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {_printable(key): _printable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_printable(item) for item in value]
-    return to_wire(value) if isinstance(value, Message) else value
 
 
 def from_wire(kind: type[M], wire: Json, *, strict: bool) -> M:
@@ -351,10 +284,11 @@ def _plain_reader(kind: type[Any]) -> Reader:
 
 def _object(value: Any) -> Json:
     if type(value) is not dict:
-        raise _no_object(value)
+        raise no_object(value)
     found: Json = value
     return found
 
 
-def _no_object(value: Any) -> ProtocolError:
+def no_object(value: Any) -> ProtocolError:
+    """It should have been one."""
     return ProtocolError(f"must be an object, not {type(value).__name__}")

@@ -19,7 +19,7 @@ from pyflowd.core.stimuli import RunUnfollowed
 from pyflowd.core.values import Kept, Value
 from pyflowd.shell.value_text import is_value
 from pyflowd.worker_side.frames import INLINE_BYTES
-from pyflowd_client.protocol.codec import content_to_wire, dump, encode_events, event_to_wire, reply_to_wire
+from pyflowd_client.protocol.daemon_codec import content_to_wire, dump, encode_events, event_to_wire, reply_to_wire
 from pyflowd_client.protocol.events import (
     Event,
     EventsLost,

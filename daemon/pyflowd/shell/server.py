@@ -29,7 +29,8 @@ from pyflowd.shell.refusals import Refusal
 from pyflowd.shell.reports import Reports
 from pyflowd.shell.sessions import Session, Sessions, descends_from_us, peer_of
 from pyflowd_client.protocol import replies, requests
-from pyflowd_client.protocol.codec import ProtocolError, decode_request, encode_reply
+from pyflowd_client.protocol.codec import ProtocolError
+from pyflowd_client.protocol.daemon_codec import decode_request, encode_reply
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 from pyflowd_client.protocol.limits import MAX_REQUEST_BYTES
 from pyflowd_client.protocol.version import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
