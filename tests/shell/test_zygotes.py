@@ -14,7 +14,7 @@ from pyflowd.core import effects, stimuli
 from pyflowd.core.ids import EnvironmentId, WorkerId, ZygoteId
 from pyflowd.shell import event_loop, zygote_process
 from support.environments import make_environment, write_files
-from support.fork_servers import ForkServers, fork_servers
+from support.fork_servers import PATIENCE_S, ForkServers, fork_servers
 from support.stand_in_python import make_script
 from support.tiers import ALL, BEST, WRAPPED
 from support.zygote import find_interpreters
@@ -82,11 +82,11 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_environment(OWN, folder / "env", MODULES)
 
 
-def running(python: str) -> list[psutil.Process]:
-    """The processes of an interpreter, but for those that are about to end."""
+def running(python: str, patience_s: float = 0.5) -> list[psutil.Process]:
+    """The processes of an interpreter, but for those that end within so many seconds."""
     every = psutil.process_iter(["cmdline"])
     found = [process for process in every if (process.info["cmdline"] or [""])[0] == python]
-    _, alive = psutil.wait_procs(found, 0.5)
+    _, alive = psutil.wait_procs(found, patience_s)
     return alive
 
 
@@ -259,7 +259,7 @@ def test_a_fork_server_that_tells_of_no_death_is_given_up(
         servers.zygotes.kill(effects.KillWorker(zygote=zygote, worker=worker))
         [lost] = await servers.wait(1, stimuli.ZygoteLost)
         assert lost == stimuli.ZygoteLost(zygote=zygote, reason=f"{python} does not answer")
-        assert running(python) == []
+        assert running(python, PATIENCE_S) == []
 
     within(tier, scenario)
 
