@@ -19,6 +19,9 @@ def frame(header, rest=b""):
 def answer(call=call_number, value=b"1", **more):
     return frame({"kind": "done", "call": call, "types": ["int"], "previews": [None], "warnings": [], "cpu_s": 0,
                   "peak_memory_bytes": 0, "segments": [len(value)], **more}, value)
+def brief(call=call_number, value=b"1", kind=b"int", cpu_s=0.0, peak=0, count=1, size=None):
+    head = struct.pack("<IQdQqH", 0, call, cpu_s, peak, -1, count)
+    return head + struct.pack("<IH", len(value) if size is None else size, len(kind)) + kind + value
 """
 AND_WAIT = "\ntime.sleep(0.2)"
 
@@ -33,6 +36,16 @@ FRAMES = (
     ("an answer to the call of another", "for number in range(1, 300):\n"
      "    if number != call_number: attempt(ours.send, answer(number))"),
     ("an answer that says it was killed", "ours.send(frame({'kind': 'exited', 'workers': [[1, 1, 9, 0, 0]]}))"),
+    ("an answer in brief to the call of another", "for number in range(1, 300):\n"
+     "    if number != call_number: attempt(ours.send, brief(number))"),
+    ("an answer in brief that is cut short", "ours.send(brief()[:-1])"),
+    ("an answer in brief with 65,535 outputs", "ours.send(brief(count=65_535))"),
+    ("an answer in brief with 4 GB announced", "ours.send(brief(size=0xFFFFFFFF))"),
+    ("an answer in brief that used what cannot be", "ours.send(brief(cpu_s=float('nan'), peak=2**64 - 1))"),
+    ("an answer in brief that says what it likes of its type", "ours.send(brief(kind=b'\\xff' * 60_000))"),
+    ("an answer in brief with descriptors",
+     "ours.sendmsg([brief()], [(1, 1, array.array('i', [os.open('/dev/null', 0)]))])"),
+    ("a value in brief that is not whole", "ours.send(brief(value=b'1},\"state\":\"failed\"'))"),
     ("a value that is not whole", "ours.send(answer(value=b'[1', segments=[2]))"),
     ("a value in a memfd that is not sealed",
      "file = os.memfd_create('x', 2)\nos.write(file, b'[1]')\n"

@@ -14,7 +14,8 @@ ANSWER = """
 import gc, json, os, stat, struct
 gc.unfreeze()
 VALUE = %r
-IN_MEMFD = %r
+HOW = %r
+IN_MEMFD = HOW == "memfd"
 call = next(o for o in gc.get_objects() if type(o).__name__ == "Progress").call
 header = {"kind": "done", "call": call, "types": ["int"], "previews": [None], "warnings": [],
           "cpu_s": 0, "peak_memory_bytes": 0, "segments": [len(VALUE)]}
@@ -28,6 +29,8 @@ if IN_MEMFD:
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd]))]
 text = json.dumps(header).encode()
 packet = struct.pack("<I", len(text)) + text + (b"" if IN_MEMFD else VALUE)
+if HOW == "brief":
+    packet = struct.pack("<IQdQqHIH", 0, call, 0.0, 0, -1, 1, len(VALUE), 3) + b"int" + VALUE
 import socket
 for fd in range(3, 1024):
     try:
@@ -35,6 +38,7 @@ for fd in range(3, 1024):
     except OSError: pass
 os._exit(0)
 """
+WAYS = ["inline", "memfd", "brief"]
 FORGERIES = [
     b'1},"state":"failed","error":{"code":"exited","message":"forged"}',
     b'1}},{"event":"run_finished","run":"r","seq":99,"state":"succeeded"},{"a":{"b":1',
@@ -44,14 +48,14 @@ FORGERIES = [
 ]
 
 
-def answering(value: bytes, *, in_memfd: bool) -> str:
-    return graph(node(ANSWER % (value, in_memfd)))
+def answering(value: bytes, how: str) -> str:
+    return graph(node(ANSWER % (value, how)))
 
 
-@pytest.mark.parametrize("in_memfd", [False, True], ids=["inline", "memfd"])
+@pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("value", FORGERIES)
-def test_a_forged_value_fails_its_node_and_says_nothing_else(client: Client, value: bytes, in_memfd: bool) -> None:
-    run = client.run_document(answering(value, in_memfd=in_memfd))
+def test_a_forged_value_fails_its_node_and_says_nothing_else(client: Client, value: bytes, how: str) -> None:
+    run = client.run_document(answering(value, how))
     (finished,) = [event for event in run if isinstance(event, NodeFinished)]
     assert finished.state == "failed"
     assert finished.error is not None
@@ -63,7 +67,7 @@ def test_a_forged_value_fails_its_node_and_says_nothing_else(client: Client, val
 
 def test_a_large_forged_value_is_not_shown(client: Client) -> None:
     value = b'1},"state":"failed","x":"' + b"x" * 100_000 + b'"'
-    run = client.run_document(answering(value, in_memfd=True))
+    run = client.run_document(answering(value, "memfd"))
     (finished,) = [event for event in run if isinstance(event, NodeFinished)]
     assert finished.state == "done"
     shown = {"type": "int", "size_bytes": len(value), "preview": None}
@@ -72,18 +76,18 @@ def test_a_large_forged_value_is_not_shown(client: Client) -> None:
 
 def test_a_node_that_answers_what_it_was_not_asked_fails(client: Client) -> None:
     lie = 'header.update(kind="inspected", segments=[2]); VALUE = b"[]"\ntext = json'
-    body = (ANSWER % (b"1", False)).replace("text = json", lie)
+    body = (ANSWER % (b"1", "inline")).replace("text = json", lie)
     run = client.run_document(graph(node(body)), timeout_s=5)
     list(run)
     assert run.failures[0].error is not None
     assert run.failures[0].error.code is ErrorCode.BAD_FRAME
 
 
-def test_an_honest_answer_by_hand_is_taken(client: Client) -> None:
+@pytest.mark.parametrize("how", WAYS)
+def test_an_honest_answer_by_hand_is_taken(client: Client, how: str) -> None:
     """The other tests mean something only if this way of answering works."""
-    for in_memfd in (False, True):
-        text = json.dumps([1, {"a": None}]).encode()
-        assert client.run_document(answering(text, in_memfd=in_memfd)).result()["n0"]["output_1"] == [1, {"a": None}]
+    text = json.dumps([1, {"a": None}]).encode()
+    assert client.run_document(answering(text, how)).result()["n0"]["output_1"] == [1, {"a": None}]
 
 
 def test_what_is_nested_too_deeply_to_be_told_fails_its_node(client: Client) -> None:

@@ -23,7 +23,7 @@ import psutil
 
 import pyflowd.worker_side
 from pyflowd.shell.process_facts import read_pid
-from pyflowd.worker_side import frames, orders
+from pyflowd.worker_side import brief, frames, orders
 from pyflowd.worker_side.confinement import FLOOR
 
 WORKER_SIDE = Path(pyflowd.worker_side.__file__).parent
@@ -81,7 +81,7 @@ class Worker:
             if self.link.fileno() not in ready:
                 continue
             try:
-                header, segments, _ = frames.receive(self.link)
+                header, segments = receive_answer(self.link)
             except ConnectionError:
                 raise frames.ClosedError from None
             if header["kind"] != "progress":
@@ -355,6 +355,20 @@ def send_call(
     orders.send(worker.link, (orders.CALL, *call), [one.descriptor for one in spilled if one.descriptor is not None])
     for one in spilled:
         one.close()
+
+
+def receive_answer(link: socket.socket) -> tuple[dict[str, Any], list[frames.Segment]]:
+    """The next frame of a worker, though it be in brief. ClosedError when the worker is gone."""
+    packet, descriptors = frames.receive_packet(link, frames.MAX_PACKET_BYTES)
+    if not packet:
+        raise frames.ClosedError
+    if not packet.startswith(brief.MARK):
+        header, segments, _ = frames.take_apart(packet, descriptors)
+        return header, segments
+    call, (cpu_s, peak_bytes, scratch_bytes), outputs = brief.unpack(packet)
+    header = {"kind": "done", "call": call, "types": [kind for kind, _ in outputs]}
+    header |= {"cpu_s": cpu_s, "peak_memory_bytes": peak_bytes, "scratch_bytes": scratch_bytes}
+    return header, [frames.Segment(text) for _, text in outputs]
 
 
 def run_node(zygote: Zygote, source: str, inputs: dict[str, bytes] | None = None, **options: Any) -> Answer:

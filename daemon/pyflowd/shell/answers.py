@@ -22,8 +22,19 @@ from pyflowd.core.values import Value
 from pyflowd.graph.diagnostics import DiagnosticCode
 from pyflowd.graph.interface import CodeInterface, CodeProblem, CodeRemark, InputPin, OutputPin
 from pyflowd.shell.error_frames import frames_in
-from pyflowd.shell.shapes import Header, imports_in, number_in, objects_in, optional_text, text_in, texts_in, whole_in
+from pyflowd.shell.shapes import (
+    WHOLE_MOST,
+    Header,
+    imports_in,
+    number_in,
+    objects_in,
+    optional_text,
+    text_in,
+    texts_in,
+    whole_in,
+)
 from pyflowd.shell.value_text import is_value
+from pyflowd.worker_side import brief
 from pyflowd.worker_side.frames import INLINE_BYTES, FrameError, Segment
 from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
@@ -45,6 +56,22 @@ NODE_ERRORS = frozenset(
         ErrorCode.CANCELLED,
     }
 )
+
+
+def read_brief(worker: WorkerId, outputs: Sequence[str], packet: bytes) -> Stimulus:
+    """As `read_answer`, of an answer in brief."""
+    call, (cpu_s, peak_bytes, scratch_bytes), texts = brief.unpack(packet)
+    if len(texts) != len(outputs):
+        raise FrameError("other outputs than the node has")
+    if not -WHOLE_MOST < cpu_s < WHOLE_MOST or peak_bytes >= WHOLE_MOST:
+        raise FrameError("used what cannot be")
+    usage = Usage(cpu_s, peak_bytes, None, None if scratch_bytes < 0 else scratch_bytes)
+    values: list[tuple[str, Value]] = []
+    for name, (kind, text) in zip(outputs, texts, strict=True):
+        if not is_value(text):
+            return _no_value(worker, CallId(call), name, usage)
+        values.append((name, Value(payload=Segment(text), type=kind)))
+    return CallDone(worker=worker, call=CallId(call), outputs=tuple(values), warnings=(), usage=usage, imports=())
 
 
 def read_answer(
@@ -71,7 +98,9 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
     values: list[tuple[str, Value]] = []
     for name, segment, kind, preview in zip(outputs, segments, types, previews, strict=True):
         if segment.size <= INLINE_BYTES and not is_value(segment.data or segment.read()):
-            return _no_value(worker, call, name, header, segments)
+            for one in segments:
+                one.close()
+            return _no_value(worker, call, name, read_usage(header), imports_in(header))
         shown = None if preview is None else optional_text(preview)
         values.append((name, Value(payload=segment, type=kind, preview=shown)))
     return CallDone(
@@ -84,17 +113,17 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
     )
 
 
-def _no_value(worker: WorkerId, call: CallId, name: str, header: Header, segments: list[Segment]) -> Stimulus:
+def _no_value(
+    worker: WorkerId, call: CallId, name: str, usage: Usage, imports: tuple[tuple[str, float], ...] = ()
+) -> Stimulus:
     """Our workers send such an output only when it is nested deeper than they can check."""
-    for segment in segments:
-        segment.close()
     message = f"output '{name}' cannot be passed on: it is not one JSON value, or is nested too deeply"
     return CallFailed(
         worker=worker,
         call=call,
         error=ErrorInfo(code=ErrorCode.NOT_JSON, message=message),
-        usage=read_usage(header),
-        imports=imports_in(header),
+        usage=usage,
+        imports=imports,
     )
 
 

@@ -28,12 +28,13 @@ from pyflowd.core.stimuli import (
     WorkerWrote,
 )
 from pyflowd.core.usage import Usage
-from pyflowd.shell.answers import UNDER_WAY, Hint, read_answer
+from pyflowd.shell.answers import UNDER_WAY, Hint, read_answer, read_brief
 from pyflowd.shell.poller import Poller
 from pyflowd.shell.process_facts import GONE, is_dead, parent_of, read_pid
 from pyflowd.shell.programs import Program
 from pyflowd.shell.terminals import Terminal
 from pyflowd.worker_side import frames, orders
+from pyflowd.worker_side.brief import MARK
 
 PIPE_READ_BYTES = 65_536
 PIPE_DRAIN_READS = 32
@@ -207,19 +208,31 @@ class WorkerLink:
     def _read_channel(self, most: int = FRAMES_A_TURN) -> None:
         for _ in range(most):
             try:
-                header, segments, left_over = frames.receive(self._channel, self._poller.room)
+                packet, descriptors = frames.receive_packet(self._channel, frames.MAX_PACKET_BYTES, self._poller.room)
+                is_last = bool(packet) and self._take_packet(packet, descriptors)
             except BlockingIOError:
                 break
-            except (frames.ClosedError, ConnectionResetError):
-                self._poller.forget(self._channel.fileno())
-                break
+            except ConnectionResetError:
+                packet = b""
             except frames.FrameError as error:
                 self._tell_steps()
                 self._misbehaved(str(error))
                 return
-            if self._take(header, segments, left_over):
+            if not packet:
+                self._poller.forget(self._channel.fileno())
+                break
+            if is_last:
                 break  # nothing follows an answer before there is another order
         self._tell_steps()
+
+    def _take_packet(self, packet: bytes, descriptors: list[int]) -> bool:
+        """Pass a frame on; whether it is the last for now."""
+        if descriptors or not packet.startswith(MARK):
+            return self._take(*frames.take_apart(packet, descriptors))
+        stimulus = read_brief(self.worker, self._outputs, packet)
+        self._tell_steps()
+        self._answered(stimulus)
+        return True
 
     def _tell_steps(self) -> None:
         """Several at once, if several came."""
@@ -257,20 +270,25 @@ class WorkerLink:
             self._tell_steps()
             self._misbehaved(str(error))
             return True
-        if self._steps:
-            self._tell_steps()
-        is_answer = header["kind"] not in UNDER_WAY
+        self._tell_steps()
+        if header["kind"] not in UNDER_WAY:
+            self._answered(stimulus)
+            return True
         if header["kind"] != "progress":
             self._drain_pipes()
-        if is_answer:
-            self._program = None
-            self._signal = None  # it was for this call
-            if self._stays and isinstance(stimulus, Ended):
-                self._told_cpu_s += max(0.0, stimulus.usage.cpu_s)
-            if self._last:
-                self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
         self._feed(stimulus)
-        return is_answer
+        return False
+
+    def _answered(self, stimulus: Stimulus) -> None:
+        """Pass on what answers the order."""
+        self._drain_pipes()
+        self._program = None
+        self._signal = None  # it was for this call
+        if self._stays and isinstance(stimulus, Ended):
+            self._told_cpu_s += max(0.0, stimulus.usage.cpu_s)
+        if self._last:
+            self._hang_up(self._poller.close_later if self._last == orders.WAIT else self._poller.close)
+        self._feed(stimulus)
 
     def _misbehaved(self, reason: str) -> None:
         self._poller.forget(self._channel.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from os import write
 
-from . import frames, link
+from . import brief, frames, link
 from .json_text import quote
 
 TYPE_CHECKING = False
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Usage = Tuple[float, int, int]  # CPU seconds, peak memory in bytes, bytes in the scratch folder (-1: not known)
 
 _LINK = link.LINK
-_DONE = '{"kind":"done","call":%d,"cpu_s":%.6f,"peak_memory_bytes":%d,"scratch_bytes":%d,"types":[%s],"segments":[%s]}'
 _STEP = (
     '{"kind":"step","call":%d,"step":%d,"wrote":%s,"duration_s":%.6f,"cpu_s":%.6f,"peak_memory_bytes":%d,'
     '"scratch_bytes":%d,"types":[%s],"segments":[%s]}'
@@ -36,18 +35,11 @@ def send_done(
     call: int, usage: Usage, outputs: Sequence[Output], warnings: Sequence[str], imports: Sequence[Any] = ()
 ) -> None:
     """The node returned."""
-    types, sizes, texts = [], [], []
-    left = _FEW_BYTES
-    for text, kind, _ in outputs:
-        types.append(quote(kind))
-        sizes.append("%d" % len(text))
-        texts.append(text)
-        left -= len(text)
-    if left < 0 or warnings or imports:
+    packet = None if warnings or imports else brief.pack(call, usage, outputs)
+    if packet is None:
         _send_much(call, usage, outputs, warnings, imports)
-        return
-    header = _DONE % (call, *usage, ",".join(types), ",".join(sizes))
-    write(_LINK, frames.join(header.encode(), texts))
+    else:
+        write(_LINK, packet)
 
 
 def send_failed(call: int, usage: Usage, failure: Failure, imports: Sequence[Any] = ()) -> None:

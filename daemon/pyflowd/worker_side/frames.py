@@ -5,7 +5,7 @@
 `header["segments"]` lists the segments: n >= 0 is a segment of n bytes in the frame, -n - 1 is a
 segment of n bytes in the next passed descriptor, a sealed memfd. One frame is one packet, so a
 reader never has to wait for the rest of one. A segment is opaque bytes: a value as JSON text,
-a marshalled code object, a source text.
+a marshalled code object, a source text. The answer of most calls comes in a shorter form, see `brief`.
 
 Used on both sides; it refuses to interpret segments, and to trust anything: every length is checked
 against what really came, and a memfd is mapped only when its seals forbid any change.
@@ -153,9 +153,14 @@ def receive(link: socket, room: memoryview | None = None) -> tuple[Header, list[
     long as to receive a usual frame.
     """
     packet, descriptors = receive_packet(link, MAX_PACKET_BYTES, room)
+    if not packet:
+        raise ClosedError()
+    return take_apart(packet, descriptors)
+
+
+def take_apart(packet: bytes, descriptors: list[int]) -> tuple[Header, list[Segment], list[int]]:
+    """As `unpack`; the descriptors are given back when the packet does not add up."""
     try:
-        if not packet:
-            raise ClosedError()
         return unpack(packet, descriptors)
     except BaseException:
         for descriptor in descriptors:
