@@ -27,7 +27,7 @@ class Office:
         self.desk.on_begin = {InspectionWork: self.begin}
 
     def assign(self, now: float) -> list[object]:
-        self.desk.now = now
+        self.deadlines.now = now
         self.asked.clear()
         self.desk.assign()
         return self.asked

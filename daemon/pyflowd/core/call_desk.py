@@ -31,7 +31,7 @@ class Suspender(Protocol):
 
 
 class CallDesk:
-    """The calls of all runs and preparations. `now` is monotonic seconds.
+    """The calls of all runs and preparations.
 
     on_begin: who lets a call begin, by its work, given the call, its worker, and whether more calls wait.
     """
@@ -39,7 +39,6 @@ class CallDesk:
     def __init__(
         self, pool: WorkerPool, deadlines: Deadlines, graces: Graces, emit: Callable[[effects.Effect], None]
     ) -> None:
-        self.now = 0.0
         self.on_begin: Mapping[type[Work], Callable[[Call, Worker, bool], None]]
         self.pool = pool
         self._deadlines = deadlines
@@ -56,7 +55,7 @@ class CallDesk:
         self._made += 1
         call_id = CallId(self._made)
         call = Call(id=call_id, environment=environment, group=group, work=work, limits=limits, place=place)
-        worker = self.pool.claim(call, self.now)
+        worker = self.pool.claim(call, self._deadlines.now)
         if worker is None:
             self.pool.enqueue(call)
         else:
@@ -72,7 +71,7 @@ class CallDesk:
 
     def assign(self) -> None:
         """Let calls begin as far as there are workers for them. What is only forked for later comes after that."""
-        made = self.pool.assign(self.now)
+        made = self.pool.assign(self._deadlines.now)
         if made.forks_first:
             self._fork(made)
         for call, worker in made.calls:
@@ -91,7 +90,7 @@ class CallDesk:
         """The call has so much time from now on."""
         call = self.pool.workers[worker_id].call
         if call is not None and not call.is_interrupted:
-            self._deadlines.set(call, self.now + left_s)
+            self._deadlines.set(call, self._deadlines.now + left_s)
 
     def running(self, group: Hashable) -> list[Call]:
         """The calls of a group that are under way."""
@@ -112,7 +111,7 @@ class CallDesk:
         if not patience_s:
             self._interrupt(call)
         elif is_news:
-            self._deadlines.set(call, self.now + patience_s)
+            self._deadlines.set(call, self._deadlines.now + patience_s)
 
     def _interrupt(self, call: Call) -> None:
         worker = None if call.worker is None else self.pool.workers.get(call.worker)
@@ -121,7 +120,7 @@ class CallDesk:
             if worker.id in self._suspended:
                 self._suspended[worker.id].interrupted(worker.id)
             self._emit(effects.InterruptWorker(zygote=worker.zygote.id, worker=worker.id))
-            self._deadlines.set(call, self.now + self._graces.interrupt_s)
+            self._deadlines.set(call, self._deadlines.now + self._graces.interrupt_s)
 
     def interrupt_group(self, group: Hashable, verdict: ErrorInfo) -> None:
         """End all running calls of a group."""
@@ -141,7 +140,7 @@ class CallDesk:
     def extend(self, call: Call, timeout_s: float) -> None:
         """A call that is not ended yet has so long from now on."""
         if call.verdict is None:
-            self._deadlines.set(call, self.now + timeout_s)
+            self._deadlines.set(call, self._deadlines.now + timeout_s)
 
     def settle(self, worker_id: WorkerId, call_id: CallId, *works: type[Work]) -> Call | None:
         """The call that this answer ends; None, and the worker killed, when it is not an answer to what it does."""
@@ -153,9 +152,9 @@ class CallDesk:
             self._suspended[worker_id].over(worker_id)
         self._deadlines.clear(worker.call)
         del self._running[call_id]
-        call = self.pool.answered(worker, self.now)
+        call = self.pool.answered(worker, self._deadlines.now)
         if worker.state is WorkerState.LEAVING:
-            self._deadlines.set(worker, self.now + self._graces.leave_s)
+            self._deadlines.set(worker, self._deadlines.now + self._graces.leave_s)
         if self.pool.lacks_spares:
             self._deadlines.set(Occasion.QUIET, self.pool.quiet_at)
         return call
@@ -179,7 +178,7 @@ class CallDesk:
         if worker is not None and worker.state is WorkerState.HELD:
             self.pool.let_go(worker)
             self._emit(effects.DismissWorker(zygote=worker.zygote.id, worker=worker_id))
-            self._deadlines.set(worker, self.now + self._graces.leave_s)
+            self._deadlines.set(worker, self._deadlines.now + self._graces.leave_s)
 
     def condemn(self, worker_id: WorkerId, reason: str) -> None:
         """A worker has broken the rules: it is killed, and its call fails for that."""
@@ -205,8 +204,8 @@ class CallDesk:
             self.kill(call.worker)
 
     def _begin(self, call: Call, worker: Worker, *, in_hurry: bool) -> None:
-        call.started_at = self.now
-        self._deadlines.set(call, self.now + call.limits.timeout_s)
+        call.started_at = self._deadlines.now
+        self._deadlines.set(call, self._deadlines.now + call.limits.timeout_s)
         self._running[call.id] = call
         self.on_begin[type(call.work)](call, worker, in_hurry)
 

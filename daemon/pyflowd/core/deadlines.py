@@ -27,9 +27,13 @@ class Occasion(Enum):
 
 
 class Deadlines:
-    """A heap of (time, number, key), repaired late: what was cleared or put off stays there until it surfaces."""
+    """A heap of (time, number, key), repaired late: what was cleared or put off stays there until it surfaces.
+
+    now: the present, monotonic seconds, for all who set them.
+    """
 
     def __init__(self) -> None:
+        self.now = 0.0
         self._heap: list[tuple[float, int, Hashable]] = []
         self._live: dict[Hashable, float] = {}
         self._count = 0

@@ -55,7 +55,7 @@ class Halt:
 
 
 class DebugDesk:
-    """All runs with debuggers, by who may type. `now` is monotonic seconds."""
+    """All runs with debuggers, by who may type."""
 
     def __init__(
         self,
@@ -65,7 +65,6 @@ class DebugDesk:
         herald: Herald,
         emit: Callable[[effects.Effect], None],
     ) -> None:
-        self.now = 0.0
         self._pool = pool
         self._desk = desk
         self._deadlines = deadlines
@@ -123,12 +122,12 @@ class DebugDesk:
         if worker is None or run is None or call is None or worker.id in self._halts:
             self._desk.condemn(halted.worker, "a debugger nobody asked for")
             return
-        left_s = max(LEFT_LEAST_S, call.started_at + call.limits.timeout_s - self.now)
+        left_s = max(LEFT_LEAST_S, call.started_at + call.limits.timeout_s - self._deadlines.now)
         halt = self._halts[worker.id] = Halt(run, node_of(run, call), worker, call.id, left_s)
         self._desk.suspend(worker.id, self)
         if len(self._pool.parked) < PARKED_MOST:
             self._pool.park(worker)
-        self._deadlines.set(halt, self.now + MOST_S)
+        self._deadlines.set(halt, self._deadlines.now + MOST_S)
         self._turns.setdefault(run.id, deque()).append(halt)
         if call.verdict is not None or run.id not in self._owners:
             self._close(halt)

@@ -33,7 +33,6 @@ class EnvironmentDesk:
         conductor: RunConductor,
         emit: Callable[[effects.Effect], None],
     ) -> None:
-        self.now = 0.0
         self._book = book
         self._herald = herald
         self._preparer = preparer
@@ -49,11 +48,11 @@ class EnvironmentDesk:
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
-        run = self._book.open_change(asked.change, self.now)
+        run = self._book.open_change(asked.change, self._herald.now)
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=DEFAULT_MAX_VALUE_BYTES))
         run.to(RunState.RUNNING)
-        run.started_at = self.now
+        run.started_at = self._herald.now
         self._emit(effects.ChangeEnvironment(run=run.id, change=asked.change))
 
     def provided(self, provided: stimuli.EnvironmentProvided) -> None:

@@ -90,9 +90,9 @@ class ExecutionController:
         self._emit = emit
         self.last_values = LastValues(Holdings(), policy.last_values_bytes)
         self._book = RunBook(run_prefix, policy.call, policy.caps, policy.permissions, self.last_values)
-        self._herald = Herald(emit, wall_offset_s)
-        self._preparer: Preparer[Waiter] = Preparer(emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._deadlines = Deadlines()
+        self._herald = Herald(self._deadlines, emit, wall_offset_s)
+        self._preparer: Preparer[Waiter] = Preparer(emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._desk = CallDesk(self.pool, self._deadlines, policy.graces, emit)
         self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, emit)
         self._results = self._conductor.results = ResultDesk(self._herald, emit, is_on=policy.keeps_results)
@@ -114,7 +114,6 @@ class ExecutionController:
             self._book, self._herald, self._preparer, self._keeper, self._conductor, emit
         )
         self._debug = DebugDesk(self.pool, self._desk, self._deadlines, self._herald, emit)
-        self._now = 0.0
         self._sessions = 0
         self._left = False
         self._doomed: dict[EnvironmentId, None] = {}
@@ -173,9 +172,7 @@ class ExecutionController:
 
     def handle(self, stimulus: stimuli.Stimulus, now: float) -> None:
         """Decide what to do about what has happened."""
-        self._now = self._herald.now = self._desk.now = self._conductor.now = now
-        self._keeper.now = self._environments.now = self._losses.now = self._live.now = self._live_desk.now = now
-        self._debug.now = self._results.now = now
+        self._deadlines.now = now
         self._handlers[type(stimulus)](stimulus)
         while self._doomed:
             environment, _ = self._doomed.popitem()
@@ -206,7 +203,7 @@ class ExecutionController:
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
-        run = self._book.open(asked.submission, asked.options, self._now)
+        run = self._book.open(asked.submission, asked.options, self._deadlines.now)
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=asked.options.max_value_bytes))
         self._conductor.bound(run)
@@ -366,7 +363,7 @@ class ExecutionController:
     # -- time
 
     def _deadline(self, _: stimuli.DeadlinePassed) -> None:
-        while (key := self._deadlines.pop_due(self._now)) is not None:
+        while (key := self._deadlines.pop_due(self._deadlines.now)) is not None:
             if isinstance(key, Call):
                 self._desk.overdue(key)
             elif isinstance(key, Worker):
@@ -402,4 +399,4 @@ class ExecutionController:
             self._is_idle = False
         elif not self._is_idle:
             self._is_idle = True
-            self._deadlines.set(Occasion.IDLE, self._now + leave_after_s)
+            self._deadlines.set(Occasion.IDLE, self._deadlines.now + leave_after_s)

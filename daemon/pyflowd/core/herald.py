@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pyflowd.core import effects
 from pyflowd.core.calls import Call, LiveWork, OfNodes
+from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.graph_executor import Skipped
 from pyflowd.core.ids import SessionId
 from pyflowd.core.kept_results import KeptResult
@@ -52,12 +53,17 @@ class Ending(NamedTuple):
 
 
 class Herald:
-    """Speaks for the controller. `now` is monotonic; what it says carries the wall clock."""
+    """Speaks for the controller, whose clock is monotonic; what it says carries the wall clock."""
 
-    def __init__(self, emit: Callable[[effects.Effect], None], wall_offset_s: float) -> None:
-        self.now = 0.0
+    def __init__(self, deadlines: Deadlines, emit: Callable[[effects.Effect], None], wall_offset_s: float) -> None:
+        self._deadlines = deadlines
         self._emit = emit
         self._wall_offset_s = wall_offset_s
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._deadlines.now
 
     def answer(self, session: SessionId, request: int, reply: replies.Reply) -> None:
         """The one reply of a request."""
@@ -70,7 +76,11 @@ class Herald:
     def publish(self, run: Run, kind: type[events.Event], /, **content: Any) -> None:
         """The next event of a run."""
         run.last_seq += 1
-        content["run"], content["seq"], content["time"] = run.id, run.last_seq, self.now + self._wall_offset_s
+        content["run"], content["seq"], content["time"] = (
+            run.id,
+            run.last_seq,
+            self._deadlines.now + self._wall_offset_s,
+        )
         self._emit(effects.Publish(kind=kind, content=content))
 
     def diagnostics(self, run: Run, items: Iterable[Diagnostic], change: str | None = None) -> None:
@@ -127,7 +137,7 @@ class Herald:
             outputs=dict(ending.outputs),
             error=ending.error,
             cached=ending.is_kept,
-            duration_s=ending.lasted_s(self.now),
+            duration_s=ending.lasted_s(self._deadlines.now),
             cpu_s=ending.usage.cpu_s,
             peak_memory_bytes=ending.usage.peak_memory_bytes,
             peak_processes=ending.usage.peak_processes,

@@ -34,7 +34,7 @@ from pyflowd_client.protocol.states import NodeState, RunState
 
 
 class LiveConductor:
-    """The live sessions of the book. `now` is monotonic seconds; `enqueue` lets a node wait its turn.
+    """The live sessions of the book. `enqueue` lets a node wait its turn.
 
     on_over: a session is over, perhaps before it had a plan.
     """
@@ -48,7 +48,6 @@ class LiveConductor:
         enqueue: Enqueue,
         emit: Callable[[effects.Effect], None],
     ) -> None:
-        self.now = 0.0
         self.on_over: Callable[[Run], None] = lambda _: None
         self._book = book
         self._desk = desk
@@ -76,7 +75,7 @@ class LiveConductor:
             self.finish(run, RunState.FAILED, refusal)
             return
         run.to(RunState.RUNNING)
-        run.started_at = self.now
+        run.started_at = self._deadlines.now
         self._take(run, prepared)
         given = {
             (prepared.plan.nodes[index].id, pin): text
@@ -129,7 +128,7 @@ class LiveConductor:
         if run.live.session is not None:
             self._end_all(run, run.live.session)
         run.to(state)
-        duration_s = self.now - run.submitted_at
+        duration_s = self._deadlines.now - run.submitted_at
         self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
         run.live.execution.forget(run)
         for key in (*run.live.timers.values(), run.live.linger, run):

@@ -48,7 +48,7 @@ class _RefusedError(Exception):
 
 
 class LiveDesk:
-    """The requests about live sessions. `now` is monotonic seconds; `prepare` gets a plan for a waiter."""
+    """The requests about live sessions. `prepare` gets a plan for a waiter."""
 
     def __init__(
         self,
@@ -59,7 +59,6 @@ class LiveDesk:
         prepare: Callable[[stimuli.Submission, Waiter], None],
         emit: Callable[[effects.Effect], None],
     ) -> None:
-        self.now = 0.0
         self._book = book
         self._conductor = conductor
         self._deadlines = deadlines
@@ -75,7 +74,7 @@ class LiveDesk:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
         submission = replace(asked.submission, is_urgent=True)
-        run = self._book.open(submission, asked.options, self.now)
+        run = self._book.open(submission, asked.options, self._deadlines.now)
         run.live = LiveState(submission, asked.live, self._conductor.execution(asked.live.isolation))
         self._herald.answer(asked.session, asked.request, replies.RunAccepted(run=run.id))
         most = asked.options.max_value_bytes
@@ -95,7 +94,7 @@ class LiveDesk:
         if refusal is not None:
             self._herald.refuse(asked.session, asked.request, refusal)
             return
-        run = self._book.open(asked.submission, asked.options, self.now)
+        run = self._book.open(asked.submission, asked.options, self._deadlines.now)
         run.live = LiveState(
             asked.submission, LiveOptions(isolation=SHARED), self._conductor.execution(SHARED), is_once=True
         )
@@ -103,7 +102,7 @@ class LiveDesk:
         most = asked.options.max_value_bytes
         self._emit(effects.OpenRun(run=run.id, session=asked.session, max_value_bytes=most))
         if run.limits.run_timeout_s is not None:
-            self._deadlines.set(run, self.now + run.limits.run_timeout_s)
+            self._deadlines.set(run, self._deadlines.now + run.limits.run_timeout_s)
         self._prepare(asked.submission, run.id)
 
     def update(self, asked: stimuli.LiveUpdateAsked) -> None:
@@ -179,7 +178,7 @@ class LiveDesk:
             self.followed(run)
         elif run.live.linger is None:
             run.live.linger = Linger(run.id)
-            self._deadlines.set(run.live.linger, self.now + run.live.options.linger_s)
+            self._deadlines.set(run.live.linger, self._deadlines.now + run.live.options.linger_s)
 
     def followed(self, run: Run) -> None:
         """Somebody does."""
@@ -200,7 +199,7 @@ class LiveDesk:
         if session is None or timer.node not in session.nodes:
             run.live.timers.pop(timer.node, None)
             return
-        self._deadlines.set(timer, self.now + timer.every_s)
+        self._deadlines.set(timer, self._deadlines.now + timer.every_s)
         node = session.nodes[timer.node]
         if session.is_paused or node.under_way or node.state in UNDECIDED:
             return
@@ -282,7 +281,7 @@ class LiveDesk:
             self._deadlines.clear(before)
         if every_s is not None:
             timer = run.live.timers[node] = Timer(run.id, node, every_s)
-            self._deadlines.set(timer, self.now + every_s)
+            self._deadlines.set(timer, self._deadlines.now + every_s)
 
     def _tell(self, run: Run, asked: stimuli.LiveUpdateAsked, node: NodeId | None, change: str) -> None:
         update = asked.update

@@ -16,7 +16,7 @@ from pyflowd_client.protocol.errors import ErrorCode, ErrorInfo
 
 
 class Losses:
-    """The births and deaths of the pool's workers. `now` is monotonic seconds.
+    """The births and deaths of the pool's workers.
 
     usual: the limits of workers that have no call. on_failed: a call whose worker is lost, why, and what it has used.
     """
@@ -29,7 +29,6 @@ class Losses:
         usual: Limits,
         on_failed: Callable[[Call, ErrorInfo, Usage], None],
     ) -> None:
-        self.now = 0.0
         self._desk = desk
         self._pool = desk.pool
         self._deadlines = deadlines
@@ -77,5 +76,5 @@ class Losses:
         self._keeper.left(zygote)
 
     def _pause_refill(self, zygote: Zygote) -> None:
-        self._pool.pause_refill(zygote, self.now)
+        self._pool.pause_refill(zygote, self._deadlines.now)
         self._deadlines.set(zygote, zygote.refill_at)

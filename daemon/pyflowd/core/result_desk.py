@@ -42,10 +42,9 @@ class _Intent:
 
 
 class ResultDesk:
-    """The lookups and intents of all runs. `now` is monotonic seconds. is_on: results are kept unless told not to."""
+    """The lookups and intents of all runs. is_on: results are kept unless told not to."""
 
     def __init__(self, herald: Herald, emit: Callable[[effects.Effect], None], *, is_on: bool) -> None:
-        self.now = 0.0
         self._herald = herald
         self._emit = emit
         self._is_on = is_on
@@ -82,7 +81,7 @@ class ResultDesk:
             explains=run.options.explain,
         )
         self._asked += 1
-        self._lookups[self._asked] = Lookup(NodeWork(run.id, index), question, self.now)
+        self._lookups[self._asked] = Lookup(NodeWork(run.id, index), question, self._herald.now)
         self._emit(
             effects.LookUpResult(lookup=self._asked, question=question, inputs=tuple(run.executor.inputs(index)))
         )

@@ -33,7 +33,7 @@ from pyflowd_client.protocol.states import NodeState, RunState
 
 
 class RunConductor:
-    """The runs of the book, from their plans on. `now` is monotonic seconds; `enqueue` lets a node wait its turn.
+    """The runs of the book, from their plans on. `enqueue` lets a node wait its turn.
 
     results: who knows which were kept.
     """
@@ -47,7 +47,6 @@ class RunConductor:
         enqueue: Callable[[EnvironmentId, Hashable, Work, Limits], None],
         emit: Callable[[effects.Effect], None],
     ) -> None:
-        self.now = 0.0
         self.results: ResultDesk
         self._book = book
         self._desk = desk
@@ -78,7 +77,7 @@ class RunConductor:
             self.finish(run, RunState.FAILED, refusal)
             return
         run.to(RunState.RUNNING)
-        run.started_at = self.now
+        run.started_at = self._deadlines.now
         run.limits = self._book.granted(run, plan.limits)
         self.bound(run)
         run.codes, run.environments = prepared.codes, prepared.environments
@@ -176,7 +175,7 @@ class RunConductor:
         self._herald.kept(run, node, found.result)
         ready = run.executor.done(index, outputs)
         self._last.keep(run.origin, node.id, node.code, outputs)
-        looked_s = self.now - lookup.asked_at
+        looked_s = self._deadlines.now - lookup.asked_at
         ending = Ending(NodeState.DONE, None, outputs=outputs, duration_s=looked_s, is_kept=True)
         self._herald.finished(run, node, ending)
         self._enqueue_nodes(run, ready)
@@ -225,7 +224,7 @@ class RunConductor:
     def finish(self, run: Run, state: RunState, error: ErrorInfo | None = None) -> None:
         """Tell the end of a run."""
         run.to(state)
-        duration_s = self.now - run.submitted_at
+        duration_s = self._deadlines.now - run.submitted_at
         self._herald.publish(run, events.RunFinished, state=state, duration_s=duration_s, error=error)
         if run.executor is not None:
             self.results.leave(run.id)

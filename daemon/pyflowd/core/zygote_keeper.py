@@ -23,7 +23,7 @@ HEIR_AFTER_S = 0.1  # what the nodes of a run import is mostly learnt within it
 
 
 class ZygoteKeeper:
-    """The zygotes of the pool. `now` is monotonic seconds.
+    """The zygotes of the pool.
 
     on_changed: what was known of the code in an environment does not hold any more, and whether its interpreter is
     another one. on_warmed: an environment is ready. on_lost: a call that is lost, and why. on_doomed: an environment
@@ -38,7 +38,6 @@ class ZygoteKeeper:
         learnt: LearntImports,
         emit: Callable[[effects.Effect], None],
     ) -> None:
-        self.now = 0.0
         self.on_changed: Callable[[EnvironmentId, bool], None]
         self.on_warmed: Callable[[EnvironmentId], None]
         self.on_lost: Callable[[Call, str], None]
@@ -54,7 +53,7 @@ class ZygoteKeeper:
 
     def need(self, environment: EnvironmentId) -> None:
         """Somebody needs an environment: start its zygote unless that was done."""
-        zygote = self._book.warming(environment, self.now)
+        zygote = self._book.warming(environment, self._deadlines.now)
         if zygote is not None:
             self._start(zygote)
             self.retire()
@@ -129,7 +128,7 @@ class ZygoteKeeper:
             return
         earlier = self._book.of(zygote.environment).version
         former = self._book.warmed(zygote)
-        self._pool.warmed(zygote, warmed.pid, warmed.version, self.now)
+        self._pool.warmed(zygote, warmed.pid, warmed.version, self._deadlines.now)
         zygote.tier, zygote.lacks, zygote.fingerprint = warmed.tier, warmed.lacks, warmed.fingerprint
         zygote.preloaded, zygote.not_preloaded = warmed.preloaded, warmed.not_preloaded
         self.learnt.warmed(zygote.python, warmed.fingerprint, warmed.preloaded, warmed.not_preloaded)
@@ -149,7 +148,7 @@ class ZygoteKeeper:
 
     def lost(self, lost: stimuli.ZygoteLost) -> None:
         """A zygote ended, and its workers with it, or it never came up."""
-        zygote = self._book.lost(lost.zygote, lost.reason, self.now)
+        zygote = self._book.lost(lost.zygote, lost.reason, self._deadlines.now)
         if zygote is None:
             return
         for worker in self._pool.members(zygote):
@@ -173,13 +172,13 @@ class ZygoteKeeper:
 
     def retire(self) -> None:
         """Let go of the zygotes that are not needed, and look again when others may not be."""
-        for zygote in self._pool.unneeded(self.now):
+        for zygote in self._pool.unneeded(self._deadlines.now):
             self._end(zygote)
             self.on_changed(zygote.environment, False)
         used = [zygote.used_at for zygote in self._book.alive() if not zygote.is_kept]
         if used:
             due = min(used) + self._pool.limits.retire_s
-            self._deadlines.set(Occasion.RETIRE, max(due, self.now + RETIRE_PAUSE_S))
+            self._deadlines.set(Occasion.RETIRE, max(due, self._deadlines.now + RETIRE_PAUSE_S))
 
     def left(self, zygote: Zygote) -> None:
         """One of its workers is dead: a zygote that only waited for that may end."""
@@ -211,7 +210,7 @@ class ZygoteKeeper:
 
     def _want_heir(self, environment: EnvironmentId) -> None:
         if not self._heirs_wanted:
-            self._deadlines.set(Occasion.HEIRS, self.now + HEIR_AFTER_S)
+            self._deadlines.set(Occasion.HEIRS, self._deadlines.now + HEIR_AFTER_S)
         self._heirs_wanted[environment] = None
 
     def _end(self, zygote: Zygote) -> None:
