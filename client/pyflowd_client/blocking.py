@@ -207,11 +207,11 @@ class Client:
             return True
         watched = [*self._watched, *((fd, POLLIN) for fd in wake_fds)] if wake_fds else self._watched
         timeout_ms = -1 if give_up_at is None else max(0, math.ceil((give_up_at - time.monotonic()) * 1000))
-        ready: dict[Any, int] = dict(zmq.zmq_poll(watched, timeout_ms))
+        ready = dict(zmq.zmq_poll(watched, timeout_ms))
         self._is_lost |= self._monitor in ready
         if self._socket in ready:
             self._take_in()
-        return bool(ready) and ready.keys().isdisjoint(wake_fds)
+        return bool(ready) and (not wake_fds or ready.keys().isdisjoint(wake_fds))
 
     def _take_in(self) -> None:
         """The next message; if there are more, the next wait ends at once."""

@@ -34,12 +34,14 @@ class CallDesk:
     """The calls of all runs and preparations.
 
     on_begin: who lets a call begin, by its work, given the call, its worker, and whether more calls wait.
+    on_wait: a call waits for a worker of an environment.
     """
 
     def __init__(
         self, pool: WorkerPool, deadlines: Deadlines, graces: Graces, emit: Callable[[effects.Effect], None]
     ) -> None:
         self.on_begin: Mapping[type[Work], Callable[[Call, Worker, bool], None]]
+        self.on_wait: Callable[[EnvironmentId], None] = lambda _: None
         self.pool = pool
         self._deadlines = deadlines
         self._graces = graces
@@ -58,6 +60,7 @@ class CallDesk:
         worker = self.pool.claim(call, self._deadlines.now)
         if worker is None:
             self.pool.enqueue(call)
+            self.on_wait(environment)
         else:
             self._begin(call, worker, in_hurry=False)
 

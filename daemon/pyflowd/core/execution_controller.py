@@ -6,13 +6,13 @@ It owns the runs, the preparations, the calls and the pool, and is the one place
 nothing itself: no clock, no descriptor, no thread. Two calls of `handle` with the same history give the same effects.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
-from pyflowd.core.calls import ANYWHERE, Call, InspectionWork, LiveWork, NodeWork, Place, Work
+from pyflowd.core.calls import Call, InspectionWork, LiveWork, NodeWork, Place
 from pyflowd.core.deadlines import Deadlines, Occasion
 from pyflowd.core.debug_desk import DebugDesk, Halt
 from pyflowd.core.environment_desk import EnvironmentDesk
@@ -94,14 +94,15 @@ class ExecutionController:
         self._herald = Herald(self._deadlines, emit, wall_offset_s)
         self._preparer: Preparer[Waiter] = Preparer(emit, self._enqueue_inspection, self._prepared, self._give_up)
         self._desk = CallDesk(self.pool, self._deadlines, policy.graces, emit)
-        self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, emit)
+        self._conductor = RunConductor(self._book, self._desk, self._deadlines, self._herald, emit)
         self._results = self._conductor.results = ResultDesk(self._herald, emit, is_on=policy.keeps_results)
         self.learnt = LearntImports(learnt, self._keep_learnt, learns=policy.learns)
         self._keeper = ZygoteKeeper(self.pool, self._desk, self._deadlines, self.learnt, emit)
         self._keeper.on_changed, self._keeper.on_lost = self._environment_changed, self._call_lost
         self._keeper.on_doomed = self._doom
-        self._live = LiveConductor(self._book, self._desk, self._deadlines, self._herald, self._enqueue, emit)
+        self._live = LiveConductor(self._book, self._desk, self._deadlines, self._herald, emit)
         self._live_desk = LiveDesk(self._book, self._live, self._deadlines, self._herald, self._prepare, emit)
+        self._desk.on_wait = self._need
         self._desk.on_begin = {
             NodeWork: self._conductor.begin,
             LiveWork: self._live.begin,
@@ -270,10 +271,8 @@ class ExecutionController:
 
     # -- calls
 
-    def _enqueue(
-        self, environment: EnvironmentId, group: Hashable, work: Work, limits: Limits, place: Place = ANYWHERE
-    ) -> None:
-        self._desk.enqueue(environment, group, work, limits, place)
+    def _need(self, environment: EnvironmentId) -> None:
+        """A call waits for it."""
         if self._keeper.is_warm(environment):
             return
         self._keeper.need(environment)
@@ -286,7 +285,7 @@ class ExecutionController:
     def _enqueue_inspection(
         self, environment: EnvironmentId, key: PreparationKey, work: InspectionWork, place: Place
     ) -> None:
-        self._enqueue(environment, key, work, INSPECTION_LIMITS, place)
+        self._desk.enqueue(environment, key, work, INSPECTION_LIMITS, place)
 
     def _done(self, done: stimuli.CallDone) -> None:
         if done.imports:
@@ -321,7 +320,7 @@ class ExecutionController:
         """The worker was lost through no fault of the code, so nothing is known of the code yet."""
         if work.attempt < INSPECTION_ATTEMPTS:
             again = work._replace(attempt=work.attempt + 1)
-            self._enqueue(call.environment, call.group, again, INSPECTION_LIMITS, call.place)
+            self._desk.enqueue(call.environment, call.group, again, INSPECTION_LIMITS, call.place)
             return
         self._desk.drop(call.group)
         for waiter in self._preparer.abandon(call.group):

@@ -1,15 +1,14 @@
 """How nodes of live sessions are executed: one call each, in a process of its own, which may be kept for the next."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Protocol, cast
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
-from pyflowd.core.calls import Call, LiveWork, Place, Work
+from pyflowd.core.calls import Call, LiveWork, Place
 from pyflowd.core.herald import Ending, Herald
 from pyflowd.core.ids import EnvironmentId
-from pyflowd.core.limits import Limits
 from pyflowd.core.live_session import LiveSession, Outputs, payloads_of
 from pyflowd.core.residents import Residents
 from pyflowd.core.run_book import RunBook
@@ -27,7 +26,6 @@ RESIDENT, SHARED = "resident", "shared"
 OVERTAKEN_PATIENCE_S = 0.05
 NAME_OF = itemgetter(0)  # an output
 Outcome = stimuli.CallDone | stimuli.StepDone
-Enqueue = Callable[[EnvironmentId, Hashable, Work, Limits, Place], None]
 
 
 class Execution(Protocol):
@@ -135,14 +133,12 @@ class NodeCalls:
         desk: CallDesk,
         residents: Residents,
         teller: LiveTeller,
-        enqueue: Enqueue,
         emit: Callable[[effects.Effect], None],
     ) -> None:
         self._book = book
         self._desk = desk
         self._residents = residents
         self._teller = teller
-        self._enqueue = enqueue
         self._emit = emit
 
     def let_begin(self, run: Run, session: LiveSession) -> None:
@@ -159,7 +155,7 @@ class NodeCalls:
                 place = self._residents.place(key, node.plan.code, environment)
             else:
                 place = Place(is_urgent=True)
-            self._enqueue(environment, key, LiveWork(run.id, node_id, node.plan.title, node.change), limits, place)
+            self._desk.enqueue(environment, key, LiveWork(run.id, node_id, node.plan.title, node.change), limits, place)
 
     def end_overtaken(self, run: Run, session: LiveSession, verdict: ErrorInfo) -> None:
         """End what has become pointless."""

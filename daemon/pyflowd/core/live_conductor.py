@@ -17,7 +17,7 @@ from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.herald import Ending, Herald
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.judgement import judge
-from pyflowd.core.live_calls import SHARED, Enqueue, Execution, LiveTeller, NodeCalls
+from pyflowd.core.live_calls import SHARED, Execution, LiveTeller, NodeCalls
 from pyflowd.core.live_programs import Programs, obstacle
 from pyflowd.core.live_session import UNDECIDED, LiveSession
 from pyflowd.core.needs import missing
@@ -34,7 +34,7 @@ from pyflowd_client.protocol.states import NodeState, RunState
 
 
 class LiveConductor:
-    """The live sessions of the book. `enqueue` lets a node wait its turn.
+    """The live sessions of the book.
 
     on_over: a session is over, perhaps before it had a plan.
     """
@@ -45,7 +45,6 @@ class LiveConductor:
         desk: CallDesk,
         deadlines: Deadlines,
         herald: Herald,
-        enqueue: Enqueue,
         emit: Callable[[effects.Effect], None],
     ) -> None:
         self.on_over: Callable[[Run], None] = lambda _: None
@@ -56,8 +55,8 @@ class LiveConductor:
         self._herald = herald
         self._emit = emit
         self._teller = LiveTeller(book, herald, emit)
-        self._calls = NodeCalls(book, desk, self.residents, self._teller, enqueue, emit)
-        self._programs = Programs(book, desk, self._teller, enqueue, emit)
+        self._calls = NodeCalls(book, desk, self.residents, self._teller, emit)
+        self._programs = Programs(book, desk, self._teller, emit)
 
     def execution(self, isolation: str) -> Execution:
         """How the nodes of a session are executed that wants this."""
@@ -143,7 +142,10 @@ class LiveConductor:
 
     def go_on(self, run: Run) -> None:
         """Something has changed: end what is pointless, begin what is ready, say when nothing is left."""
-        session, execution = self._open(run)
+        live = run.live
+        assert live is not None
+        assert live.session is not None
+        session, execution = live.session, live.execution
         if session.has_overtaken:
             execution.end_overtaken(run, session, verdicts.superseded())
         execution.let_begin(run, session)

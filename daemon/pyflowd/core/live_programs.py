@@ -16,7 +16,7 @@ from pyflowd.core.call_desk import CallDesk
 from pyflowd.core.call_output import CallOutput
 from pyflowd.core.calls import Call, LiveWork, Place
 from pyflowd.core.ids import EnvironmentId, WorkerId
-from pyflowd.core.live_calls import OVERTAKEN_PATIENCE_S, Enqueue, LiveTeller, begin_node
+from pyflowd.core.live_calls import OVERTAKEN_PATIENCE_S, LiveTeller, begin_node
 from pyflowd.core.live_session import LiveSession
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.runs import Run
@@ -61,13 +61,11 @@ class Programs:
         book: RunBook,
         desk: CallDesk,
         teller: LiveTeller,
-        enqueue: Enqueue,
         emit: Callable[[effects.Effect], None],
     ) -> None:
         self._book = book
         self._desk = desk
         self._teller = teller
-        self._enqueue = enqueue
         self._emit = emit
         self._processes: dict[RunId, SharedProcess] = {}
 
@@ -93,7 +91,7 @@ class Programs:
             place = Place(stays=True, on=process.worker, is_urgent=True)
             first = session.nodes[ready[0]]
             work = LiveWork(run.id, ready[0], first.plan.title, first.change)
-            self._enqueue(run.environments[0], run.id, work, run.limits, place)
+            self._desk.enqueue(run.environments[0], run.id, work, run.limits, place)
 
     def end_overtaken(self, run: Run, session: LiveSession, verdict: ErrorInfo) -> None:
         """End the program, if it would do something pointless."""

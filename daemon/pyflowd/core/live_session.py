@@ -12,8 +12,9 @@ outlive a change of the graph.
 """
 
 import heapq
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from pyflowd.core.effects import Ref
 from pyflowd.core.graph_executor import skip_reason
@@ -28,6 +29,7 @@ from pyflowd_client.protocol.states import NodeState
 UNDECIDED = frozenset({NodeState.WAITING, NodeState.READY, NodeState.RUNNING})
 UNDECIDED_TOGETHER = UNDECIDED - {NodeState.READY}
 GOOD = frozenset({NodeState.DONE, NodeState.READY})  # of a node above: its values are there, or will be
+ID_OF = attrgetter("plan.id")  # a node
 NOTHING_ABOVE: frozenset[NodeState] = frozenset()
 
 Outputs = Sequence[tuple[str, Value | Kept]]
@@ -98,23 +100,23 @@ class LiveSession:
             del self.given[node, pin]
         else:
             self.given[node, pin] = text
-        self._make_stale([node], change)
+        self._make_stale([self.nodes[node]], change)
 
     def trigger(self, node: NodeId, change: str) -> None:
         """Execute a node and what is below it."""
         self.change = change
-        self._make_stale([node], change)
+        self._make_stale([self.nodes[node]], change)
 
     def run_all(self, change: str) -> None:
         """Execute everything."""
         self.change = change
-        self._make_stale(self.nodes, change)
+        self._make_stale(self.nodes.values(), change)
 
     def reset(self, change: str) -> None:
         """Forget all values, and what was given since the session was opened."""
         self.change = change
         self.given = dict(self._opening)
-        self._make_stale(self.nodes, change)
+        self._make_stale(self.nodes.values(), change)
         for node in self.nodes.values():
             self._drop_outputs(node)
 
@@ -133,7 +135,7 @@ class LiveSession:
             self._overtake(before[node_id], is_outdated=True)
             self._drop_outputs(before[node_id])
         changed = [node_id for node_id, now in _signatures(self.nodes).items() if old.get(node_id) != now]
-        self._make_stale(changed, change)
+        self._make_stale([self.nodes[node_id] for node_id in changed], change)
 
     def redo(self, nodes: Iterable[NodeId]) -> None:
         """Execute these again, for their values are lost. What is below them has what it needed."""
@@ -296,9 +298,9 @@ class LiveSession:
 
     # -- within
 
-    def _make_stale(self, roots: Collection[NodeId], change: str) -> None:
-        stack = [self.nodes[root] for root in roots]
-        seen = set(roots)
+    def _make_stale(self, roots: Iterable[LiveNode], change: str) -> None:
+        stack = list(roots)
+        seen = set(map(ID_OF, stack))
         while stack:
             node = stack.pop()
             if node.under_way or node.state is NodeState.READY:

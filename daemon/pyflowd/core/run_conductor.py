@@ -4,18 +4,17 @@ It lets nodes begin when they are ready, tells what becomes of them, and ends th
 before that when somebody wants it ended. Workers, preparations and sessions are not its business.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from pyflowd.core import effects, stimuli, verdicts
 from pyflowd.core.call_desk import CallDesk
-from pyflowd.core.calls import Call, NodeWork, Work
+from pyflowd.core.calls import Call, NodeWork
 from pyflowd.core.deadlines import Deadlines
 from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.herald import Ending, Herald, node_at
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.judgement import judge
-from pyflowd.core.limits import Limits
 from pyflowd.core.needs import missing
 from pyflowd.core.parts import judge_part
 from pyflowd.core.preparation import Prepared
@@ -33,7 +32,7 @@ from pyflowd_client.protocol.states import NodeState, RunState
 
 
 class RunConductor:
-    """The runs of the book, from their plans on. `enqueue` lets a node wait its turn.
+    """The runs of the book, from their plans on.
 
     results: who knows which were kept.
     """
@@ -44,7 +43,6 @@ class RunConductor:
         desk: CallDesk,
         deadlines: Deadlines,
         herald: Herald,
-        enqueue: Callable[[EnvironmentId, Hashable, Work, Limits], None],
         emit: Callable[[effects.Effect], None],
     ) -> None:
         self.results: ResultDesk
@@ -52,7 +50,6 @@ class RunConductor:
         self._desk = desk
         self._deadlines = deadlines
         self._herald = herald
-        self._enqueue = enqueue
         self._emit = emit
         self._last = book.last_values
 
@@ -244,7 +241,7 @@ class RunConductor:
         assert run.executor is not None
         node = run.executor.plan.nodes[index]
         environment, limits = self._book.place(run, node)
-        self._enqueue(environment, run.id, NodeWork(run.id, index), limits)
+        self._desk.enqueue(environment, run.id, NodeWork(run.id, index), limits)
 
     def _settle(self, run: Run) -> None:
         """End the run when its last node is over."""
