@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from pyflowd.core import effects, stimuli
+from pyflowd.core.limits import Limits
 from pyflowd.shell import event_loop
 from pyflowd.worker_side import frames
 from pyflowd_client.protocol.errors import ErrorCode
@@ -132,6 +133,27 @@ def test_code_of_a_call_that_could_not_be_sent_comes_with_the_next() -> None:
         assert (await resident.call(is_loaded=True))[0] == 11
 
     within("T0", COUNT, scenario)
+
+
+@pytest.mark.parametrize("change", [{"title": "other"}, {"seed": 1}, {"limits": Limits(open_files=300)}], ids=str)
+def test_what_has_changed_reaches_the_worker_and_what_has_not_goes_on(change: dict[str, object]) -> None:
+    source = """
+import random, resource, traceback
+@node_entry
+def f() -> list:
+    title = traceback.extract_stack(limit=1)[0].filename
+    return [title, random.getstate()[1][1], resource.getrlimit(resource.RLIMIT_NOFILE)[0]]
+"""
+
+    async def scenario(resident: Resident) -> None:
+        first, same = await resident.call(), await resident.call()
+        assert same == first
+        other = [await resident.call(**change) for _ in range(3)]
+        assert other == [other[0]] * 3
+        assert [one != two for one, two in zip(first, other[0], strict=True)].count(True) == 1
+        assert (await resident.call())[0] == first[0]
+
+    within(BEST, source, scenario)
 
 
 def test_a_thousand_calls_cost_the_daemon_no_descriptor() -> None:

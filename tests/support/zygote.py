@@ -330,8 +330,9 @@ def send_call(
     cpu_s: int | None = None,
     variables: dict[str, str] | None = None,
     is_loaded: bool = False,
+    is_again: bool = False,
 ) -> None:
-    """Send a call; large inputs go as the daemon sends what a worker gave it in a memfd."""
+    """Send a call; large inputs go as the daemon sends what a worker gave it in a memfd. is_again: only these."""
     worker.calls += 1
     given: list[tuple[str, bytes | int]] = []
     spilled: list[frames.Segment] = []
@@ -352,7 +353,8 @@ def send_call(
         list((variables or {}).items()),
         given,
     )
-    orders.send(worker.link, (orders.CALL, *call), [one.descriptor for one in spilled if one.descriptor is not None])
+    order = (orders.AGAIN, worker.calls, last, given) if is_again else (orders.CALL, *call)
+    orders.send(worker.link, order, [one.descriptor for one in spilled if one.descriptor is not None])
     for one in spilled:
         one.close()
 

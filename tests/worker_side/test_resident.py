@@ -45,19 +45,21 @@ def wait(holds: int) -> int:
 
 
 class Resident:
-    """One worker and the node that it keeps."""
+    """One worker and the node that it keeps. As the daemon, it says only once what is the same for the next call."""
 
     def __init__(self, zygote: Zygote, source: str) -> None:
         self.zygote = zygote
         self.code: Code = zygote.compile(source)
         (self.worker,) = zygote.fork()
         self._loaded: Code | None = None
+        self._terms: dict[str, Any] | None = None
 
     def send(self, **options: Any) -> None:
         inputs = {pin: json.dumps(value).encode() for pin, value in options.pop("inputs", {}).items()}
         is_loaded = self._loaded is self.code
-        send_call(self.worker, self.code, inputs, last=orders.MORE, is_loaded=is_loaded, **options)
-        self._loaded = self.code
+        is_again = is_loaded and options == self._terms
+        send_call(self.worker, self.code, inputs, last=orders.MORE, is_loaded=is_loaded, is_again=is_again, **options)
+        self._loaded, self._terms = self.code, options
 
     def receive(self) -> Any:
         """The one output, or the error."""
@@ -123,6 +125,26 @@ def test_a_module_body_that_failed_is_executed_again(anywhere: Zygote, tmp_path:
         assert resident.call(inputs={"a": 1})["message"] == "not yet"
     file.touch()
     assert resident.call(inputs={"a": 1}) == 3
+
+
+def test_what_is_the_same_for_many_calls_is_said_once_and_holds_until_it_changes(anywhere: Zygote) -> None:
+    source = """
+import os, random, resource
+
+@node_entry
+def f(x: int) -> list:
+    return [x, random.random(), resource.getrlimit(resource.RLIMIT_NOFILE)[0], os.environ.get("A")]
+"""
+    resident = Resident(anywhere, source)
+    terms: dict[str, Any] = {"seed": 7, "bounds": {resource.RLIMIT_NOFILE: 400}, "variables": {"A": "a"}}
+    found = [resident.call(inputs={"x": x}, **terms) for x in range(4)]
+    assert [one[0] for one in found] == [0, 1, 2, 3]
+    assert [one[1:] for one in found] == [found[0][1:]] * 4
+    assert found[0][2:] == [400, "a"]
+    other = terms | {"seed": 8, "bounds": {resource.RLIMIT_NOFILE: 300}}
+    changed = [resident.call(inputs={"x": x}, **other) for x in range(3)]
+    assert [one[2] for one in changed] == [300] * 3
+    assert changed[0][1] == changed[2][1] != found[0][1]
 
 
 def test_a_call_for_what_was_never_loaded_is_refused(zygote: Zygote) -> None:

@@ -64,6 +64,7 @@ class WorkerLink:
         self._steps: list[StepOutcome] = []
         self._confirmed = 0
         self.has_missed_call = False
+        self.terms: tuple[object, ...] | None = None  # of the last call, if the next may refer to them
         self.is_heard = False
         self._outputs: Sequence[str] = ()
         self.terminal: Terminal | None = None
@@ -122,7 +123,8 @@ class WorkerLink:
     def send(self, order: "orders.Order", descriptors: list[int]) -> bool:
         """Send an order; OSError when it cannot be. False when the worker is gone; its exit will be told as well."""
         self._last = order[2]
-        self._outputs = order[6] if order[0] == orders.CALL else orders.outputs_of(order)
+        if order[0] != orders.AGAIN:
+            self._outputs = orders.outputs_of(order)
         self._stays = self._stays or order[2] == orders.MORE or order[0] == orders.PROGRAM
         try:
             orders.send(self._channel, order, descriptors)

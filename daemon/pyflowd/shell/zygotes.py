@@ -129,6 +129,11 @@ class Zygotes:
         if link is None:
             return
         inputs, descriptors = _inputs(effect.inputs)
+        terms = effect.title, effect.outputs, effect.seed, effect.limits, effect.variables
+        if effect.is_loaded and terms == link.terms and not link.has_missed_call:
+            self._send(link, (orders.AGAIN, effect.call, orders.MORE, inputs), descriptors)
+            return  # it is heard since its first call
+        link.terms = terms if effect.stays else None
         code, source = effect.code, effect.source
         last = orders.WAIT if effect.lingers else orders.LEAVE
         if effect.stays:

@@ -5,6 +5,7 @@
     ("fork", [worker], rehearse)                       + link, stdout, stderr of each worker
     ("call", call, last, title, compiled, source, [output], seed, [(resource, most)], cpu_s, [(variable, text)],
      [(input, value)])
+    ("again", call, more, [(input, value)])            the call before once more, in all but its inputs: see `resident`
     ("program", call, last, [step], [forgotten], seed, [(resource, most)], cpu_s, [(variable, text)], [("", value)])
     ("read", call, last)                               what a step of a program has written was read
     ("interrupt", call, last)                          before a SIGINT, to a worker that stays: see `resident`
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     Order = Tuple[Any, ...]
 
 START, PRELOAD, FORK, CALL, INSPECT, PROBE = "start", "preload", "fork", "call", "inspect", "probe"
-PROGRAM, READ, INTERRUPT = "program", "read", "interrupt"
+AGAIN, PROGRAM, READ, INTERRUPT = "again", "program", "read", "interrupt"
 DEBUG, TURN = "debug", "turn"
 MORE, WAIT, LEAVE = range(3)
 ORDER_BYTES = 60000

@@ -30,7 +30,7 @@ from . import node_call, node_module
 from .limits import unlimit_cpu
 from .link import LINK
 from .node_call import INTERRUPT, flush_output
-from .orders import CALL, PROGRAM, READ, receive
+from .orders import AGAIN, CALL, PROGRAM, READ, receive
 from .orders import INTERRUPT as INTERRUPT_WORD
 
 TYPE_CHECKING = False
@@ -95,30 +95,19 @@ class Interrupts:
 def stay(order: Order) -> Order | None:
     """Carry out this call and all that follow; the one that was the last, or None when the daemon has hung up."""
     interrupts = Interrupts()
-    nodes_part = partial(interrupts.during, node_call.run)
+    calls = Calls(interrupts)
     graph: Graph | None = None
-    code = order[4:6]
-    bounds: Any = None
-    cpu_s: int | None = None
     while True:
-        if order[0] == CALL or order[0] == PROGRAM:
-            interrupts.was_read = False
-        if order[0] == CALL:
-            code = order[4:6] if order[4] else code
-            if order[4] or not node_module.is_loaded():  # the last call has ended in the module's body, or before
-                node_module.forget()
-                order = (*order[:4], *code, *order[6:])
-            before, bounds, cpu_before_s, cpu_s = bounds, order[8], cpu_s, order[9]
-            if bounds == before:
-                order = (*order[:8], (), *order[9:])  # they hold already
-            if cpu_s is None and cpu_before_s is not None:
-                unlimit_cpu()
-            node_call.perform(order, nodes_part)
+        if order[0] == AGAIN:
+            calls.repeat(order)
+        elif order[0] == CALL:
+            calls.perform(order)
         elif order[0] == PROGRAM:
             if graph is None:
                 from .shared import Graph
 
                 graph = Graph(interrupts)
+            interrupts.was_read = False
             graph.perform(order)
         elif order[0] == INTERRUPT_WORD:
             interrupts.may_be_late = True
@@ -129,6 +118,47 @@ def stay(order: Order) -> Order | None:
             _leave()
             return None
         order = following
+
+
+class Calls:
+    """The calls of one node: what one leaves behind for the next."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+        self._nodes_part = partial(interrupts.during, node_call.run)
+        self._code: tuple[bytes, str] = b"", ""
+        self._bounds: Any = None
+        self._cpu_s: int | None = None
+        self._terms: tuple[Any, ...] = ()  # of a call, but for its inputs, once code and bounds hold
+
+    def perform(self, order: Order) -> None:
+        """A call, with code or without."""
+        self._interrupts.was_read = False
+        _, call, last, title, compiled, source, names, seed, bounds, cpu_s, variables, given = order
+        self._terms = title, b"", "", names, seed, (), cpu_s, variables
+        if compiled:
+            self._code = compiled, source
+        if compiled or not node_module.is_loaded():  # the last call has ended in the module's body, or before
+            node_module.forget()
+            compiled, source = self._code
+        if bounds == self._bounds:
+            bounds = ()  # they hold already
+        else:
+            self._bounds = bounds
+        if cpu_s is None and self._cpu_s is not None:
+            unlimit_cpu()
+        self._cpu_s = cpu_s
+        order = (CALL, call, last, title, compiled, source, names, seed, bounds, cpu_s, variables, given)
+        node_call.perform(order, self._nodes_part)
+
+    def repeat(self, order: Order) -> None:
+        """The call before once more, with other inputs."""
+        again = (CALL, order[1], order[2], *self._terms, order[3])
+        if node_module.is_loaded():
+            self._interrupts.was_read = False
+            node_call.perform(again, self._nodes_part)
+        else:
+            self.perform((*again[:8], self._bounds, *again[9:]))
 
 
 def _leave() -> None:
