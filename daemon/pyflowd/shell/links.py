@@ -66,6 +66,7 @@ class WorkerLink:
         self.has_missed_call = False
         self.terms: tuple[object, ...] | None = None  # of the last call, if the next may refer to them
         self.is_heard = False
+        self._ears: select.poll | None = None  # for both pipes at once, of a worker that is not gone in a moment
         self._outputs: Sequence[str] = ()
         self.terminal: Terminal | None = None
         self._channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -117,8 +118,10 @@ class WorkerLink:
         if self.is_heard:
             return
         self.is_heard = True
+        self._ears = select.poll()
         for stream, descriptor in self._pipes.items():
             self._poller.watch(descriptor, partial(self._hear, stream))
+            self._ears.register(descriptor, select.POLLIN)
 
     def send(self, order: "orders.Order", descriptors: list[int]) -> bool:
         """Send an order; OSError when it cannot be. False when the worker is gone; its exit will be told as well."""
@@ -205,7 +208,7 @@ class WorkerLink:
         if self._pipes:
             for descriptor in (*self._pipes.values(), self._channel.detach()):
                 close(descriptor)
-            self._pipes = {}
+            self._pipes, self._ears = {}, None
 
     def _read_channel(self, most: int = FRAMES_A_TURN) -> None:
         for _ in range(most):
@@ -299,6 +302,8 @@ class WorkerLink:
     def _drain_pipes(self) -> None:
         if self.terminal is not None:
             self.terminal.drain()
+        if self._ears is not None and not self._ears.poll(0):
+            return
         for stream, descriptor in tuple(self._pipes.items()):
             for _ in range(PIPE_DRAIN_READS):
                 if ioctl(descriptor, FIONREAD, NOTHING) == NOTHING or not self._read_pipe(stream):

@@ -20,7 +20,7 @@ def is_value(text: bytes) -> bool:
     if not text.isascii() or b"\n" in text or b"\r" in text:
         return False
     levels = SPARE_LEVELS if len(text) > FLAT_BYTES else 0
-    wrapped = b"[" * levels + text + b"]" * levels
+    wrapped = b"[" * levels + text + b"]" * levels if levels else text
     try:
         value = orjson.loads(wrapped)
         return not levels or _is_single(value, levels)
