@@ -76,11 +76,8 @@ class Herald:
     def publish(self, run: Run, kind: type[events.Event], /, **content: Any) -> None:
         """The next event of a run."""
         run.last_seq += 1
-        content["run"], content["seq"], content["time"] = (
-            run.id,
-            run.last_seq,
-            self._deadlines.now + self._wall_offset_s,
-        )
+        content["run"], content["seq"] = run.id, run.last_seq
+        content["time"] = self._deadlines.now + self._wall_offset_s
         self._emit(effects.Publish(kind=kind, content=content))
 
     def diagnostics(self, run: Run, items: Iterable[Diagnostic], change: str | None = None) -> None:

@@ -214,27 +214,33 @@ class WorkerLink:
         for _ in range(most):
             try:
                 packet, descriptors = frames.receive_packet(self._channel, frames.MAX_PACKET_BYTES, self._poller.room)
-                is_last = bool(packet) and self._take_packet(packet, descriptors)
             except BlockingIOError:
                 break
             except ConnectionResetError:
                 packet = b""
             except frames.FrameError as error:
-                self._tell_steps()
                 self._misbehaved(str(error))
                 return
             if not packet:
                 self._poller.forget(self._channel.fileno())
                 break
-            if is_last:
+            if self._take_packet(packet, descriptors):
                 break  # nothing follows an answer before there is another order
         self._tell_steps()
 
     def _take_packet(self, packet: bytes, descriptors: list[int]) -> bool:
         """Pass a frame on; whether it is the last for now."""
-        if descriptors or not packet.startswith(MARK):
-            return self._take(*frames.take_apart(packet, descriptors))
-        stimulus = read_brief(self.worker, self._outputs, packet)
+        is_brief = packet.startswith(MARK) and not descriptors
+        try:
+            if not is_brief:
+                frame = frames.take_apart(packet, descriptors)
+            else:
+                stimulus = read_brief(self.worker, self._outputs, packet)
+        except frames.FrameError as error:
+            self._misbehaved(str(error))
+            return True
+        if not is_brief:
+            return self._take(*frame)
         self._tell_steps()
         self._answered(stimulus)
         return True
@@ -272,7 +278,6 @@ class WorkerLink:
         except frames.FrameError as error:
             for segment in segments:
                 segment.close()
-            self._tell_steps()
             self._misbehaved(str(error))
             return True
         self._tell_steps()
@@ -296,6 +301,7 @@ class WorkerLink:
         self._feed(stimulus)
 
     def _misbehaved(self, reason: str) -> None:
+        self._tell_steps()
         self._poller.forget(self._channel.fileno())
         self._feed(WorkerMisbehaved(worker=self.worker, reason=reason))
 
