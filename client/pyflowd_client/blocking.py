@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=replies.Reply)
 # As plain integers: the arithmetic of enum flags costs more than the calls.
 NOBLOCK, POLLIN = int(zmq.NOBLOCK), int(zmq.POLLIN)
+_send = zmq.backend.Socket.send  # without what `zmq.Socket` asks about before: routing ids, groups
 
 
 class Client:
@@ -168,7 +169,7 @@ class Client:
         """Send what is to be sent."""
         outgoing = self._conversation.outgoing
         while outgoing:
-            self._socket.send(outgoing.popleft())
+            _send(self._socket, outgoing.popleft())
 
     def close(self) -> None:
         """End the session. Runs go on."""

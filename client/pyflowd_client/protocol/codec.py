@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
@@ -101,7 +102,7 @@ def decode_from_daemon(data: bytes) -> tuple[int | None, Reply] | list[EventReco
         if head is not None:
             return _cut_events(text, head.end())
         message = _object(json.loads(text))
-    except (LookupError, ValueError, RecursionError) as error:
+    except (LookupError, ValueError, RecursionError, StopIteration) as error:
         raise ProtocolError(f"the daemon sent neither a reply nor events: {error}") from None
     kind = REPLIES.get(str(message.pop("reply", "")))
     if kind is None:
@@ -114,14 +115,14 @@ def _cut_events(text: str, start: int) -> list[EventRecord]:
     records: list[EventRecord] = []
     while text[start] != "]":
         try:
-            wire, end = _decode(text, start)
+            wire, end = _scan(text, start)
         except json.JSONDecodeError:
             raise
         except ValueError:  # an integer with more digits than int() reads
             wire, end = _PATIENT_DECODER.raw_decode(text, start)
         if type(wire) is not dict or type(wire.get("run")) is not str or type(wire.get("seq")) is not int:
             raise ProtocolError("an event needs `run` and `seq`")
-        records.append(EventRecord(RunId(wire["run"]), wire["seq"], text[start:end], wire))
+        records.append(_record((wire["run"], wire["seq"], text[start:end], wire)))
         if text.startswith(",{", end):  # as our daemon writes it
             start = end + 1
         elif text[end] == "]":
@@ -137,7 +138,9 @@ def _long_integer(digits: str) -> int:
     return int(Decimal(digits))
 
 
-_decode = json.JSONDecoder().raw_decode
+# Straight from C: `raw_decode`, and the constructor of a named tuple, are functions of Python around it.
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_record: Callable[[tuple[Any, ...]], EventRecord] = partial(tuple.__new__, EventRecord)
 _PATIENT_DECODER = json.JSONDecoder(parse_int=_long_integer)
 
 

@@ -156,8 +156,10 @@ class LiveConductor:
         work = call.work
         assert isinstance(work, LiveWork)
         run = self._book.runs[work.run]
-        session, execution = self._open(run)
-        execution.begin(run, session, call, worker)
+        live = run.live
+        assert live is not None
+        assert live.session is not None
+        live.execution.begin(run, live.session, call, worker)
 
     def done(self, call: Call, work: LiveWork, done: stimuli.CallDone) -> None:
         """A call is over."""

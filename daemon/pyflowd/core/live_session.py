@@ -19,6 +19,8 @@ from operator import attrgetter
 from pyflowd.core.effects import Ref
 from pyflowd.core.graph_executor import skip_reason
 from pyflowd.core.holdings import Holdings
+from pyflowd.core.ids import EnvironmentId
+from pyflowd.core.limits import Limits
 from pyflowd.core.machines import LIVE_NODE_MOVES, mover
 from pyflowd.core.values import Kept, Payload, Value
 from pyflowd.graph.plan import Plan, PlanNode, Source, missing_input
@@ -42,7 +44,7 @@ class LiveNode:
 
     change: which change made it stale last. execution: the number of the one that counts, 0 while there is none.
     under_way: that of the one that has not ended, whether it counts or not, else 0. outputs: the last ones, with what
-    the shell holds of them.
+    the shell holds of them. where: it is executed, and with which limits, once somebody has found that out.
     """
 
     plan: PlanNode
@@ -52,6 +54,7 @@ class LiveNode:
     under_way: int = 0
     outputs: Outputs = ()
     payloads: tuple[Payload, ...] = ()
+    where: tuple[EnvironmentId, Limits] | None = None
     error: ErrorInfo | None = None
 
     to = mover(LIVE_NODE_MOVES, "live node", lambda node: node.plan.title)
@@ -129,7 +132,7 @@ class LiveSession:
             node = self.nodes[planned.id]
             if node.plan.code != planned.code:
                 self._overtake(node, is_outdated=True)
-            node.plan = planned
+            node.plan, node.where = planned, None
         self._in_order = list(self.nodes.values())
         for node_id in before.keys() - self.nodes.keys():
             self._overtake(before[node_id], is_outdated=True)

@@ -42,6 +42,7 @@ CLOSING_S = 2 * LAST_WORDS_MS / 1000
 # As plain integers: the arithmetic of enum flags costs more than the calls.
 NOBLOCK, MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 POLLIN = int(zmq.POLLIN)
+_send = zmq.backend.Socket.send  # without what `zmq.Socket` asks about before: routing ids, groups
 GATHER_S = 0.005
 TURNS_IN_A_ROW = 100
 SOON_FOLLOWED = replies.RunAccepted  # by events that say more
@@ -156,10 +157,10 @@ class Server:
     def _send(self, session: SessionId, frames: list[bytes]) -> None:
         """A client that is gone, or has not read thousands of messages, loses its session."""
         try:
-            self._router.send(session, MORE)
+            _send(self._router, session, MORE)
             for frame in frames[:-1]:
-                self._router.send(frame, MORE)
-            self._router.send(frames[-1], NOBLOCK)
+                _send(self._router, frame, MORE)
+            _send(self._router, frames[-1], NOBLOCK)
         except zmq.ZMQError as error:
             log.info("session %s: %s", session.hex(), error)
             self._end_session(session)
