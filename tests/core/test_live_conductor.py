@@ -1,5 +1,7 @@
 """Live sessions as the controller conducts them: processes that stay, changes that overtake, who is told what."""
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -65,13 +67,13 @@ def test_a_session_executes_everything_then_what_is_below_a_change(world: World)
 
 def test_each_node_keeps_its_process_and_its_code(world: World) -> None:
     run = opened(world)
-    first = {effect.title: effect.worker for effect in world.sent}
+    first = {effect.terms.title: effect.worker for effect in world.sent}
     assert len(set(first.values())) == 3
     assert all(effect.stays and not effect.is_loaded for effect in world.sent)
     world.sent.clear()
     set_input(world, run, "5")
     world.settle()
-    assert {effect.title: effect.worker for effect in world.sent} == first
+    assert {effect.terms.title: effect.worker for effect in world.sent} == first
     assert all(effect.is_loaded for effect in world.sent)
     held = [worker for worker in world.controller.pool.workers.values() if worker.state is WorkerState.HELD]
     assert {worker.id for worker in held} == set(first.values())
@@ -82,17 +84,32 @@ def test_each_node_keeps_its_process_and_its_code(world: World) -> None:
 
 def test_other_code_needs_another_process_and_the_rest_runs_with_theirs(world: World) -> None:
     run = opened(world)
-    first = {effect.title: effect.worker for effect in world.sent}
+    first = {effect.terms.title: effect.worker for effect in world.sent}
     world.sent.clear()
     edited = CHAIN.replace('"good"', '"good "', 2).replace('"good "', '"good"', 1)
     world.update_live(run, LiveAction.UPDATE_GRAPH, document=edited, change="edit")
     world.settle()
     assert started(world, run)[3:] == [("n1", "edit"), ("n2", "edit")]
-    again = {effect.title: (effect.worker, effect.is_loaded) for effect in world.sent}
+    again = {effect.terms.title: (effect.worker, effect.is_loaded) for effect in world.sent}
     assert again["Node 1"][0] != first["Node 1"]
     assert not again["Node 1"][1]
     assert again["Node 2"] == (first["Node 2"], True)
     assert first["Node 1"] not in world.processes
+
+
+def test_what_calls_have_in_common_is_the_same_until_the_graph_is_another(world: World) -> None:
+    run = opened(world)
+    for value in "12":
+        set_input(world, run, value)
+        world.settle()
+    first, again = world.sent[-6:-3], world.sent[-3:]
+    assert [one.terms for one in again] == [one.terms for one in first]
+    assert all(one.terms is two.terms for one, two in zip(first, again, strict=True))
+    slower = json.dumps(json.loads(CHAIN) | {"limits": {"timeout_s": 7}})
+    world.update_live(run, LiveAction.UPDATE_GRAPH, document=slower)
+    world.update_live(run, LiveAction.RUN_ALL)
+    world.settle()
+    assert [one.terms.limits.timeout_s for one in world.sent[-3:]] == [7.0] * 3
 
 
 def test_fresh_sessions_hold_no_process(world: World) -> None:
@@ -299,7 +316,7 @@ def test_a_failure_is_its_nodes_and_the_next_change_mends_it(world: World) -> No
 
 def test_a_process_that_dies_between_calls_is_replaced(world: World) -> None:
     run = opened(world)
-    worker = next(effect.worker for effect in world.sent if effect.title == "Node 1")
+    worker = next(effect.worker for effect in world.sent if effect.terms.title == "Node 1")
     world.exit(worker, 9)
     world.sent.clear()
     set_input(world, run, "1", node="n1")

@@ -175,4 +175,4 @@ def test_the_variables_of_a_run_go_to_each_of_its_nodes_and_to_no_other() -> Non
     for permissions in (Permissions(env={"A": "1", "B": ""}), NO_PERMISSIONS):
         world.submit(shape(1, set()), permissions=permissions)
     calls = [process.call for process in world.processes.values() if isinstance(process.call, SendCall)]
-    assert sorted(call.variables for call in calls) == [(), (("A", "1"), ("B", ""))]
+    assert sorted(call.terms.variables for call in calls) == [(), (("A", "1"), ("B", ""))]

@@ -72,20 +72,16 @@ class ForkServers:
         zygote = self.ids[python]
         workers = self._fork(zygote, count)
         code = await self.compile(python, source)
+        terms = terms_of(code, source, seed=seed)
         for worker in workers:
             self.zygotes.send_call(
                 effects.SendCall(
                     zygote=zygote,
                     worker=worker,
                     call=CallId(2),
-                    title="node",
-                    code=code,
-                    source=source,
+                    terms=terms,
                     inputs=(),
-                    outputs=("output_1",),
                     lingers=False,
-                    seed=seed,
-                    limits=Limits(),
                 )
             )
         came = await self.wait(count, stimuli.CallDone, stimuli.CallFailed)
@@ -243,22 +239,21 @@ class Resident:
     source: str
     code: bytes
     calls: int = 0
+    terms: effects.NodeTerms | None = None
 
     def send(self, **changes: Any) -> None:
-        """Send the next call. changes: of what it is like."""
+        """Send the next call. changes: of what it, or its terms, are like."""
         self.calls += 1
+        own = {name: changes.pop(name) for name in ("title", "seed", "limits", "variables") if name in changes}
+        terms = terms_of(self.code, self.source, **own)
+        self.terms = self.terms if terms == self.terms else terms  # what is the same is the same object
         call = effects.SendCall(
             zygote=self.zygote,
             worker=self.worker,
             call=CallId(self.calls),
-            title="node",
-            code=self.code,
-            source=self.source,
+            terms=self.terms,
             inputs=(),
-            outputs=("output_1",),
             lingers=False,
-            seed=None,
-            limits=Limits(),
             stays=True,
             is_loaded=self.calls > 1,
         )
@@ -305,6 +300,12 @@ class Resident:
             assert isinstance(came, stimuli.WorkerExited)
             if came.worker == self.worker:
                 return came
+
+
+def terms_of(code: bytes, source: str, **changes: Any) -> effects.NodeTerms:
+    """Of a node with one output, as they are unless they are said to be others."""
+    terms = effects.NodeTerms(title="node", code=code, source=source, outputs=("output_1",), seed=None, limits=Limits())
+    return dataclasses.replace(terms, **changes)
 
 
 def join_threads(known: set[threading.Thread]) -> None:

@@ -309,12 +309,12 @@ class World:
             return
         call, self.processes[worker].call = self.processes[worker].call, None
         if isinstance(call, effects.SendCall):
-            values = [self._value(b"1") for _ in call.outputs]
+            values = [self._value(b"1") for _ in call.terms.outputs]
             self.feed(
                 stimuli.CallDone(
                     worker=worker,
                     call=call.call,
-                    outputs=tuple(zip(call.outputs, values, strict=True)),
+                    outputs=tuple(zip(call.terms.outputs, values, strict=True)),
                     warnings=self.warnings,
                     usage=Usage(cpu_s=0.1, peak_memory_bytes=1),
                     imports=self.imports,

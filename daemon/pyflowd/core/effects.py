@@ -162,8 +162,21 @@ class ForkWorkers:
 
 
 @record
+class NodeTerms:
+    """What the calls of a node have in common. `variables` are added to the environment of its process."""
+
+    title: str
+    code: bytes
+    source: str
+    outputs: tuple[str, ...]
+    seed: int | None
+    limits: Limits
+    variables: Variables = ()
+
+
+@record
 class SendCall:
-    """Give a worker a node to execute. `inputs` are JSON texts, `variables` are added to its environment.
+    """Give a worker a node to execute. `inputs` are JSON texts. Terms that are the same object say the same as before.
 
     lingers: once it has answered the worker waits to be dismissed, so that its end is in nobody's way; else it leaves.
     stays: it waits for another call instead, and keeps what it has loaded. is_loaded: the last call that it answered,
@@ -173,15 +186,9 @@ class SendCall:
     zygote: ZygoteId
     worker: WorkerId
     call: CallId
-    title: str
-    code: bytes
-    source: str
+    terms: NodeTerms
     inputs: Sequence[tuple[str, Payload | bytes]]
-    outputs: tuple[str, ...]
     lingers: bool
-    seed: int | None
-    limits: Limits
-    variables: Variables = ()
     debugging: Debugging = NO_DEBUGGING
     stays: bool = False
     is_loaded: bool = False

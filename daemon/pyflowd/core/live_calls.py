@@ -174,7 +174,10 @@ class NodeCalls:
         """A worker is there for a node: it gets the latest values."""
         assert isinstance(call.work, LiveWork)
         work = begin_node(run, session, call, call.work.id)
-        node = session.nodes[work.id].plan
+        node = session.nodes[work.id]
+        terms = node.terms
+        if terms is None:
+            terms = node.terms = run.terms(session.plan, node.plan, call.limits)
         stays, is_loaded = call.place.stays, call.place.on == worker.id
         inputs: Any = session.inputs(work.id)  # no references, for nobody else's objects are held
         self._emit(
@@ -182,22 +185,16 @@ class NodeCalls:
                 zygote=worker.zygote.id,
                 worker=worker.id,
                 call=call.id,
-                title=node.title,
-                code=run.codes[node.code].code,
-                source=session.plan.sources[node.code],
+                terms=terms,
                 inputs=inputs,
-                outputs=node.outputs,
                 lingers=True,
-                seed=run.options.seed,
-                limits=call.limits,
-                variables=run.variables,
                 stays=stays,
                 is_loaded=is_loaded,
             )
         )
         self._teller.begun(run, work)
         if stays and not is_loaded:
-            self._residents.begun((run.id, work.id), call, node.code)
+            self._residents.begun((run.id, work.id), call, node.plan.code)
 
     def done(self, run: Run | None, call: Call, done: stimuli.CallDone) -> None:
         """A node returned."""

@@ -16,7 +16,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from pyflowd.core.effects import Ref
+from pyflowd.core.effects import NodeTerms, Ref
 from pyflowd.core.graph_executor import skip_reason
 from pyflowd.core.holdings import Holdings
 from pyflowd.core.ids import EnvironmentId
@@ -44,7 +44,8 @@ class LiveNode:
 
     change: which change made it stale last. execution: the number of the one that counts, 0 while there is none.
     under_way: that of the one that has not ended, whether it counts or not, else 0. outputs: the last ones, with what
-    the shell holds of them. where: it is executed, and with which limits, once somebody has found that out.
+    the shell holds of them. where: it is executed, and with which limits; terms: what its calls have in common; once
+    somebody has found that out.
     """
 
     plan: PlanNode
@@ -55,6 +56,7 @@ class LiveNode:
     outputs: Outputs = ()
     payloads: tuple[Payload, ...] = ()
     where: tuple[EnvironmentId, Limits] | None = None
+    terms: NodeTerms | None = None
     error: ErrorInfo | None = None
 
     to = mover(LIVE_NODE_MOVES, "live node", lambda node: node.plan.title)
@@ -132,7 +134,7 @@ class LiveSession:
             node = self.nodes[planned.id]
             if node.plan.code != planned.code:
                 self._overtake(node, is_outdated=True)
-            node.plan, node.where = planned, None
+            node.plan, node.where, node.terms = planned, None, None
         self._in_order = list(self.nodes.values())
         for node_id in before.keys() - self.nodes.keys():
             self._overtake(before[node_id], is_outdated=True)

@@ -103,15 +103,9 @@ class RunConductor:
                 zygote=worker.zygote.id,
                 worker=worker.id,
                 call=call.id,
-                title=node.title,
-                code=run.codes[node.code].code,
-                source=run.executor.plan.sources[node.code],
+                terms=run.terms(run.executor.plan, node, call.limits),
                 inputs=run.executor.begin(work.node),
-                outputs=node.outputs,
                 lingers=not in_hurry,
-                seed=run.options.seed,
-                limits=call.limits,
-                variables=run.variables,
                 debugging=run.debugging,
             )
         )

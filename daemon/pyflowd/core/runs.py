@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pyflowd.core.effects import NodeTerms
 from pyflowd.core.graph_executor import GraphExecutor
 from pyflowd.core.ids import EnvironmentId
 from pyflowd.core.limits import Limits
@@ -11,6 +12,7 @@ from pyflowd.core.machines import RUN_MOVES, mover
 from pyflowd.core.permissions import Variables
 from pyflowd.core.preparation import InspectedCode
 from pyflowd.graph.interface import CodeHash
+from pyflowd.graph.plan import Plan, PlanNode
 from pyflowd_client.protocol.errors import ErrorInfo
 from pyflowd_client.protocol.ids import RunId
 from pyflowd_client.protocol.options import NO_DEBUGGING, WHOLE_GRAPH, Debugging, Permissions, RunOptions, Selection
@@ -61,3 +63,15 @@ class Run:
         return self.state in FINAL_RUN_STATES
 
     to = mover(RUN_MOVES, "run", lambda run: run.id)
+
+    def terms(self, plan: Plan, node: PlanNode, limits: Limits) -> NodeTerms:
+        """What the calls of a node have in common."""
+        return NodeTerms(
+            title=node.title,
+            code=self.codes[node.code].code,
+            source=plan.sources[node.code],
+            outputs=node.outputs,
+            seed=self.options.seed,
+            limits=limits,
+            variables=self.variables,
+        )

@@ -15,6 +15,7 @@ from fcntl import ioctl
 from functools import partial
 from termios import FIONREAD
 
+from pyflowd.core.effects import NodeTerms
 from pyflowd.core.ids import CallId, WorkerId
 from pyflowd.core.stimuli import (
     CallDone,
@@ -64,7 +65,7 @@ class WorkerLink:
         self._steps: list[StepOutcome] = []
         self._confirmed = 0
         self.has_missed_call = False
-        self.terms: tuple[object, ...] | None = None  # of the last call, if the next may refer to them
+        self.terms: NodeTerms | None = None  # of the last call, if the next may refer to them
         self.is_heard = False
         self._ears: select.poll | None = None  # for both pipes at once, of a worker that is not gone in a moment
         self._outputs: Sequence[str] = ()

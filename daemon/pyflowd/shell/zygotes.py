@@ -129,12 +129,12 @@ class Zygotes:
         if link is None:
             return
         inputs, descriptors = _inputs(effect.inputs)
-        terms = effect.title, effect.outputs, effect.seed, effect.limits, effect.variables
-        if effect.is_loaded and terms == link.terms and not link.has_missed_call:
+        terms = effect.terms
+        if effect.is_loaded and terms is link.terms and not link.has_missed_call:
             self._send(link, (orders.AGAIN, effect.call, orders.MORE, inputs), descriptors)
             return  # it is heard since its first call
         link.terms = terms if effect.stays else None
-        code, source = effect.code, effect.source
+        code, source = terms.code, terms.source
         last = orders.WAIT if effect.lingers else orders.LEAVE
         if effect.stays:
             last = orders.MORE
@@ -144,14 +144,14 @@ class Zygotes:
             orders.CALL,
             effect.call,
             last,
-            effect.title,
+            terms.title,
             code,
             source,
-            effect.outputs,
-            effect.seed,
-            _bounds(effect.limits),
-            effect.limits.cpu_s,
-            effect.variables,
+            terms.outputs,
+            terms.seed,
+            _bounds(terms.limits),
+            terms.limits.cpu_s,
+            terms.variables,
             inputs,
         )
         how = effect.debugging
