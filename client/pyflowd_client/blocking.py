@@ -168,8 +168,11 @@ class Client:
     def flush(self) -> None:
         """Send what is to be sent."""
         outgoing = self._conversation.outgoing
+        if not outgoing:
+            return
         while outgoing:
             _send(self._socket, outgoing.popleft())
+        os.sched_yield()  # libzmq's thread may wait for this processor
 
     def close(self) -> None:
         """End the session. Runs go on."""

@@ -168,6 +168,7 @@ class _Daemon:
         def send_now(_: effects.Flush) -> None:
             self._driver.tell()
             server.send()
+            os.sched_yield()  # libzmq's thread may wait for this processor
 
         def after_turn() -> None:
             server.end_turn()

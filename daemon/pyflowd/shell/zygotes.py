@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import resource
 import signal
 from collections.abc import Callable, Sequence
@@ -132,6 +133,7 @@ class Zygotes:
         terms = effect.terms
         if effect.is_loaded and terms is link.terms and not link.has_missed_call:
             self._send(link, (orders.AGAIN, effect.call, orders.MORE, inputs), descriptors)
+            os.sched_yield()  # the worker may wait for this processor, and what is to be told can wait for it
             return  # it is heard since its first call
         link.terms = terms if effect.stays else None
         code, source = terms.code, terms.source
