@@ -215,7 +215,7 @@ class Client:
         self._is_lost |= self._monitor in ready
         if self._socket in ready:
             self._take_in()
-        return bool(ready) and (not wake_fds or ready.keys().isdisjoint(wake_fds))
+        return bool(ready) and ready.keys().isdisjoint(wake_fds)
 
     def _take_in(self) -> None:
         """The next message; if there are more, the next wait ends at once."""

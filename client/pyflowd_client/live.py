@@ -98,12 +98,10 @@ class Live(LiveHandle):
         give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             self._look()
-            if self._changes.refused:
-                self._changes.raise_refusal()
+            self._changes.raise_refusal()
             record = self._take_next()
             if record is not None:
-                if self._conversation.outgoing:
-                    self._client.flush()
+                self._client.flush()
                 return record
             if self._is_at_end() or not self._client.wait(give_up_at=give_up_at, wake_fds=wake_fds):
                 return None

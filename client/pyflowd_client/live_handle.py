@@ -84,7 +84,7 @@ class LiveHandle:
 
     def _put(self, request: requests.UpdateLive) -> str:
         """Put a change on its way, as soon as the session has begun; what it is called."""
-        if self._changes.held or (self.record.state is RunState.QUEUED and not self._has_begun()):
+        if self._changes.held or not self._has_begun():
             self._changes.hold(request)
         else:
             self._changes.sent(self._conversation.ask(request), request)

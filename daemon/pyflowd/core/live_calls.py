@@ -13,7 +13,7 @@ from pyflowd.core.live_session import LiveSession, Outputs, payloads_of
 from pyflowd.core.residents import Residents
 from pyflowd.core.run_book import RunBook
 from pyflowd.core.runs import Run
-from pyflowd.core.usage import NOTHING, Usage
+from pyflowd.core.usage import Usage
 from pyflowd.core.values import Value
 from pyflowd.core.worker_pool import Worker
 from pyflowd_client.protocol import events
@@ -81,7 +81,7 @@ class LiveTeller:
         self._herald.rest_of_output(run, call)
         if outcome.warnings:
             self._herald.warnings(run, call, outcome.warnings)
-        usage = outcome.usage if call.peaks is NOTHING else outcome.usage.with_peaks(call.peaks)
+        usage = outcome.usage.with_peaks(call.peaks)
         duration_s = outcome.duration_s if isinstance(outcome, stimuli.StepDone) else None
         ending = Ending(NodeState.DONE, None, call, usage, outcome.outputs, duration_s)
         self._herald.finished(run, work, ending, work.change)

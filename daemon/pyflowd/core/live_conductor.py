@@ -142,10 +142,7 @@ class LiveConductor:
 
     def go_on(self, run: Run) -> None:
         """Something has changed: end what is pointless, begin what is ready, say when nothing is left."""
-        live = run.live
-        assert live is not None
-        assert live.session is not None
-        session, execution = live.session, live.execution
+        session, execution = self._open(run)
         if session.has_overtaken:
             execution.end_overtaken(run, session, verdicts.superseded())
         execution.let_begin(run, session)
@@ -156,23 +153,19 @@ class LiveConductor:
         work = call.work
         assert isinstance(work, LiveWork)
         run = self._book.runs[work.run]
-        live = run.live
-        assert live is not None
-        assert live.session is not None
-        live.execution.begin(run, live.session, call, worker)
+        session, execution = self._open(run)
+        execution.begin(run, session, call, worker)
 
     def done(self, call: Call, work: LiveWork, done: stimuli.CallDone) -> None:
         """A call is over."""
         run = self._book.runs.get(work.run)
-        execution = self._calls if run is None or run.live is None else run.live.execution
-        execution.done(run, call, done)
+        self._execution(run).done(run, call, done)
         self._go_on_if_open(run)
 
     def fail(self, call: Call, work: LiveWork, error: ErrorInfo, usage: Usage) -> None:
         """A call is over, and not well."""
         run = self._book.runs.get(work.run)
-        execution = self._calls if run is None or run.live is None else run.live.execution
-        execution.fail(run, call, error, usage)
+        self._execution(run).fail(run, call, error, usage)
         self._go_on_if_open(run)
 
     def steps_over(self, over: stimuli.StepsOver) -> None:
@@ -211,6 +204,10 @@ class LiveConductor:
         assert live is not None
         assert live.session is not None
         return live.session, live.execution
+
+    def _execution(self, run: Run | None) -> Execution:
+        """The same of a session that may be over, or forgotten."""
+        return self._calls if run is None or run.live is None else run.live.execution
 
     def _obstacle(self, run: Run, prepared: Prepared) -> ErrorInfo | None:
         assert run.live is not None

@@ -97,19 +97,18 @@ def _done(worker: WorkerId, outputs: Sequence[str], header: Header, segments: li
         raise FrameError("other outputs than the node has")
     values: list[tuple[str, Value]] = []
     for name, segment, kind, preview in zip(outputs, segments, types, previews, strict=True):
-        if segment.size <= INLINE_BYTES and not is_value(segment.data or segment.read()):
+        if segment.size <= INLINE_BYTES and not is_value(segment.read()):
             for one in segments:
                 one.close()
             return _no_value(worker, call, name, read_usage(header), imports_in(header))
-        shown = None if preview is None else optional_text(preview)
-        values.append((name, Value(payload=segment, type=kind, preview=shown)))
+        values.append((name, Value(payload=segment, type=kind, preview=optional_text(preview))))
     return CallDone(
         worker=worker,
         call=call,
         outputs=tuple(values),
         warnings=tuple(texts_in(header, "warnings")) if "warnings" in header else (),
         usage=read_usage(header),
-        imports=imports_in(header) if "imports" in header else (),
+        imports=imports_in(header),
     )
 
 

@@ -1,8 +1,8 @@
 """An asyncio event loop that calls back at once for some descriptors, without a handle or a context for each call.
 
-Workers answer, and clients ask, by the thousand, each in a message of its own that is read in microseconds. A selector
-that calls their readers itself, where it learns that there is something to read, spares them a quarter of that.
-Everything else is as in any loop of asyncio.
+Workers answer, and clients ask, by the thousand, each in a message of its own that is read in microseconds. So the
+selector calls their readers itself, where it learns that there is something to read. Everything else is as in any
+loop of asyncio.
 """
 
 import asyncio

@@ -10,7 +10,6 @@ LONGEST_TEXT = 100_000
 WHOLE_MOST = 2**53  # beyond it not every reader of JSON tells two numbers apart
 IMPORTS_MOST = 200
 LONGEST_S = 1e9
-Number = int | float
 
 
 def objects_in(header: Header, name: str) -> list[Header]:
@@ -47,28 +46,26 @@ def optional_text(text: Any) -> str | None:
 
 def whole_in(header: Header, name: str) -> int:
     """A whole number, not below 0."""
-    number = header.get(name)
+    return whole(header.get(name), name)
+
+
+def whole(number: Any, name: str) -> int:
+    """The same; name: what to call it."""
     if type(number) is not int or not 0 <= number < WHOLE_MOST:
         raise FrameError(f"`{name}` is not a whole number")
     return number
 
 
-def whole(number: Any, name: str) -> int:
-    """The same, of a number that is in no header; name: what to call it."""
-    return whole_in({name: number}, name)
-
-
 def number_in(header: Header, name: str) -> float:
     """A number that is one."""
-    value = header.get(name)
-    if not isinstance(value, Number) or not -WHOLE_MOST < value < WHOLE_MOST:
-        raise FrameError(f"`{name}` is not a number")
-    return float(value)
+    return number(header.get(name), name)
 
 
 def number(value: Any, name: str) -> float:
-    """The same, of a number that is in no header; name: what to call it."""
-    return number_in({name: value}, name)
+    """The same; name: what to call it."""
+    if not isinstance(value, int | float) or not -WHOLE_MOST < value < WHOLE_MOST:
+        raise FrameError(f"`{name}` is not a number")
+    return float(value)
 
 
 def imports_in(header: Header, name: str = "imports") -> tuple[tuple[str, float], ...]:

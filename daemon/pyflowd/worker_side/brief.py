@@ -4,7 +4,7 @@
     and for each output | u32 size of text | u16 size of name | name of its type | JSON text |       all little-endian
 
 It begins as no other frame does, with a header of no bytes. Used on both sides; it refuses to interpret texts, and to
-trust anything: every length is checked against what really came. Making and reading it takes a third of what JSON does.
+trust anything: every length is checked against what really came. Making and reading it takes half of what JSON does.
 """
 
 from __future__ import annotations
